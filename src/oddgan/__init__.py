@@ -1,0 +1,1 @@
+"""OddGAN: anomaly detection with generative adversarial networks, in images and in tables."""
