@@ -1,0 +1,148 @@
+"""What a data set is, and what is known of one before it is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Kind = Literal["image", "table"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples with their class labels.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"image", "table"}
+    X : array of shape (n, h, w) or (n, h, w, 3), or DataFrame of n rows
+        Images are uint8 in 0..255, or float32 in [0, 1].
+    y : array of shape (n,)
+        Class labels: names (str) where the classes have names, else numbers.
+    train : bool array of shape (n,), or None
+        The official training part; None where there is no official split.
+    note : str
+        One sentence: what it is, where it is from, and its caveats.
+    class_names : tuple of str
+        The names in their official order, where classes may also be asked for by number.
+
+    Raises
+    ------
+    ValueError
+        If X and y differ in length or a label is missing.
+    """
+
+    name: str
+    kind: Kind
+    X: npt.NDArray[Any] | pd.DataFrame
+    y: npt.NDArray[Any]
+    train: npt.NDArray[np.bool_] | None
+    note: str
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.X) != len(self.y):
+            raise ValueError(f"{self.name}: {len(self.X)} samples but {len(self.y)} labels")
+        missing = int(np.sum(pd.isna(self.y)))
+        if missing:
+            raise ValueError(f"{self.name}: {missing} of {len(self.y)} samples have no label")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The classes that occur: in their official order if they have one, else sorted."""
+        return self.class_names or tuple(np.unique(self.y).tolist())
+
+    def is_class(self, label: object) -> npt.NDArray[np.bool_]:
+        """Say which rows belong to a class.
+
+        Parameters
+        ----------
+        label : int or str
+            A class as in `classes` (``"3"`` finds the number 3), or its number where
+            classes have names.
+
+        Returns
+        -------
+        bool array of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If there is no such class; the message lists the classes.
+        """
+        for known in self.classes:
+            if label == known or str(label) == str(known):
+                return np.asarray(self.y == known)
+        by_number = {str(i): name for i, name in enumerate(self.class_names)}
+        if str(label) in by_number:
+            return np.asarray(self.y == by_number[str(label)])
+        shown = ", ".join(map(str, self.classes[:50])) + (", ..." if len(self.classes) > 50 else "")
+        raise ValueError(f"{self.name} has no class {label!r}; its classes are {shown}")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What the catalogue knows of a data set without reading it.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"image", "table"}
+    n_samples : int
+    shape : tuple of int
+        Of one sample: (h, w), (h, w, 3) or (columns,).
+    classes : tuple of int or str
+    licence : str
+    source : str
+        Web page of the data set.
+    folder : pathlib.Path or None
+        Where its files are, or will be put; None for a data set that needs no file.
+    present : bool
+        Whether the files are there now (their content is checked by `load`).
+    """
+
+    name: str
+    kind: Kind
+    n_samples: int
+    shape: tuple[int, ...]
+    classes: tuple[int | str, ...]
+    licence: str
+    source: str
+    folder: Path | None
+    present: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of the catalogue: its facts and the two functions that find and read it.
+
+    Parameters
+    ----------
+    name, kind, n_samples, shape, classes, licence, source
+        As in `DatasetInfo`.
+    present : callable
+        ``present(home) -> bool``.
+    read : callable
+        ``read(home, progress) -> Dataset``; fetches what is missing.
+    bundled : bool
+        Whether it comes with a library and needs no file.
+    """
+
+    name: str
+    kind: Kind
+    n_samples: int
+    shape: tuple[int, ...]
+    classes: tuple[int | str, ...]
+    licence: str
+    source: str
+    present: Callable[[Path], bool]
+    read: Callable[[Path, bool], Dataset]
+    bundled: bool = False

@@ -1,0 +1,170 @@
+"""What is measured: one function from labels and scores to named figures."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+_Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How well scores tell anomalies (the positive class) from normal samples.
+
+    Parameters
+    ----------
+    n, n_anomalies : int
+    prevalence : float
+        Share of anomalies: what a score without information reaches as AUPRC.
+    auroc : float
+        Area under the ROC curve; 0.5 without information.
+    average_precision : float
+        Step-wise area under the precision-recall curve.
+    auprc : float
+        Trapezoid area under the same curve: the metric of EGBAD's code. It interpolates
+        between the points, which makes a difference either way where many scores are tied;
+        the literature mixes the two.
+    threshold : float or None
+        The model's own; a sample is flagged if its score is greater.
+    precision, recall, f1, fpr : float or None
+        At `threshold`; `fpr` is the share of normal samples flagged. None without one.
+    flag_rate : float
+        The share of samples asked to be flagged: knowledge that a user seldom has.
+    flagged : float
+        The share that was flagged: more than asked where scores are tied at the boundary.
+    precision_at_rate, recall_at_rate, f1_at_rate : float
+        When flagging by `flag_rate`.
+    oracle_f1 : float
+        The best F1 over all thresholds, chosen on these very labels: an upper bound, never
+        a result.
+    """
+
+    n: int
+    n_anomalies: int
+    prevalence: float
+    auroc: float
+    average_precision: float
+    auprc: float
+    threshold: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    fpr: float | None
+    flag_rate: float
+    flagged: float
+    precision_at_rate: float
+    recall_at_rate: float
+    f1_at_rate: float
+    oracle_f1: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain numbers, ready for JSON."""
+        return asdict(self)
+
+
+def evaluate_scores(
+    y: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    threshold: float | None = None,
+    flag_rate: float | None = None,
+) -> Metrics:
+    """Measure anomaly scores against labels.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        1 (or True) for an anomaly, 0 for a normal sample; both must occur.
+    scores : array of shape (n,)
+        Higher is odder; finite.
+    threshold : float, optional
+        The model's own threshold; a score greater than it is flagged.
+    flag_rate : float in (0, 1), optional
+        The known rate; the prevalence by default. Flagged are all scores at or above the
+        ``1 - flag_rate`` quantile (linear interpolation) of these scores. This is the rule
+        of DAGMM, EGBAD and ALAD; tied scores are flagged together, so that ties can flag
+        more than asked, see `Metrics.flagged`.
+
+    Returns
+    -------
+    Metrics
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, y is not 0 and 1 or has one class only, a score is not
+        finite, or `flag_rate` is out of range.
+    """
+    y, scores = _checked(y, scores)
+    prevalence = float(y.mean())
+    rate = prevalence if flag_rate is None else float(flag_rate)
+    if not 0 < rate < 1:
+        raise ValueError(f"flag_rate is {rate}; it must be between 0 and 1")
+    by_rate = scores >= np.quantile(scores, 1 - rate)
+    at_rate = _precision_recall_f1(y, by_rate)
+    at_threshold: tuple[float | None, ...] = (None, None, None, None)
+    if threshold is not None:
+        above = scores > threshold
+        at_threshold = (*_precision_recall_f1(y, above), float(above[~y].mean()))
+    precisions, recalls, _ = precision_recall_curve(y, scores)
+    return Metrics(
+        n=len(y),
+        n_anomalies=int(y.sum()),
+        prevalence=prevalence,
+        auroc=float(roc_auc_score(y, scores)),
+        average_precision=float(average_precision_score(y, scores)),
+        auprc=float(auc(recalls, precisions)),
+        threshold=None if threshold is None else float(threshold),
+        precision=at_threshold[0],
+        recall=at_threshold[1],
+        f1=at_threshold[2],
+        fpr=at_threshold[3],
+        flag_rate=rate,
+        flagged=float(by_rate.mean()),
+        precision_at_rate=at_rate[0],
+        recall_at_rate=at_rate[1],
+        f1_at_rate=at_rate[2],
+        oracle_f1=_best_f1(precisions, recalls),
+    )
+
+
+def _checked(y: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[_Flags, npt.NDArray[np.float64]]:
+    labels, values = np.asarray(y), np.asarray(scores, dtype=np.float64)
+    if labels.ndim != 1 or labels.shape != values.shape:
+        raise ValueError(
+            f"y and scores must be one-dimensional and of one length; their shapes are "
+            f"{labels.shape} and {values.shape}"
+        )
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("y must hold only 0 (normal) and 1 (anomaly)")
+    flags = labels.astype(bool)
+    if flags.all() or not flags.any():
+        raise ValueError(
+            f"y holds {int(flags.sum())} anomalies in {len(flags)} samples; both classes are needed"
+        )
+    bad = int(np.sum(~np.isfinite(values)))
+    if bad:
+        raise ValueError(f"{bad} of {len(values)} scores are NaN or infinite")
+    return flags, values
+
+
+def _precision_recall_f1(y: _Flags, flagged: _Flags) -> tuple[float, float, float]:
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        y, flagged, average="binary", zero_division=0
+    )
+    return float(precision), float(recall), float(f1)
+
+
+def _best_f1(precisions: npt.NDArray[np.float64], recalls: npt.NDArray[np.float64]) -> float:
+    # At recall 0 with precision 0 the ratio is undefined; its F1 is 0.
+    total = precisions + recalls
+    return float(np.max(2 * precisions * recalls / np.where(total > 0, total, 1)))
