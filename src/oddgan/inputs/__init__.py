@@ -1,1 +1,51 @@
-"""The inputs room."""
+"""From what people have (array, frame, folder, file) to tensors, and back.
+
+Two steps. A `Source` hands out raw samples in chunks, from memory or from files, without loading
+more than a chunk of a file. A codec, learnt by `fit_codec` on training rows alone and saved with
+the model, turns raw chunks into float32 tensors for the networks, and back::
+
+    source = open_source("train.csv", label="is_bad")       # or an array, a frame, a folder ...
+    codec = fit_codec(sample)                                # a raw chunk of training rows
+    for rows, raw in source.chunks(4096, order=generator):   # rows: indices in the source
+        x = codec.encode(raw, rows)                          # (n, *codec.shape), float32, CPU
+    source = open_source("new.csv", text_columns=codec.text_columns)
+
+Sources (`open_source`)
+    ``kind``, ``names``, ``columns``, ``shuffles``, ``skipped``; ``count()``, ``chunks(size,
+    order)``, ``labels()``.
+Raw chunks (`Raw`)
+    A 2-D array or an Arrow table; a 3-D or 4-D array of images, or a list of images of varying
+    size. `select` and `concat` take rows of one and join several.
+Codecs (`TableCodec`, `ImageCodec`; `fit_codec`, `load_codec`)
+    ``kind``, ``shape``, ``columns``, ``text_columns``; ``encode(raw, rows)``, ``decode(x)``,
+    ``blocks()``, ``per_column(residual)``, ``state()``. ``rows`` only serves messages: it holds
+    what each sample is called (its index in the source, or its file name).
+
+Every refusal of bad input is a `ValueError` (a missing file a `FileNotFoundError`) that names the
+file, or the column and the row, counted from 0.
+"""
+
+from ._codec import Codec, fit_codec, load_codec
+from ._columns import Block, Column
+from ._image_codec import ImageCodec
+from ._open import open_source
+from ._raw import Raw, concat, select
+from ._source import Source
+from ._subset import Subset
+from ._table_codec import TableCodec
+
+__all__ = [
+    "Block",
+    "Codec",
+    "Column",
+    "ImageCodec",
+    "Raw",
+    "Source",
+    "Subset",
+    "TableCodec",
+    "concat",
+    "fit_codec",
+    "load_codec",
+    "open_source",
+    "select",
+]

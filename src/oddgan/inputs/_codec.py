@@ -1,0 +1,73 @@
+"""Learn a codec, or load one."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from ._fit_columns import Scaling
+from ._image_codec import ImageCodec
+from ._raw import Array, Channels, Raw
+from ._table_codec import TableCodec
+
+Codec: TypeAlias = TableCodec | ImageCodec
+
+
+def fit_codec(
+    sample: Raw,
+    *,
+    scaling: Scaling = "standard",
+    image_size: int | tuple[int, int] | None = None,
+    channels: Channels = "auto",
+) -> Codec:
+    """Learn from training rows how to encode samples.
+
+    Parameters
+    ----------
+    sample : Raw
+        Training rows: all, or enough of them to show every column's scale and categories. A
+        value missing later in a column without missing values here is an error.
+    scaling : {"standard", "minmax", "robust", "none"}
+        For numeric columns: mean 0 and standard deviation 1; [0, 1]; median 0 and interquartile
+        range 1.349 (that of a normal distribution of deviation 1; where it is 0, the standard
+        deviation instead); or the numbers as they are, without the soft clip either.
+    image_size : int or (int, int), optional
+        Side, or height and width, 8 to 256, to which all images are resized. Without it images
+        that have one size keep it; image files of several sizes get the median size, scaled down
+        so that the longer side is at most 64.
+    channels : {"auto", "first", "last"}
+        Where 4-D arrays have their channels, as for `open_source`.
+
+    Returns
+    -------
+    TableCodec or ImageCodec
+        By the kind of the sample.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to learn (no rows, all constant), or for bad input (see `encode`).
+    """
+    if isinstance(sample, pa.Table) or (isinstance(sample, np.ndarray) and sample.ndim == 2):
+        return TableCodec.fit(sample, scaling)
+    return ImageCodec.fit(sample, image_size, channels)
+
+
+def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
+    """Make a codec from what its ``state()`` returned; it encodes the same, bit for bit.
+
+    Parameters
+    ----------
+    state : dict
+        The JSON-able part.
+    arrays : dict of str to ndarray
+        The arrays.
+
+    Returns
+    -------
+    TableCodec or ImageCodec
+        The codec.
+    """
+    if state["kind"] == "table":
+        return TableCodec.load(state)
+    return ImageCodec.load(state)

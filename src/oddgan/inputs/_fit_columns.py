@@ -1,0 +1,86 @@
+"""What is learnt about a column from training rows: its kind, its scale, its categories."""
+
+import warnings
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ._arrow import is_text
+from ._columns import Boolean, Categorical, Column, Constant, Ignored, Numeric
+from ._values import Values, distinct, is_missing, numbers, texts
+
+Scaling = Literal["standard", "minmax", "robust", "none"]
+SCALINGS = ("standard", "minmax", "robust", "none")
+
+MAX_CATEGORIES = 64
+MIN_COUNT, MIN_SHARE = 2, 0.001
+_IQR_OF_NORMAL = 1.349  # in standard deviations
+
+
+def fit_column(values: Values, name: str, start: int, scaling: Scaling) -> Column:
+    """Learn one column; its encoded features begin at ``start``."""
+    if isinstance(values, pa.ChunkedArray) and is_text(values.type):
+        return _fit_text(values, name, start)
+    found = numbers(values, name, None)
+    absent = np.isnan(found)
+    missing = bool(absent.any())
+    present = found[~absent] if missing else found
+    if not len(present):
+        return Constant(name, start, start + 1, missing=False, value=None)
+    stop = start + 1 + missing
+    boolean = _is_boolean(values)
+    if (present == present[0]).all():
+        value = bool(present[0]) if boolean else float(present[0])
+        return Constant(name, start, stop, missing, value)
+    if boolean:
+        return Boolean(name, start, stop, missing, fill=float(present.mean() >= 0.5))
+    center, scale = _scale(present, scaling)
+    fill = float(np.median(present))
+    return Numeric(name, start, stop, missing, center, scale, fill, clip=scaling != "none")
+
+
+def _is_boolean(values: Values) -> bool:
+    if isinstance(values, pa.ChunkedArray):
+        return bool(pa.types.is_boolean(values.type))
+    return bool(values.dtype == bool)
+
+
+def _fit_text(values: pa.ChunkedArray, name: str, start: int) -> Column:
+    found = texts(values, name, None)
+    missing = bool(is_missing(found).any())
+    categories, times = distinct(found)
+    if not categories:
+        return Constant(name, start, start + 1, missing=False, value=None)
+    if len(categories) == 1:
+        return Constant(name, start, start + 1 + missing, missing, categories[0])
+    least = max(MIN_COUNT, MIN_SHARE * len(values))
+    order = sorted(zip(times, categories, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    kept = tuple(category for count, category in order[:MAX_CATEGORIES] if count >= least)
+    if not kept:
+        warnings.warn(
+            f"column {name!r} is ignored: no value of its {len(categories)} is frequent enough "
+            "to learn from",
+            UserWarning,
+            stacklevel=2,
+        )
+        return Ignored(name, start, start, missing=False)
+    return Categorical(name, start, start + len(kept) + 1 + missing, missing, kept)
+
+
+def _scale(x: NDArray[np.float64], scaling: Scaling) -> tuple[float, float]:
+    """Return center and scale of numbers that are not all equal."""
+    if scaling == "none":
+        return 0.0, 1.0
+    # In units of the largest magnitude, so that squares neither overflow nor vanish.
+    unit = float(np.abs(x).max())
+    x = x / unit
+    center, scale = float(x.mean()), float(x.std())
+    if scaling == "minmax":
+        center, scale = float(x.min()), float(np.ptp(x))
+    elif scaling == "robust":
+        low, middle, high = np.percentile(x, [25, 50, 75])
+        center, scale = float(middle), float(high - low) / _IQR_OF_NORMAL or scale
+    tiny, huge = np.finfo(np.float64).tiny, np.finfo(np.float64).max
+    return center * unit, float(np.clip(scale * unit, tiny, huge))

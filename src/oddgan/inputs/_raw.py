@@ -1,0 +1,118 @@
+"""Raw chunks of samples: what sources hand out and codecs read."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Raw: TypeAlias = Array | pa.Table | list[Array]
+Rows: TypeAlias = Sequence[int | str] | NDArray[np.int64] | None
+Channels: TypeAlias = Literal["auto", "first", "last"]
+
+MAX_CHANNELS = 4
+
+
+def size(raw: Raw) -> int:
+    """Return the number of samples in a raw chunk."""
+    return raw.num_rows if isinstance(raw, pa.Table) else len(raw)
+
+
+def select(raw: Raw, index: Array) -> Raw:
+    """Take samples out of a raw chunk.
+
+    Parameters
+    ----------
+    raw : Raw
+        A chunk of n samples.
+    index : ndarray
+        Indices of samples, or a boolean mask of shape (n,).
+
+    Returns
+    -------
+    Raw
+        The chosen samples, in the order of the index.
+    """
+    index = np.asarray(index)
+    if index.dtype == bool:
+        index = np.flatnonzero(index)
+    if isinstance(raw, pa.Table):
+        return raw.take(pa.array(index, pa.int64()))
+    if isinstance(raw, list):
+        return [raw[i] for i in index]
+    return raw[index.astype(np.int64, copy=False)]
+
+
+def concat(raws: Sequence[Raw]) -> Raw:
+    """Join raw chunks of one source into one chunk, in the given order.
+
+    Parameters
+    ----------
+    raws : sequence of Raw
+        At least one chunk; all of the same source.
+
+    Returns
+    -------
+    Raw
+        All samples.
+    """
+    first = raws[0]
+    if isinstance(first, pa.Table):
+        return pa.concat_tables(raws)
+    if isinstance(first, list):
+        return [image for raw in raws for image in raw]
+    return np.concatenate(raws)
+
+
+def place(rows: Rows, i: int) -> int | str:
+    """Return what sample ``i`` of a chunk is called in messages."""
+    return i if rows is None else rows[i]
+
+
+def check_finite(X: Array, rows: Rows = None) -> None:
+    """Refuse NaN and infinity in a 2-D array, naming the column and the row of the first."""
+    if X.dtype.kind != "f":
+        return
+    finite = np.isfinite(X)
+    if finite.all():
+        return
+    i, j = (int(k) for k in np.argwhere(~finite)[0])
+    at = f"column {j}, row {place(rows, i)}"
+    if np.isnan(X[i, j]):
+        # The beginning is scikit-learn's, which its checks and its users look for.
+        raise ValueError(
+            f"Input X contains NaN. It is in {at}. An array has no missing values; in a DataFrame "
+            "NaN means missing, and is handled."
+        )
+    raise ValueError(f"Input X contains infinity. It is in {at}.")
+
+
+def channel_axis(shape: tuple[int, ...], channels: Channels) -> Literal[1, 3]:
+    """Return the axis of the channels in a 4-D array of images.
+
+    Raises
+    ------
+    ValueError
+        If ``channels="auto"`` and not exactly one of the two axes has a length of 1 to 4, or if
+        the stated axis has another length.
+    """
+    fits = {axis: 1 <= shape[axis] <= MAX_CHANNELS for axis in (1, 3)}
+    if channels == "auto":
+        if fits[1] == fits[3]:
+            raise ValueError(
+                f"images of shape {shape}: it is not clear which axis holds the channels (1 to "
+                f'{MAX_CHANNELS} of them); pass channels="first" for (n, channels, height, width) '
+                'or channels="last" for (n, height, width, channels)'
+            )
+        return 1 if fits[1] else 3
+    if channels not in ("first", "last"):
+        raise ValueError(f'channels must be "auto", "first" or "last", not {channels!r}')
+    axis: Literal[1, 3] = 1 if channels == "first" else 3
+    if not fits[axis]:
+        raise ValueError(
+            f"images of shape {shape} with channels={channels!r}: {shape[axis]} channels, "
+            f"expected 1 to {MAX_CHANNELS}"
+        )
+    return axis

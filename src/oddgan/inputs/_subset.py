@@ -1,0 +1,50 @@
+"""Some rows of a source."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._raw import Array, select
+from ._source import Chunk, Source
+
+
+class Subset(Source):
+    """The rows of another source where a mask is true.
+
+    Parameters
+    ----------
+    source : Source
+        The other source.
+    keep : ndarray of bool, shape (source.count(),)
+        Which of its rows; chunks go on naming them by their index in `source`.
+    """
+
+    def __init__(self, source: Source, keep: NDArray[np.bool_]) -> None:
+        self.source = source
+        self.keep = keep
+        self.kind = source.kind
+        self.names = source.names
+        self.columns = source.columns
+        self.shuffles = source.shuffles
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Files left out so far, with the reason."""
+        return self.source.skipped
+
+    def count(self) -> int:
+        """Return the number of samples."""
+        return int(self.keep.sum())
+
+    def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
+        """Read the samples once, in chunks (`Source.chunks`)."""
+        for rows, raw in self.source.chunks(size, order):
+            keep = self.keep[rows]
+            if keep.any():
+                yield rows[keep], raw if keep.all() else select(raw, keep)
+
+    def labels(self) -> Array | None:
+        """Return the values set aside by ``label=``, or None."""
+        labels = self.source.labels()
+        return None if labels is None else labels[self.keep]
