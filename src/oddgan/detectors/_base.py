@@ -1,0 +1,361 @@
+"""The one public estimator that all detectors share: it wires the rooms together."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from .. import decisions, inputs, persistence, training
+from ..networks import initialise
+from ..scores import Score
+from ._fitting import fit_networks
+from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
+from ._scoring import Compute, Convert, answers, as_floats
+from ._state import dump
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a detector needs to know to build its networks.
+
+    Attributes
+    ----------
+    kind : {"table", "image"}
+        Kind of the samples.
+    shape : tuple of int
+        Shape of an encoded sample, (d,) or (c, h, w).
+    blocks : list of inputs.Block
+        Which encoded inputs are Gaussian, Bernoulli or categorical.
+    latent_dim : int
+        Size of the latent vector.
+    width : int or None
+        Size of the networks.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    blocks: list[inputs.Block]
+    latent_dim: int
+    width: int | None
+
+
+class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of all detectors: data in, scores and decisions out.
+
+    A detector adds three hooks: :meth:`_networks`, :meth:`_losses` and :meth:`_score`.
+    """
+
+    #: Where the method was published.
+    reference: ClassVar[str]
+    #: The values of the parameter `score`, the default first.
+    scores: ClassVar[tuple[str, ...]]
+
+    #: Settings by name, for :meth:`from_preset`.
+    presets: ClassVar[dict[str, SharedParams]] = {}
+
+    _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__init__.__signature__ = merge_signature(cls.__init__, Detector.__init__)  # type: ignore[attr-defined]
+        cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n" + DOCUMENTATION
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int | None = None,
+        width: int | None = None,
+        epochs: int = 50,
+        max_steps: int | None = 3000,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        ema_decay: float = 0.0,
+        target_fpr: float = 0.05,
+        calibration_fraction: float = 0.1,
+        scaling: str = "standard",
+        image_size: int | tuple[int, int] | None = None,
+        channels: str = "auto",
+        stream: bool | str = "auto",
+        device: str = "auto",
+        precision: str = "32-true",
+        checkpoint: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.width = width
+        self.epochs = epochs
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.ema_decay = ema_decay
+        self.target_fpr = target_fpr
+        self.calibration_fraction = calibration_fraction
+        self.scaling = scaling
+        self.image_size = image_size
+        self.channels = channels
+        self.stream = stream
+        self.device = device
+        self.precision = precision
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @classmethod
+    def from_preset(cls, name: str, **params: Any) -> Self:
+        """Return a detector with the settings called `name` in `presets`, then `params`."""
+        if name not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise ValueError(f"{cls.__name__} has no preset {name!r}; it has: {known}")
+        return cls(**{**cls.presets[name], **params})
+
+    # ------------------------------------------------------------------ what a method is made of
+
+    @abstractmethod
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        """Return the networks by role; built on the meta device, weights come later."""
+
+    @abstractmethod
+    def _losses(
+        self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor
+    ) -> Iterator[training.Loss]:
+        """Yield the losses of one round for samples `x` and as many latent draws `z` ~ N(0, I).
+
+        What follows a yield runs after the networks of that loss were updated.
+        """
+
+    @abstractmethod
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        """Return the scores of samples `x`; the networks are in evaluation mode."""
+
+    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        """Return the latent vectors of samples `x`, shape (n, latent_dim)."""
+        return nets["encoder"](x)  # type: ignore[no-any-return]
+
+    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        """Return the nearest normal counterpart of samples `x`, in their shape."""
+        return nets["generator"](self._embed(nets, x))  # type: ignore[no-any-return]
+
+    def _optimizer(self, role: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimiser of the network with this role."""
+        return torch.optim.Adam(parameters, lr=self.learning_rate, betas=self._betas, fused=True)
+
+    # ------------------------------------------------------------------------------- training
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn what normal looks like.
+
+        Parameters
+        ----------
+        X : array, data frame, path or inputs.Source
+            Normal samples: a table of shape (n, d), images of shape (n, h, w), (n, c, h, w) or
+            (n, h, w, c), a pandas or Polars frame, a CSV, Parquet, NPY or NPZ file, or a folder
+            of images. At least 3 samples.
+        y : None
+            Not used; scikit-learn's convention.
+
+        Returns
+        -------
+        self
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            A parameter or the data is not as described; the message names the culprit.
+        TrainingError
+            A loss became NaN or a discriminator collapsed.
+        """
+        self._validate_params()
+        fitted = fit_networks(self, self._open(X, reset=True))
+        self.codec_ = fitted.codec
+        self.networks_ = fitted.networks
+        self.history_ = fitted.history
+        self.provenance_: dict[str, Any] = {}
+        held_out = self._run(fitted.held_out, self._total)
+        self._calibrate(np.sort(held_out))
+        if fitted.checkpoint:
+            fitted.checkpoint.delete()
+        return self
+
+    def _calibrate(self, scores: Floats) -> None:
+        """Take sorted scores of held-out normal samples as what is normal."""
+        self.calibration_scores_ = scores
+        self.threshold_ = decisions.conformal_threshold(scores, self.target_fpr)
+        self.offset_ = -self.threshold_
+
+    # -------------------------------------------------------------------------------- answers
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return how odd each sample is, shape (n,); higher is odder.
+
+        Parameters
+        ----------
+        X : as in `fit`, or an iterator of such chunks
+            Samples. Files and iterators are read in chunks.
+        """
+        return self._answer(X, self._total)
+
+    def score_parts(self, X: Any) -> dict[str, Floats]:
+        """Return the terms that the anomaly score is made of, by name, each of shape (n,)."""
+        names: list[str] = []
+
+        def parts(x: Tensor) -> Tensor:
+            found = self._score(self.networks_, x).parts
+            names[:] = found
+            return torch.stack(list(found.values()), dim=1)
+
+        values = self._answer(X, parts)
+        return {name: values[:, i] for i, name in enumerate(names)}
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return ``score_samples(X) - offset_``, shape (n,); negative is flagged."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_value(self, X: Any) -> Floats:
+        """Return the conformal p-values, shape (n,).
+
+        The probability that a normal sample is at least as odd, by the held-out samples; its
+        smallest value 1 / (n_held_out + 1) means "odder than all of them".
+        """
+        return decisions.conformal_p_values(self.anomaly_score(X), self.calibration_scores_)
+
+    def explain(self, X: Any) -> Floats:
+        """Return how much each column or pixel contributes to the residual, at least 0.
+
+        Returns
+        -------
+        ndarray
+            (n, n_features_in_) for tables, with the parts of one original column (categories,
+            missing) added up; (n, h, w) for images, with the channels added up.
+        """
+        return self._answer(
+            X,
+            lambda x: self._score(self.networks_, x).residual,
+            lambda residual: self.codec_.per_column(residual),
+        )
+
+    def reconstruct(self, X: Any) -> Any:
+        """Return the nearest normal counterpart of each sample, in the form of the training data.
+
+        Arrays and files give an array or a frame of the same columns and units; image files of
+        varying size give an array of the size that the networks work at.
+        """
+        reconstruct = self._answer(
+            X, lambda x: self._reconstruct(self.networks_, x), lambda x: x.numpy()
+        )
+        return self.codec_.decode(torch.from_numpy(reconstruct))
+
+    def embed(self, X: Any) -> Floats:
+        """Return the latent vectors, shape (n, latent_dim)."""
+        return self._answer(X, lambda x: self._embed(self.networks_, x))
+
+    def source(self, data: Any, **how: Any) -> inputs.Source:
+        """Open `data` as this fitted detector reads it.
+
+        Parameters
+        ----------
+        data : as in `fit`
+            What to read.
+        **how
+            `label`, `pattern` and `skip_bad` of :func:`oddgan.inputs.open_source`.
+        """
+        check_is_fitted(self)
+        texts = getattr(self.codec_, "text_columns", ())
+        return inputs.open_source(data, channels=self.channels, text_columns=texts, **how)
+
+    def score_chunks(self, source: inputs.Source) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Yield (row numbers, anomaly scores) of a source chunk by chunk, in constant memory."""
+        return answers(self.networks_, self.codec_, source, self._total)
+
+    # --------------------------------------------------------------------------------- inside
+
+    def _open(self, X: Any, *, reset: bool) -> inputs.Source:
+        if isinstance(X, inputs.Source):
+            source = X
+        elif reset:
+            source = inputs.open_source(X, channels=self.channels)  # type: ignore[arg-type]
+        else:
+            source = self.source(X)
+        if not reset and source.kind != self.codec_.kind:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on a kind of data called "
+                f"{self.codec_.kind!r} but is given the kind {source.kind!r}"
+            )
+        if source.kind == "table":
+            self._check_columns(X, source, reset)
+        return source
+
+    def _check_columns(self, X: Any, source: inputs.Source, reset: bool) -> None:
+        """Let scikit-learn note, or check, number and names of the columns."""
+        if isinstance(X, str | PathLike | inputs.Source):
+            if not reset:
+                return  # the columns of files are found by name, in any order
+            X = pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]
+        validate_data(self, X, reset=reset, skip_check_array=True)
+
+    def _total(self, x: Tensor) -> Tensor:
+        return self._score(self.networks_, x).total
+
+    def _answer(self, X: Any, compute: Compute, convert: Convert = as_floats) -> NDArray[Any]:
+        check_is_fitted(self)
+        if isinstance(X, Iterator):
+            return np.concatenate([self._answer(chunk, compute, convert) for chunk in X])
+        return self._run(self._open(X, reset=False), compute, convert)
+
+    def _run(
+        self, source: inputs.Source, compute: Compute, convert: Convert = as_floats
+    ) -> NDArray[Any]:
+        """Ask about every sample of `source`; fit and all answers come through here."""
+        found = answers(self.networks_, self.codec_, source, compute, convert)
+        results = [values for _, values in found]
+        if not results:
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+        return np.concatenate(results)
+
+    def _spec(self, codec: inputs.Codec) -> Spec:
+        default = 200 if codec.kind == "image" else 32
+        return Spec(codec.kind, codec.shape, codec.blocks(), self.latent_dim or default, self.width)
+
+    def _build(
+        self, codec: inputs.Codec, generator: torch.Generator | None
+    ) -> dict[str, nn.Module]:
+        """Return the networks on the CPU, with weights from `generator` or, if None, without."""
+        with torch.device("meta"):
+            networks = self._networks(self._spec(codec))
+        if generator:
+            for network in networks.values():
+                scheme = "dcgan" if codec.kind == "image" else "xavier"
+                initialise(network, scheme, generator)
+        return networks
+
+    # --------------------------------------------------------------------------------- saving
+
+    def save(self, path: persistence.PathLike) -> None:
+        """Write the fitted detector to one file; :func:`oddgan.load` reads it.
+
+        The file is in safetensors format: weights, what was learnt of the inputs, the held-out
+        scores and the parameters. No code is stored, and none is run on loading.
+        """
+        check_is_fitted(self)
+        persistence.write(path, *dump(self))

@@ -1,0 +1,177 @@
+"""From data to trained networks: what happens inside `Detector.fit`."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from torch import Tensor, nn
+
+from .. import inputs, training
+from ..networks import use_generator
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+#: Training rows, drawn at random, that scales and categories are learnt from.
+_SAMPLE = {"table": 1_000_000, "image": 5_000}
+_READ = {"table": 65536, "image": 256}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training run leaves.
+
+    Attributes
+    ----------
+    codec : inputs.Codec
+        How samples are encoded, learnt on the training rows.
+    networks : dict of str to nn.Module
+        The trained networks, in evaluation mode.
+    history : list of dict
+        Mean losses by round.
+    held_out : inputs.Source
+        The rows that training did not see.
+    checkpoint : training.Checkpoint or None
+        The file to remove when all is done.
+    """
+
+    codec: inputs.Codec
+    networks: dict[str, nn.Module]
+    history: list[dict[str, float]]
+    held_out: inputs.Source
+    checkpoint: training.Checkpoint | None
+
+
+def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
+    """Hold rows out, learn the encoding on the others, build the networks and train them."""
+    fabric = training.make_fabric(detector.device, detector.precision)
+    split, order, weights, noise = _seeds(detector.random_state, 4)
+    train, held_out = _hold_out(source, detector.calibration_fraction, split)
+    codec = _fit_codec(detector, train, split)
+    rows = _rows(detector, train, codec, fabric.device, order)
+    networks = detector._build(codec, torch.Generator().manual_seed(weights))
+    generator = torch.Generator(fabric.device).manual_seed(noise)
+    for network in networks.values():
+        network.to(fabric.device)
+        use_generator(network, generator)
+    trained = {role: list(net.parameters()) for role, net in networks.items()}
+    trainer = training.Trainer(
+        networks,
+        {role: detector._optimizer(role, ps) for role, ps in trained.items() if ps},
+        detector._losses,
+        rows,
+        training.Settings(
+            n_rounds=_n_rounds(detector, rows.batches_per_epoch),
+            latent_dim=detector._spec(codec).latent_dim,
+            ema_decay=detector.ema_decay,
+        ),
+        fabric=fabric,
+        generator=generator,
+        progress=training.RichProgress() if detector.verbose else training.Silent(),
+        checkpoint=_checkpoint(detector, rows, order),
+        title=type(detector).__name__,
+    )
+    networks = trainer.run()
+    for network in networks.values():
+        use_generator(network, None)
+    return Fit(codec, networks, trainer.history, held_out, trainer.checkpoint)
+
+
+def _seeds(random_state: object, n: int) -> list[int]:
+    """Draw `n` independent seeds, without touching NumPy's global state."""
+    if random_state is None:
+        sequence = np.random.SeedSequence()
+    elif isinstance(random_state, int | np.integer):
+        sequence = np.random.SeedSequence(int(random_state))
+    else:
+        sequence = np.random.SeedSequence(check_random_state(random_state).randint(2**31 - 1))
+    return [int(seed) for seed in sequence.generate_state(n)]
+
+
+def _hold_out(
+    source: inputs.Source, fraction: float, seed: int
+) -> tuple[inputs.Source, inputs.Source]:
+    """Split at random into training rows (at least 2) and held-out rows (at least 1)."""
+    n = source.count()
+    if n < 3:
+        raise ValueError(f"Found array with {n} sample(s) while a minimum of 3 is required.")
+    n_held = min(max(1, round(fraction * n)), n - 2)
+    held = np.zeros(n, dtype=bool)
+    held[np.random.default_rng(seed).permutation(n)[:n_held]] = True
+    return inputs.Subset(source, ~held), inputs.Subset(source, held)
+
+
+def _fit_codec(detector: "Detector", train: inputs.Source, seed: int) -> inputs.Codec:
+    n, most = train.count(), _SAMPLE[train.kind]
+    if n > most:
+        drawn = np.zeros(n, dtype=bool)
+        drawn[np.random.default_rng([seed, 1]).permutation(n)[:most]] = True
+        train = inputs.Subset(train, drawn)
+    sample = inputs.concat([raw for _, raw in train.chunks(_READ[train.kind])])
+    return inputs.fit_codec(
+        sample,
+        scaling=detector.scaling,
+        image_size=detector.image_size,
+        channels=detector.channels,
+    )
+
+
+def _rows(
+    detector: "Detector",
+    train: inputs.Source,
+    codec: inputs.Codec,
+    device: torch.device,
+    seed: int,
+) -> training.Rows:
+    """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
+    n, numbers = train.count(), int(np.prod(codec.shape))
+    stream = detector.stream
+    if stream == "auto":
+        stream = n * numbers * 4 > training.memory_budget(device)
+    if not stream:
+        held = torch.empty(n, *codec.shape, device=device)
+        n_filled = 0
+        for index, raw in train.chunks(_READ[train.kind]):
+            x = codec.encode(raw, index)
+            held[n_filled : n_filled + len(x)] = x.to(device)
+            n_filled += len(x)
+        return training.DeviceRows(held[:n_filled], detector.batch_size, seed)
+
+    def read(rng: np.random.Generator) -> Iterator[Tensor]:
+        for index, raw in train.chunks(_READ[train.kind], rng):
+            yield codec.encode(raw, index)
+
+    # One pass before the first epoch finds a bad row now, and not after hours of training.
+    n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
+    buffer = 4 * _READ[train.kind]
+    return training.StreamedRows(read, n_readable, detector.batch_size, seed, device, buffer)
+
+
+def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
+    rounds = detector.epochs * batches_per_epoch
+    return min(rounds, detector.max_steps) if detector.max_steps else rounds
+
+
+def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> training.Checkpoint | None:
+    """Return where the run is kept, marked with its settings and its first batch."""
+    if detector.checkpoint is None:
+        return None
+    if detector.random_state is None:
+        raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
+    quiet = {"checkpoint", "verbose", "target_fpr"}
+    settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
+    data = hashlib.sha256(_bytes(next(rows.epoch(0)))).hexdigest()
+    text = json.dumps(
+        [type(detector).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
+    )
+    return training.Checkpoint(detector.checkpoint, text)
+
+
+def _bytes(x: Tensor) -> NDArray[np.uint8]:
+    return np.frombuffer(x.cpu().numpy().tobytes(), dtype=np.uint8)

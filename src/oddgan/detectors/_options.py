@@ -1,0 +1,135 @@
+"""The parameters that all detectors share, and how a detector's own ones join them."""
+
+import inspect
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, Literal, TypedDict
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..training import PRECISIONS
+
+
+class SharedParams(TypedDict, total=False):
+    """Names and types of the shared parameters; DOCUMENTATION says what they mean."""
+
+    latent_dim: int | None
+    width: int | None
+    epochs: int
+    max_steps: int | None
+    batch_size: int
+    learning_rate: float
+    ema_decay: float
+    target_fpr: float
+    calibration_fraction: float
+    scaling: Literal["standard", "minmax", "robust", "none"]
+    image_size: int | tuple[int, int] | None
+    channels: Literal["auto", "first", "last"]
+    stream: bool | Literal["auto"]
+    device: Literal["auto", "cpu", "cuda"]
+    precision: str
+    checkpoint: Any
+    verbose: int
+    random_state: Any
+
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "latent_dim": [Interval(Integral, 1, None, closed="left"), None],
+    "width": [Interval(Integral, 2, None, closed="left"), None],
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "max_steps": [Interval(Integral, 1, None, closed="left"), None],
+    "batch_size": [Interval(Integral, 2, None, closed="left")],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "ema_decay": [Interval(Real, 0, 1, closed="left")],
+    "target_fpr": [Interval(Real, 0, 1, closed="neither")],
+    "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "scaling": [StrOptions({"standard", "minmax", "robust", "none"})],
+    "image_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
+    "channels": [StrOptions({"auto", "first", "last"})],
+    "stream": [bool, StrOptions({"auto"})],
+    "device": [StrOptions({"auto", "cpu", "cuda"})],
+    "precision": [StrOptions(set(PRECISIONS))],
+    "checkpoint": "no_validation",  # type: ignore[dict-item]
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
+
+DOCUMENTATION = """
+    Other Parameters
+    ----------------
+    latent_dim : int or None, default=None
+        Size of the latent vector z; None is 200 for images and 32 for tables, as in the
+        EGBAD code.
+    width : int or None, default=None
+        Units of the first hidden layer (tables) or channels of the first strided convolution
+        (images); None is 64.
+    epochs : int
+        Passes over the training rows.
+    max_steps : int or None
+        Most batches to train on; None for no limit. Training ends with whichever of the two
+        comes first. There is no early stopping: nothing is chosen by what is measured.
+    batch_size : int
+        Rows a batch.
+    learning_rate : float
+        Learning rate of Adam.
+    ema_decay : float
+        Decay of the moving average of the weights that scores are computed with, in [0, 1);
+        0 scores with the last weights.
+    target_fpr : float, default=0.05
+        Share of normal samples that may be flagged; sets the threshold.
+    calibration_fraction : float, default=0.1
+        Share of the rows given to `fit` that is held out of training, to set the threshold and
+        the p-values.
+    scaling : {"standard", "minmax", "robust", "none"}, default="standard"
+        How numeric columns of a table are scaled, by statistics of the training rows.
+    image_size : int, (int, int) or None, default=None
+        Size (h, w) that images are resized to, 8 to 256 a side. None keeps equal sizes; image
+        files of different sizes go to their median size, scaled down to at most 64 a side.
+    channels : {"auto", "first", "last"}, default="auto"
+        Which axis of a 4-D array holds the channels; "auto" takes the one of length 1 to 4.
+    stream : bool or "auto", default="auto"
+        Whether to read training rows anew each epoch instead of holding them on the device;
+        "auto" does when they would fill more than half of the free memory.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to compute.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
+        Precision of training; scores are computed in 32 bit.
+    checkpoint : path-like or None, default=None
+        File that an interrupted fit (Ctrl-C, kill) is resumed from by calling `fit` again with
+        the same data and parameters; removed when the fit is complete.
+    verbose : int, default=0
+        1 shows a progress bar with losses and time left.
+    random_state : int, RandomState or None, default=None
+        Seed of everything that is drawn. The global random state is neither read nor changed.
+
+    Attributes
+    ----------
+    networks_ : dict of str to torch.nn.Module
+        The trained networks by role, in evaluation mode.
+    threshold_ : float
+        Samples with a greater `anomaly_score` are flagged.
+    offset_ : float
+        Minus `threshold_`: ``decision_function = score_samples - offset_``.
+    calibration_scores_ : ndarray of shape (n_held_out,)
+        Anomaly scores of the held-out normal samples, sorted.
+    history_ : list of dict
+        Mean losses in the course of training, with the round ("step").
+    n_features_in_ : int
+        Number of columns of a table (tables only).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they were given and all are strings.
+"""
+
+
+def merge_signature(own: Callable[..., None], shared: Callable[..., None]) -> inspect.Signature:
+    """Signature of `own` with the parameters that it passes on to `shared` as ``**options``.
+
+    scikit-learn's ``get_params``, editors and ``help`` read signatures; a detector so needs to
+    name only what is its own, or has another default.
+    """
+    keep = {
+        name: p for name, p in inspect.signature(own).parameters.items() if p.kind != p.VAR_KEYWORD
+    }
+    for name, parameter in inspect.signature(shared).parameters.items():
+        keep.setdefault(name, parameter)
+    return inspect.Signature(list(keep.values()))

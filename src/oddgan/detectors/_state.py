@@ -1,0 +1,88 @@
+"""A fitted detector as header and arrays of a model file, and back."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import inputs, training
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+
+def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what a file must hold of a fitted detector."""
+    codec, codec_arrays = detector.codec_.state()
+    arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
+    arrays["calibration_scores"] = detector.calibration_scores_
+    for role, network in detector.networks_.items():
+        for name, tensor in network.state_dict().items():
+            arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
+    params = detector.get_params(deep=False)
+    seed = params["random_state"]
+    params["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
+    params["checkpoint"] = None  # a path of the machine that trained it
+    header = {
+        "detector": type(detector).__name__.lower(),
+        "params": {name: _plain(value) for name, value in params.items()},
+        "codec": codec,
+        "history": detector.history_,
+        "n_features_in": getattr(detector, "n_features_in_", None),
+        "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
+        "provenance": detector.provenance_,
+    }
+    return header, arrays
+
+
+def restore(
+    detectors: Mapping[str, "type[Detector]"],
+    header: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    device: str | None,
+    path: str,
+) -> "Detector":
+    """Rebuild the fitted detector that `dump` described."""
+    if header["detector"] not in detectors:
+        raise ValueError(
+            f"{path} holds a {header['detector']}, which this version of OddGAN does not have"
+        )
+    params = header["params"]
+    if device:
+        params["device"] = device
+    elif params["device"] == "cuda" and not torch.cuda.is_available():
+        params["device"] = "cpu"
+    if isinstance(params["image_size"], list):
+        params["image_size"] = tuple(params["image_size"])
+    detector = detectors[header["detector"]](**params)
+    detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
+    detector.networks_ = detector._build(detector.codec_, None)
+    place = training.make_fabric(detector.device, "32-true").device
+    for role, network in detector.networks_.items():
+        weights = _below(f"networks/{role}/", arrays)
+        network.load_state_dict(
+            {name: torch.from_numpy(np.array(array)) for name, array in weights.items()},
+            assign=True,
+        )
+        network.to(place).eval()
+    detector.history_ = header["history"]
+    detector.provenance_ = header["provenance"]
+    if header["n_features_in"] is not None:
+        detector.n_features_in_ = header["n_features_in"]
+    if header["feature_names_in"]:
+        detector.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
+    detector._calibrate(arrays["calibration_scores"])
+    return detector
+
+
+def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars and tuples into what JSON holds."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,67 @@
+"""Layers that PyTorch does not have in the form needed here."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own.
+
+    PyTorch's layer draws from the global random state, which a fit must neither read nor
+    change. Without a generator (see :func:`use_generator`) the global one is used.
+
+    Parameters
+    ----------
+    p : float
+        Probability of setting a unit to zero, in [0, 1).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep.div_(1 - self.p)
+
+    def extra_repr(self) -> str:
+        """Text shown between the brackets of ``repr``."""
+        return f"p={self.p}"
+
+
+def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let every :class:`Dropout` below `module` draw from `generator`."""
+    for layer in module.modules():
+        if isinstance(layer, Dropout):
+            layer.generator = generator
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution whose output has ``ceil(size / stride)`` pixels a side.
+
+    The padding is TensorFlow's "same", which the published networks were written with: where
+    it cannot be equal on both sides, the odd pixel goes to the bottom and to the right.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        sides = zip(x.shape[-2:], self.kernel_size, self.stride, strict=True)
+        for size, kernel, stride in reversed(list(sides)):
+            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, pads) if any(pads) else x)
+
+
+class Crop(nn.Module):
+    """Keep the upper left `height` x `width` pixels, to undo a halving of an odd side."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., : self.height, : self.width]

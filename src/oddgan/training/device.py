@@ -1,0 +1,31 @@
+"""Where and in what precision to compute."""
+
+import os
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+Device = Literal["auto", "cpu", "cuda"]
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Return the Fabric for `device` ("auto", "cpu", "cuda") and `precision`.
+
+    Raises
+    ------
+    ValueError
+        The device is "cuda" and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError('device="cuda" was asked for, but PyTorch finds no CUDA device here')
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return Fabric(accelerator=chosen, devices=1, precision=precision)  # type: ignore[arg-type]
+
+
+def memory_budget(device: torch.device) -> int:
+    """Return how many bytes of training rows `device` may hold: half of what is free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

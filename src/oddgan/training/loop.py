@@ -1,0 +1,243 @@
+"""The training loop: several losses a round, each with the networks it updates."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+
+from .checkpoint import Checkpoint
+from .progress import Progress
+from .rows import Rows
+from .watch import Watch
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss of a round.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in progress, history and messages.
+    value : scalar Tensor
+        What is minimised.
+    updates : tuple of str
+        The roles of the networks that it updates; no other network gets a gradient from it.
+    adversary : bool
+        Whether it is the loss of a discriminator, whose collapse ends the run.
+    """
+
+    name: str
+    value: Tensor
+    updates: tuple[str, ...]
+    adversary: bool = False
+
+
+#: Yields the losses of one round for a batch x and as many latent draws z. It is a generator:
+#: when it goes on after a yield, the networks of that loss have been updated.
+LossFunction = Callable[[Mapping[str, nn.Module], Tensor, Tensor], Iterator[Loss]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how a run trains.
+
+    Attributes
+    ----------
+    n_rounds : int
+        Rounds (batches) to train for.
+    latent_dim : int
+        Size of the latent draws z ~ N(0, I).
+    ema_decay : float
+        Decay of the exponential moving average of the weights, in [0, 1); 0 for none.
+    """
+
+    n_rounds: int
+    latent_dim: int
+    ema_decay: float
+
+
+class Trainer:
+    """One training run.
+
+    Parameters
+    ----------
+    networks : mapping of str to nn.Module
+        The networks by role, on the device of `fabric`.
+    optimizers : mapping of str to Optimizer
+        One for each role that is trained.
+    losses : LossFunction
+        The losses of a round.
+    rows : Rows
+        Where the batches come from.
+    settings : Settings
+        How long and how.
+    fabric : Fabric
+        Device and precision.
+    generator : torch.Generator
+        On that device; latent draws and dropout come from it.
+    progress : Progress
+        Who is told.
+    checkpoint : Checkpoint or None
+        Where the state is kept.
+    title : str
+        What the run is called.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        optimizers: Mapping[str, Optimizer],
+        losses: LossFunction,
+        rows: Rows,
+        settings: Settings,
+        *,
+        fabric: Fabric,
+        generator: torch.Generator,
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+        title: str,
+    ) -> None:
+        self.networks = networks
+        self.losses = losses
+        self.rows = rows
+        self.settings = settings
+        self.fabric = fabric
+        self.generator = generator
+        self.progress = progress
+        self.checkpoint = checkpoint
+        self.title = title
+        self.step = 0
+        self.optimizers = {
+            role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
+        }
+        self._all = nn.ModuleDict(dict(networks))
+        self._average: AveragedModel | None = None
+        if settings.ema_decay:
+            self._average = AveragedModel(self._all, multi_avg_fn=self._move_average)
+        self._trained = {
+            role: [p for p in networks[role].parameters() if p.requires_grad] for role in optimizers
+        }
+        self._watch = Watch(title, max(1, min(50, settings.n_rounds // 100)))
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Mean losses between reports, each with the round ("step") it was made at."""
+        return self._watch.history
+
+    def run(self) -> dict[str, nn.Module]:
+        """Train, and return the networks to score with (averaged if there is an average).
+
+        Raises
+        ------
+        TrainingError
+            A loss is not finite, or a discriminator has collapsed; the message says which.
+        KeyboardInterrupt
+            After Ctrl-C, once the round is complete and the checkpoint is written.
+        """
+        if self.checkpoint and (state := self.checkpoint.load()):
+            self._restore(state)
+        self._all.train()
+        self.progress.start(self.title, self.settings.n_rounds, self.step)
+        try:
+            with _deferred_interrupt() as interrupted:
+                for x in self._batches():
+                    self._round(x)
+                    self._report()
+                    if interrupted() or (self.checkpoint and self.checkpoint.due()):
+                        self._save()
+                    if interrupted():
+                        raise KeyboardInterrupt
+        finally:
+            self.progress.stop()
+        trained = self._average.module if self._average else self._all
+        return dict(trained.eval().items())  # type: ignore[operator]
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Yield one batch for each round that is left."""
+        while self.step < self.settings.n_rounds:
+            epoch, skip = divmod(self.step, self.rows.batches_per_epoch)
+            for x in self.rows.epoch(epoch, skip):
+                yield x
+                if self.step == self.settings.n_rounds:
+                    return
+
+    def _round(self, x: Tensor) -> None:
+        z = torch.randn(len(x), self.settings.latent_dim, device=x.device, generator=self.generator)
+        with self.fabric.autocast():
+            for loss in self.losses(self.networks, x, z):
+                inputs = [p for role in loss.updates for p in self._trained[role]]
+                for parameter in inputs:
+                    parameter.grad = None
+                self.fabric.backward(loss.value, inputs=inputs)
+                for role in loss.updates:
+                    self.optimizers[role].step()
+                self._watch.add(loss.name, loss.value.detach(), loss.adversary)
+        self.step += 1
+        if self._average:
+            self._average.update_parameters(self._all)
+
+    def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
+        # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short
+        # run would otherwise be scored with what is left of its first weights.
+        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(average, current, 1 - decay)
+
+    def _report(self) -> None:
+        if self._watch.due(self.step) or self.step == self.settings.n_rounds:
+            self.progress.update(self.step, self._watch.report(self.step))
+
+    def _save(self) -> None:
+        if self.checkpoint:
+            self.checkpoint.write(
+                {
+                    "step": self.step,
+                    "networks": self._all.state_dict(),
+                    "average": self._average.state_dict() if self._average else None,
+                    "optimizers": {r: o.state_dict() for r, o in self.optimizers.items()},
+                    "generator": self.generator.get_state(),
+                    "watch": self._watch.state(),
+                }
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self._all.load_state_dict(state["networks"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        for role, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][role])
+        self.generator.set_state(state["generator"])
+        self._watch.restore(state["watch"])
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let a round finish after Ctrl-C; a second Ctrl-C interrupts at once.
+
+    Outside the main thread, where signals cannot be handled, nothing is changed.
+    """
+    pressed = False
+
+    def note(signum: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,100 @@
+"""The watch over a run: the history of its losses, and when to give up."""
+
+from math import isfinite, log
+from typing import Any
+
+from torch import Tensor
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says which loss, when, and what to try."""
+
+
+#: A discriminator with a lower mean loss tells the two sides apart without a doubt (GANomaly's
+#: official code starts its discriminator anew at the same value).
+SATURATED = 1e-5
+#: A discriminator whose loss is this close to that of a coin, always, answers a constant.
+CONSTANT = 1e-6
+#: Rounds that a collapse must last before it counts as one.
+PATIENCE = 200
+
+
+class Watch:
+    """Means of the losses between two reports, and a judgement at each.
+
+    Parameters
+    ----------
+    title : str
+        What the run is called in messages.
+    every : int
+        Rounds between two reports.
+    """
+
+    def __init__(self, title: str, every: int) -> None:
+        self.title = title
+        self.every = every
+        self.history: list[dict[str, float]] = []
+        self._sums: dict[str, Tensor] = {}
+        self._reported = 0
+        self._collapsed: dict[str, int] = {}
+
+    def add(self, name: str, value: Tensor, adversary: bool) -> None:
+        """Take in a loss, without waiting for the device to have computed it."""
+        if adversary:
+            self._collapsed.setdefault(name, 0)
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def due(self, step: int) -> bool:
+        """Return whether to report after round `step`."""
+        return step - self._reported >= self.every
+
+    def report(self, step: int) -> dict[str, float]:
+        """Return the mean losses since the last report.
+
+        Raises
+        ------
+        TrainingError
+            One is not finite, or a discriminator has collapsed.
+        """
+        n = step - self._reported
+        means = {name: float(total) / n for name, total in self._sums.items()}
+        for name, mean in means.items():
+            if not isfinite(mean):
+                raise TrainingError(
+                    f"{self.title}: the {name} loss became {mean} between rounds "
+                    f"{self._reported + 1} and {step}; try a lower learning_rate"
+                )
+        for name in self._collapsed:
+            self._judge(name, means[name], n, step)
+        self.history.append({"step": step, **means})
+        self._sums = {}
+        self._reported = step
+        return means
+
+    def _judge(self, name: str, mean: float, n: int, step: int) -> None:
+        saturated = mean < SATURATED
+        constant = abs(mean - 2 * log(2)) < CONSTANT
+        self._collapsed[name] = self._collapsed[name] + n if saturated or constant else 0
+        if self._collapsed[name] >= PATIENCE:
+            how = "tells real from generated without a doubt" if saturated else "answers a constant"
+            raise TrainingError(
+                f"{self.title}: the {name} has collapsed: for the {self._collapsed[name]} rounds "
+                f"up to {step} it {how} (mean loss {mean:.2g}); try a lower learning_rate, "
+                "another scaling or fewer epochs"
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep."""
+        return {
+            "history": self.history,
+            "sums": self._sums,
+            "reported": self._reported,
+            "collapsed": self._collapsed,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.history = state["history"]
+        self._sums = state["sums"]
+        self._reported = state["reported"]
+        self._collapsed = state["collapsed"]
