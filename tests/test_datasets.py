@@ -1,0 +1,526 @@
+"""Data sets: official files, class folders, checks by hash, downloads, and what is said when not.
+
+No test uses the network: `pooch.retrieve` is replaced wherever a file is missing.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pooch
+import pytest
+from PIL import Image
+
+from oddgan import datasets
+from oddgan.datasets import (
+    DataFileError,
+    DataNotFoundError,
+    Dataset,
+    _cifar,
+    _files,
+    _kddcup99,
+    _mnist,
+    class_folder,
+    load,
+)
+
+
+@pytest.fixture(autouse=True)
+def _alone(request, tmp_path, monkeypatch):
+    """Keep the network, and except for real data the user's cache, out of every test."""
+    if not request.node.get_closest_marker("realdata"):
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda app: tmp_path / "cache")
+
+    def no_network(*args, **kwargs):
+        raise ConnectionError("no network in tests")
+
+    monkeypatch.setattr(pooch, "retrieve", no_network)
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def real(name):
+    """Load a real data set from the data home, or skip."""
+    info = next(i for i in datasets.available() if i.name == name)
+    if not info.present:
+        pytest.skip(f"the files of {name} are not in the data home {datasets.data_home()}")
+    return load(name, progress=False)
+
+
+# Tiny stand-ins for the published files, with their own hashes.
+
+
+def idx(array):
+    header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, dtype=">i4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
+RNG = np.random.default_rng(0)
+IMAGES = {"train": RNG.integers(0, 256, (5, 4, 3)), "t10k": RNG.integers(0, 256, (2, 4, 3))}
+LABELS = {"train": np.array([0, 1, 2, 9, 1]), "t10k": np.array([1, 0])}
+IDX = [idx(part[key]) for key in ("train", "t10k") for part in (IMAGES, LABELS)]
+
+
+def use_files(monkeypatch, dataset, contents):
+    """Make the catalogue expect these contents of the files of an IDX data set."""
+    entries = datasets._catalogue._ENTRIES
+    old = entries[dataset].read.keywords["files"]
+    new = [
+        dataclasses.replace(file, sha256=hashlib.sha256(data).hexdigest())
+        for file, data in zip(old, contents, strict=True)
+    ]
+    read = entries[dataset].read
+    tiny = dataclasses.replace(
+        entries[dataset], read=lambda home, progress: read(home, progress, files=new)
+    )
+    monkeypatch.setitem(entries, dataset, tiny)
+    return new
+
+
+def put(home, files, contents):
+    for file, data in zip(files, contents, strict=True):
+        path = home / file.dataset / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(data) if file.gzipped else data)
+
+
+def test_digits_need_no_file(home):
+    digits = load("digits", home=home)
+    assert digits.X.shape == (1797, 8, 8)
+    assert (digits.X.min(), digits.X.max()) == (0.0, 1.0)
+    assert digits.classes == tuple(range(10))
+    assert digits.train is None
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(ValueError, match=r"'cifar'.*digits, mnist, fashion-mnist, cifar-10, kdd"):
+        load("cifar")
+
+
+def test_data_home_is_the_variable_or_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("ODDGAN_DATA", str(tmp_path / "mine"))
+    assert datasets.data_home() == tmp_path / "mine"
+    monkeypatch.delenv("ODDGAN_DATA")
+    assert datasets.data_home() == tmp_path / "cache"
+
+
+def test_idx_files_are_read_with_the_official_split(home, monkeypatch):
+    put(home, use_files(monkeypatch, "mnist", IDX), IDX)
+    mnist = load("mnist", home=home)
+    np.testing.assert_array_equal(mnist.X, np.concatenate([IMAGES["train"], IMAGES["t10k"]]))
+    assert mnist.X.dtype == np.uint8
+    assert mnist.y.tolist() == [0, 1, 2, 9, 1, 1, 0]
+    assert mnist.train.tolist() == [True] * 5 + [False] * 2
+
+
+def test_the_gzip_wrapper_may_differ(home, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    put(home, files, IDX)
+    path = home / "mnist" / files[0].name
+    path.write_bytes(gzip.compress(IDX[0], compresslevel=1, mtime=7))
+    assert len(load("mnist", home=home)) == 7
+
+
+def test_fashion_classes_have_names_and_numbers(home, monkeypatch):
+    put(home, use_files(monkeypatch, "fashion-mnist", IDX), IDX)
+    fashion = load("fashion-mnist", home=home)
+    assert fashion.y[3] == "ankle boot"
+    expected = [False, True, False, False, True, True, False]
+    for asked in ("trouser", 1, "1"):
+        assert fashion.is_class(asked).tolist() == expected
+    with pytest.raises(ValueError, match=r"fashion-mnist has no class 10.*t-shirt/top, trouser"):
+        fashion.is_class(10)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "not an IDX file"),
+        (b"", "not an IDX file"),
+        (idx(np.zeros((2, 3)))[:-1], r"shape \(2, 3\), file has 17 bytes"),
+        (b"\0\0\x08\x03\0\0\0\x01", "IDX header"),
+    ],
+)
+def test_idx_header_must_fit(data, message):
+    with pytest.raises(DataFileError, match=message):
+        _mnist.parse_idx(data)
+
+
+def test_wrong_content_names_file_and_both_hashes(home, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    put(home, files, [IDX[0], b"other", IDX[2], IDX[3]])
+    found = hashlib.sha256(b"other").hexdigest()
+    with pytest.raises(DataFileError) as error:
+        load("mnist", home=home)
+    message = str(error.value)
+    assert str(home / "mnist" / files[1].name) in message
+    assert files[1].sha256 in message
+    assert found in message
+    assert "\n" not in message
+
+
+def test_truncated_gzip_is_named(home, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    put(home, files, IDX)
+    path = home / "mnist" / files[2].name
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataFileError, match=r"t10k-images.*no whole gzip file.*sha256"):
+        load("mnist", home=home)
+
+
+# Downloads.
+
+
+def serve(monkeypatch, pages):
+    """Replace the network by a dictionary from address to content; returns the calls made."""
+    calls = []
+
+    def retrieve(url, known_hash, fname, path, progressbar):
+        calls.append((url, progressbar))
+        if url not in pages:
+            raise ConnectionError(url)
+        Path(path).mkdir(parents=True, exist_ok=True)
+        (Path(path) / fname).write_bytes(pages[url])
+        return str(Path(path) / fname)
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    return calls
+
+
+def test_missing_files_are_fetched_once_into_the_home(home, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    # The first address is down, so the mirror serves.
+    pages = {f.urls[1]: gzip.compress(data) for f, data in zip(files, IDX, strict=True)}
+    calls = serve(monkeypatch, pages)
+    assert len(load("mnist", home=home)) == 7
+    assert calls == [(url, True) for f in files for url in f.urls[:2]]
+    assert (home / "mnist" / files[0].name).is_file()
+    assert len(load("mnist", home=home, progress=False)) == 7
+    assert len(calls) == 8
+
+
+def test_a_wrong_download_is_removed_and_the_next_address_tried(home, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    put(home, files[1:], IDX[1:])
+    serve(monkeypatch, {files[0].urls[0]: b"<html>please log in</html>"})
+    with pytest.raises(DataFileError, match=files[0].name):
+        load("mnist", home=home)
+    assert not (home / "mnist" / files[0].name).exists()
+    good = {files[0].urls[1]: gzip.compress(IDX[0])}
+    serve(monkeypatch, good | {files[0].urls[0]: b"<html>"})
+    assert len(load("mnist", home=home)) == 7
+
+
+def test_read_only_home_downloads_to_the_cache(home, tmp_path, monkeypatch):
+    files = use_files(monkeypatch, "mnist", IDX)
+    monkeypatch.setattr(_files.os, "access", lambda path, mode: home not in (path, *path.parents))
+    calls = serve(
+        monkeypatch, {f.urls[0]: gzip.compress(data) for f, data in zip(files, IDX, strict=True)}
+    )
+    for _ in range(2):  # the second time it is found there
+        assert len(load("mnist", home=home)) == 7
+    assert len(calls) == 4
+    assert not (home / "mnist").exists()
+    assert (tmp_path / "cache" / "mnist" / files[3].name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mnist", "train-images-idx3-ubyte.gz"),
+        ("cifar-10", "cifar-10-binary.tar.gz"),
+        ("kddcup99", "kddcup.data_10_percent.gz"),
+    ],
+)
+def test_no_network_and_no_file_says_what_to_put_where(home, name, file):
+    with pytest.raises(DataNotFoundError) as error:
+        load(name, home=home)
+    message = str(error.value)
+    assert f"needs {file}" in message
+    assert str(home / name) in message
+    assert "http" in message
+    assert "ODDGAN_DATA" in message
+    assert "\n" not in message
+
+
+def test_available_says_what_is_here(home, monkeypatch):
+    def present():
+        return {info.name: info.present for info in datasets.available(home=home)}
+
+    names = ("digits", "mnist", "fashion-mnist", "cifar-10", "kddcup99")
+    assert present() == dict.fromkeys(names, False) | {"digits": True}
+    put(home, _mnist._MNIST_FILES, IDX)
+    (home / "cifar-10/cifar-10-batches-bin").mkdir(parents=True)
+    put(home, [_kddcup99._FILE], [b""])
+    assert present() == dict.fromkeys(names, True) | {"fashion-mnist": False, "cifar-10": False}
+    for batch in _cifar._BATCHES:
+        (home / "cifar-10" / batch.name).touch()
+    assert present()["cifar-10"]
+
+
+# CIFAR-10.
+
+
+def batch(labels, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), 3, 32, 32), dtype=np.uint8)
+    rows = np.column_stack([np.array(labels, np.uint8), pixels.reshape(len(labels), -1)])
+    return rows.tobytes(), pixels.transpose(0, 2, 3, 1)
+
+
+BATCHES = [batch([seed, 9 - seed], seed) for seed in range(6)]
+
+
+def check_cifar(cifar):
+    np.testing.assert_array_equal(cifar.X, np.concatenate([pixels for _, pixels in BATCHES]))
+    assert cifar.y[:4].tolist() == ["airplane", "truck", "automobile", "ship"]
+    assert cifar.train.tolist() == [True] * 10 + [False] * 2
+    assert cifar.classes[3] == "cat"
+
+
+def test_cifar_official_archive_comes_before_all_else(home, monkeypatch):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for file, (data, _) in zip(_cifar._BATCHES, BATCHES, strict=True):
+            member = tarfile.TarInfo(file.name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    data = buffer.getvalue()
+    expected = dataclasses.replace(_cifar._ARCHIVE, sha256=hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(_cifar, "_ARCHIVE", expected)
+    put(home, [expected], [data])
+    (home / "cifar-10/train/cat").mkdir(parents=True)
+    (home / "cifar-10/test/cat").mkdir(parents=True)
+    cifar = load("cifar-10", home=home)
+    check_cifar(cifar)
+    assert "official binary archive" in cifar.note
+
+
+def test_cifar_extracted_folder_is_checked_file_by_file(home, monkeypatch):
+    contents = [data for data, _ in BATCHES]
+    expected = [
+        dataclasses.replace(file, sha256=hashlib.sha256(data).hexdigest())
+        for file, data in zip(_cifar._BATCHES, contents, strict=True)
+    ]
+    monkeypatch.setattr(_cifar, "_BATCHES", expected)
+    put(home, expected, contents)
+    check_cifar(load("cifar-10", home=home))
+    (home / "cifar-10" / expected[2].name).write_bytes(contents[3])
+    with pytest.raises(DataFileError, match="data_batch_3"):
+        load("cifar-10", home=home)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"\0" * 3072, "3072 bytes"), (b"\x0a" + b"\0" * 3072, "has 10"), (b"", "0 b")],
+)
+def test_cifar_batch_must_fit(data, message):
+    with pytest.raises(DataFileError, match=message):
+        _cifar.parse_batch(data)
+
+
+def picture(path, value, mode="RGB", size=(32, 32)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if mode == "L" else (value, 0, 255 - value)).save(path)
+
+
+def cifar_tree(root):
+    for i, name in enumerate(["train/cat/1.png", "train/ship/0.png", "test/cat/0.png"]):
+        picture(root / name, i)
+
+
+def check_tree(cifar):
+    assert cifar.y.tolist() == ["cat", "ship", "cat"]
+    assert cifar.train.tolist() == [True, True, False]
+    assert cifar.X[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert cifar.X.shape == (3, 32, 32, 3)
+    assert "not the official archive" in cifar.note
+    assert cifar.is_class(3).tolist() == [True, False, True]
+
+
+def test_cifar_from_class_folders(home):
+    cifar_tree(home / "cifar-10")
+    check_tree(load("cifar-10", home=home, progress=False))
+
+
+def test_cifar_from_a_tar_of_class_folders(home, tmp_path):
+    cifar_tree(tmp_path / "tree")
+    (home / "cifar-10").mkdir()
+    with tarfile.open(home / "cifar-10" / "any.tar", "w") as archive:
+        # Order in the archive must not matter.
+        for part in ("test", "train"):
+            archive.add(tmp_path / "tree" / part, arcname=f"./{part}")
+    check_tree(load("cifar-10", home=home, progress=False))
+    assert sorted(p.name for p in (home / "cifar-10").iterdir()) == ["any.tar"]
+
+
+def test_another_tree_is_no_cifar(home):
+    picture(home / "cifar-10/train/zebra/0.png", 0)
+    picture(home / "cifar-10/test/zebra/0.png", 0)
+    with pytest.raises(DataFileError, match="is no CIFAR-10: expected train/ and test/"):
+        load("cifar-10", home=home, progress=False)
+
+
+# Class folders of one's own.
+
+
+def test_class_folder_without_split(tmp_path):
+    picture(tmp_path / "parts/good/b.png", 10, "L", (6, 4))
+    picture(tmp_path / "parts/bad/a.bmp", 20, "L", (6, 4))
+    picture(tmp_path / "parts/bad/masks/a.png", 255, "L", (6, 4))
+    (tmp_path / "parts/bad/notes.txt").write_text("not an image")
+    parts = class_folder(tmp_path / "parts", progress=False)
+    assert (parts.name, parts.kind, parts.train) == ("parts", "image", None)
+    assert parts.y.tolist() == ["bad", "good"]
+    assert parts.X.shape == (2, 4, 6)
+    assert parts.X[:, 0, 0].tolist() == [20, 10]
+
+
+def test_one_coloured_image_makes_all_coloured(tmp_path):
+    picture(tmp_path / "a/0.png", 7, "L")
+    picture(tmp_path / "a/1.png", 9, "RGB")
+    images = class_folder(tmp_path, progress=False).X
+    assert images.shape == (2, 32, 32, 3)
+    assert images[:, 0, 0].tolist() == [[7, 7, 7], [9, 0, 246]]
+
+
+def test_class_folder_names_the_culprit(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        class_folder(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="has no images"):
+        class_folder(tmp_path)
+    (tmp_path / "not.tar").write_bytes(b"x" * 2000)
+    with pytest.raises(ValueError, match=r"not\.tar is no uncompressed tar"):
+        class_folder(tmp_path / "not.tar")
+    picture(tmp_path / "a/0.png", 7)
+    picture(tmp_path / "a/1.png", 7, size=(5, 6))
+    with pytest.raises(ValueError, match=r"a/0.png has \(32, 32\), a/1.png has \(6, 5\)"):
+        class_folder(tmp_path, progress=False)
+    (tmp_path / "a/1.png").write_bytes((tmp_path / "a/0.png").read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"a/1\.png is no readable image"):
+        class_folder(tmp_path, progress=False)
+
+
+def test_progress_keeps_standard_output_clean(tmp_path, capsys):
+    picture(tmp_path / "a/0.png", 7)
+    class_folder(tmp_path, progress=True)
+    assert capsys.readouterr().out == ""
+
+
+# KDD Cup 1999.
+
+ROW = "0,tcp,http,SF,181,5450,0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,0,8,8,0.00,0.00,0.00,0.00,1.00,0.00,"
+ROW += "0.00,9,9,1.00,0.00,0.11,0.00,0.00,0.00,0.00,0.00,"
+
+
+def test_kdd_columns_have_names_and_kinds(home, monkeypatch):
+    text = f"{ROW}normal.\n{ROW.replace('http', 'ftp')}smurf.\n"
+    data = gzip.compress(text.encode())
+    file = dataclasses.replace(_kddcup99._FILE, sha256=hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(_kddcup99, "_FILE", file)
+    put(home, [file], [data])
+    kdd = load("kddcup99", home=home)
+    assert kdd.kind == "table"
+    assert kdd.X.shape == (2, 41)
+    assert kdd.y.tolist() == ["normal.", "smurf."]
+    assert kdd.X["service"].tolist() == ["http", "ftp"]
+    assert kdd.X.select_dtypes("bool").columns.tolist() == [
+        "land",
+        "logged_in",
+        "is_host_login",
+        "is_guest_login",
+    ]
+    assert kdd.X.select_dtypes("number").shape == (2, 34)
+    first = kdd.X.iloc[0]
+    assert (first["src_bytes"], first["count"], first["dst_host_same_src_port_rate"]) == (
+        181,
+        8,
+        0.11,
+    )
+    assert first["logged_in"] is np.True_
+
+
+def test_kdd_rows_must_be_whole():
+    with pytest.raises(DataFileError, match="these have 2"):
+        _kddcup99.parse_kdd(gzip.compress(b"0,normal.\n"))
+
+
+# What a data set promises.
+
+
+def test_dataset_refuses_missing_or_too_few_labels():
+    X = np.zeros((3, 2, 2), np.uint8)
+    with pytest.raises(ValueError, match="parts: 3 samples but 2 labels"):
+        Dataset("parts", "image", X, np.array([0, 1]), None, "")
+    with pytest.raises(ValueError, match="parts: 1 of 3 samples have no label"):
+        Dataset("parts", "image", X, np.array(["a", None, "b"], object), None, "")
+
+
+def test_classes_are_found_by_number_or_text():
+    table = Dataset("t", "image", np.zeros((3, 1, 1)), np.array([True, False, True]), None, "")
+    assert table.is_class(1).tolist() == [True, False, True]
+    assert table.is_class("False").tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="t has no class 2; its classes are False, True"):
+        table.is_class(2)
+
+
+# The real files.
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_real_idx_files(name):
+    images = real(name)
+    assert images.X.shape == (70_000, 28, 28)
+    assert images.train.sum() == 60_000
+    assert len(images.classes) == 10
+    _, counts = np.unique(images.y, return_counts=True)
+    if name == "mnist":
+        assert counts.tolist() == [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
+    else:
+        assert counts.tolist() == [7_000] * 10
+
+
+@pytest.mark.realdata
+def test_real_kdd_file():
+    kdd = real("kddcup99")
+    assert kdd.X.shape == (494_021, 41)
+    assert kdd.is_class("normal.").sum() == 97_278
+    assert len(kdd.X.drop_duplicates()) <= 145_586
+    assert kdd.X["service"].nunique() == 66
+
+
+@pytest.mark.realdata
+def test_catalogue_facts_fit_the_real_files():
+    for info in datasets.available():
+        if info.present and info.name != "cifar-10":
+            data = load(info.name, progress=False)
+            assert data.X.shape == (info.n_samples, *info.shape)
+            assert data.classes == info.classes
+            assert data.kind == info.kind
+
+
+@pytest.mark.realdata
+def test_real_cifar_file_without_decoding_all(tmp_path):
+    info = next(i for i in datasets.available() if i.name == "cifar-10")
+    path = Path(info.folder) / "cifar-10-jpg.tar"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}")
+    with tarfile.open(path) as archive:
+        names = [m for m in archive if m.isfile()]
+        few = [m for m in names if m.name.endswith("/0000.jpg")]
+        archive.extractall(tmp_path / "cifar-10", members=few, filter="data")
+    assert len(names) == 60_000
+    cifar = load("cifar-10", home=tmp_path, progress=False)
+    assert cifar.X.shape == (20, 32, 32, 3)
+    assert cifar.y.tolist() == [*info.classes] * 2
+    assert cifar.train.tolist() == [True] * 10 + [False] * 10
