@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from oddgan.evaluation.metrics import Metrics
@@ -10,12 +11,12 @@ from oddgan.evaluation.metrics import Metrics
 # Rows of a table: a name and one result per seed.
 Rows = Sequence[tuple[str, Sequence[Metrics]]]
 
-# Prevalence stands beside AUPRC because it is what AUPRC is without information. "own" is the
-# model's own threshold, "rate" the known rate, "oracle" the best threshold on the test labels.
+# Prevalence stands beside AUPRC because it is what AUPRC is without information. The best F1 on
+# the test labels has no column: it is no result.
 _COLUMNS = {
     "AUROC": "auroc",
     "AUPRC": "auprc",
-    "prevalence": "prevalence",
+    "prev.": "prevalence",
     "P own": "precision",
     "R own": "recall",
     "F1 own": "f1",
@@ -23,8 +24,12 @@ _COLUMNS = {
     "P rate": "precision_at_rate",
     "R rate": "recall_at_rate",
     "F1 rate": "f1_at_rate",
-    "F1 oracle": "oracle_f1",
 }
+_LEGEND = (
+    "prev.: share of anomalies, the AUPRC of a score without information; own: at the model's own "
+    "threshold; rate: flagging the known rate; P, R: precision, recall; ±: standard deviation "
+    "over seeds."
+)
 
 
 def results_table(rows: Rows, title: str | None = None) -> Table:
@@ -41,18 +46,24 @@ def results_table(rows: Rows, title: str | None = None) -> Table:
     -------
     rich.table.Table
     """
-    table = Table("", *_header(rows), title=title)
+    header = _header(rows)
+    # Ten figures must fit 80 columns: what is too wide is folded, a digit never cut off.
+    table = Table(title=title, caption=_LEGEND, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("", overflow="fold")
+    for column in header:
+        table.add_column(column, justify="right", overflow="fold")
     for name, metrics in rows:
-        table.add_row(name, *_cells(metrics, _header(rows)))
+        table.add_row(name, *_cells(metrics, header))
     return table
 
 
 def markdown_table(rows: Rows) -> str:
     """Write the table as Markdown; parameters as in `results_table`."""
-    header = ["method", *_header(rows)]
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
-    lines += [[name, *_cells(metrics, _header(rows))] for name, metrics in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    header = _header(rows)
+    lines = [["method", *header], ["---", *["---:"] * len(header)]]
+    lines += [[name, *_cells(metrics, header)] for name, metrics in rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\n{_LEGEND}\n"
 
 
 def _header(rows: Rows) -> list[str]:
@@ -69,5 +80,10 @@ def _cell(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    mean = f"{np.mean(known):.4f}"
-    return mean if len(known) == 1 else f"{mean} ± {np.std(known, ddof=1):.4f}"
+    mean = _figure(float(np.mean(known)))
+    return mean if len(known) == 1 else f"{mean} ±{_figure(float(np.std(known, ddof=1)))}"
+
+
+def _figure(value: float) -> str:
+    """Write four decimals without the leading zero, as the papers' tables do."""
+    return f"{value:.4f}".removeprefix("0")
