@@ -47,13 +47,20 @@ def results_table(rows: Rows, title: str | None = None) -> Table:
     rich.table.Table
     """
     header = _header(rows)
-    # Ten figures must fit 80 columns: what is too wide is folded, a digit never cut off.
-    table = Table(title=title, caption=_LEGEND, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # Ten figures must fit 80 columns: the spread stands below the mean, long names are folded.
+    table = Table(
+        title=title,
+        caption=_LEGEND,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
     table.add_column("", overflow="fold")
     for column in header:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right", min_width=6)
     for name, metrics in rows:
-        table.add_row(name, *_cells(metrics, header))
+        table.add_row(name, *(cell.replace(" ", "\n") for cell in _cells(metrics, header)))
     return table
 
 
