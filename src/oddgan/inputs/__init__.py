@@ -12,7 +12,7 @@ the model, turns raw chunks into float32 tensors for the networks, and back::
 
 Sources (`open_source`)
     ``kind``, ``names``, ``columns``, ``shuffles``, ``skipped``; ``count()``, ``chunks(size,
-    order)``, ``labels()``.
+    order)``, ``labels()``. A `Subset` is some rows of one, such as those held out.
 Raw chunks (`Raw`)
     A 2-D array or an Arrow table; a 3-D or 4-D array of images, or a list of images of varying
     size. `select` and `concat` take rows of one and join several.

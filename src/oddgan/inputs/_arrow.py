@@ -33,11 +33,8 @@ def frame_table(frame: Any) -> pa.Table:
     Raises
     ------
     ValueError
-        If a column mixes types or two columns share a name.
+        If a column mixes types, or two share a name.
     """
-    if isinstance(frame, pd.DataFrame) and not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"the table has two columns named {str(twice)!r}")
     try:
         if isinstance(frame, pd.DataFrame):
             return pa.Table.from_pandas(frame, preserve_index=False)
@@ -48,12 +45,9 @@ def frame_table(frame: Any) -> pa.Table:
 
 
 def check_columns(schema: pa.Schema) -> None:
-    """Refuse a table without columns, with two of one name, or with a type no codec reads."""
+    """Refuse a table without columns, or with one of a type that no codec reads."""
     if not len(schema):
         raise ValueError("the table has no columns")
-    name, times = Counter(schema.names).most_common(1)[0]
-    if times > 1:
-        raise ValueError(f"the table has two columns named {name!r}")
     for field in schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if not (is_number(kind) or is_text(kind) or pa.types.is_boolean(kind) or _is_null(kind)):
@@ -81,14 +75,17 @@ def _normalise(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(TEXT) if is_text(column.type) else column
 
 
-def without_label(names: list[str], label: str | None) -> list[str]:
-    """Return the columns that are data.
+def data_columns(names: list[str], label: str | None) -> list[str]:
+    """Return the columns that are data: all but the label.
 
     Raises
     ------
     ValueError
-        If there is no column of the label's name; it lists those there are.
+        If two columns share a name, or there is no column of the label's name.
     """
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"the table has two columns named {name!r}")
     if label is not None and label not in names:
         raise ValueError(f"no column {label!r} to set aside as label; there are {_listed(names)}")
     return [name for name in names if name != label]

@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +14,15 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from ._arrow import TEXT, check_columns, guess_type, label_values, normalise, without_label
+from ._arrow import TEXT, check_columns, data_columns, guess_type, label_values, normalise
 from ._raw import Array
 from ._source import Chunk, Source
 
 # What CSV files write where a value is missing; the part of pandas's list in common use.
 MISSING_TEXT = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
 
+# What readers raise for files that are empty, cut short or of another kind.
+_UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error)
 _BLOCK_BYTES = 1 << 23
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _CONVERSION = re.compile(
@@ -35,7 +39,7 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"{path}: {error}") from error
 
 
@@ -59,7 +63,7 @@ class ParquetSource(Source):
             schema = self._file.schema_arrow
             # pandas writes the index of a filtered frame as a column; it is not data.
             names = [name for name in schema.names if not _PANDAS_INDEX.fullmatch(name)]
-            self.columns = without_label(names, label)
+            self.columns = data_columns(names, label)
             check_columns(pa.schema([schema.field(name) for name in self.columns]))
 
     def count(self) -> int:
@@ -121,7 +125,7 @@ class CsvSource(Source):
             # Every column as it looks, to learn names and types from the first block.
             schema = self._open({}).schema
             self._header: list[str] = schema.names
-            self.columns = without_label(schema.names, label)
+            self.columns = data_columns(schema.names, label)
             self._types = {
                 name: _column_type(schema.field(i).type, name in text_columns)
                 for i, name in enumerate(schema.names)
@@ -215,7 +219,7 @@ def read_npz(path: Path, label: str | None) -> tuple[Array, Array | None]:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("not an NPZ archive")
         with archive:
-            keys = without_label(archive.files, label)
+            keys = data_columns(archive.files, label)
             if "X" not in keys and len(keys) != 1:
                 raise ValueError(f"expected an array under the key 'X', or only one; got {keys}")
             data = archive["X" if "X" in keys else keys[0]]

@@ -96,15 +96,17 @@ class ImageCodec:
         ValueError
             For another shape or family of values than in training, NaN or infinity.
         """
+        if not isinstance(raw, np.ndarray | list):
+            raise ValueError("the model was trained on images, but it is given a table")
+        if not len(raw):
+            return torch.empty(0, *self.shape)
         if isinstance(raw, np.ndarray):
             return self._encode_batch(self._match(raw), rows)
-        if not isinstance(raw, list):
-            raise ValueError("the model was trained on images, but it is given a table")
         encoded = []
         for i, image in enumerate(raw):
             batch = self._convert(image)[None]
             encoded.append(self._encode_batch(batch, [place(rows, i)]))
-        return torch.cat(encoded) if encoded else torch.empty(0, *self.shape)
+        return torch.cat(encoded)
 
     def _encode_batch(self, batch: Array, rows: Rows) -> torch.Tensor:
         """Scale and resize images of one size, (n, c, h, w)."""
@@ -116,7 +118,7 @@ class ImageCodec:
             )
         check_pixels(batch, rows)
         x = torch.from_numpy(np.ascontiguousarray(self._pixels.scale(batch)))
-        if x.shape[2:] != self.shape[1:] and len(x):
+        if x.shape[2:] != self.shape[1:]:
             x = torch.nn.functional.interpolate(
                 x, self.shape[1:], mode="bilinear", antialias=True, align_corners=False
             )

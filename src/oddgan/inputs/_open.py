@@ -1,6 +1,7 @@
 """One door for everything people have: `open_source`."""
 
 from collections.abc import Collection
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-from ._arrow import check_columns, frame_table, is_frame, label_values, normalise, without_label
+from ._arrow import check_columns, data_columns, frame_table, is_frame, label_values, normalise
 from ._files import CsvSource, ParquetSource, naming, read_npy, read_npz
 from ._folder import IMAGE_SUFFIXES, ImageFiles, find_images
 from ._raw import Array, Channels, channel_axis, check_finite
@@ -29,7 +30,7 @@ def open_source(
 
     Parameters
     ----------
-    data : array, tensor, nested lists, frame, str or Path
+    data : array, tensor, nested lists, frame, str or path
         - 2-D array of numbers or booleans (n, d): a table. 3-D (n, h, w) or 4-D (n, c, h, w) or
           (n, h, w, c), of uint8, uint16, bool or float: images.
         - pandas, Polars or Arrow table.
@@ -62,7 +63,7 @@ def open_source(
     FileNotFoundError
         If there is nothing at the path.
     """
-    if isinstance(data, str | Path):
+    if isinstance(data, str | PathLike):
         return _open_path(Path(data), label, channels, pattern, skip_bad, text_columns)
     if is_frame(data):
         return _frame_source(data, label)
@@ -112,7 +113,7 @@ def _open_path(
 
 def _frame_source(frame: Any, label: str | None) -> Source:
     table = frame_table(frame)
-    names = without_label(table.column_names, label)
+    names = data_columns(table.column_names, label)
     labels = None if label is None else label_values(table.column(label))
     data = table.select(names)
     check_columns(data.schema)

@@ -54,7 +54,7 @@ def learn_pixels(sample: Raw) -> Pixels:
     ValueError
         If images differ in family, hold NaN or infinity, or one single value everywhere.
     """
-    images = sample if isinstance(sample, list) else [sample]
+    images = list(sample)
     family = family_of(images[0].dtype)
     for i, image in enumerate(images):
         if family_of(image.dtype) != family:
@@ -62,7 +62,7 @@ def learn_pixels(sample: Raw) -> Pixels:
                 f"image {i} holds {image.dtype} values, the first one {images[0].dtype}: "
                 "convert them to one kind"
             )
-        check_pixels(image[None] if isinstance(sample, list) else image, [i])
+        check_pixels(image[None], rows=[i])
     low = float(min(image.min() for image in images))
     high = float(max(image.max() for image in images))
     if low == high:

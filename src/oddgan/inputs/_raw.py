@@ -51,13 +51,20 @@ def concat(raws: Sequence[Raw]) -> Raw:
     Parameters
     ----------
     raws : sequence of Raw
-        At least one chunk; all of the same source.
+        Chunks of the same source.
 
     Returns
     -------
     Raw
         All samples.
+
+    Raises
+    ------
+    ValueError
+        If there are no chunks, as from a folder of which every file was left out.
     """
+    if not raws:
+        raise ValueError("there are no samples")
     first = raws[0]
     if isinstance(first, pa.Table):
         return pa.concat_tables(raws)
