@@ -399,7 +399,7 @@ def test_class_folder_names_the_culprit(tmp_path):
     with pytest.raises(ValueError, match="has no images"):
         class_folder(tmp_path)
     (tmp_path / "not.tar").write_bytes(b"x" * 2000)
-    with pytest.raises(ValueError, match=r"not\.tar is no uncompressed tar"):
+    with pytest.raises(ValueError, match=r"not\.tar is no whole uncompressed tar"):
         class_folder(tmp_path / "not.tar")
     picture(tmp_path / "a/0.png", 7)
     picture(tmp_path / "a/1.png", 7, size=(5, 6))
@@ -408,6 +408,25 @@ def test_class_folder_names_the_culprit(tmp_path):
     (tmp_path / "a/1.png").write_bytes((tmp_path / "a/0.png").read_bytes()[:60])
     with pytest.raises(ValueError, match=r"a/1\.png is no readable image"):
         class_folder(tmp_path, progress=False)
+
+
+def test_16_bit_images_are_refused_not_clipped(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(tmp_path / "a/0.png")
+    with pytest.raises(ValueError, match=r"a/0\.png .*more than 8 bits"):
+        class_folder(tmp_path, progress=False)
+
+
+def test_a_truncated_tar_is_named(tmp_path):
+    cifar_tree(tmp_path / "tree")
+    whole = tmp_path / "whole.tar"
+    with tarfile.open(whole, "w") as archive:
+        archive.add(tmp_path / "tree", arcname=".")
+    data = whole.read_bytes()
+    for size in (600, len(data) // 2, 3000):
+        (tmp_path / "cut.tar").write_bytes(data[:size])
+        with pytest.raises(ValueError, match=r"cut\.tar"):
+            class_folder(tmp_path / "cut.tar", progress=False)
 
 
 def test_progress_keeps_standard_output_clean(tmp_path, capsys):

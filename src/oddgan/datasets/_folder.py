@@ -45,7 +45,8 @@ def class_folder(path: Path, *, name: str | None = None, progress: bool = True) 
     FileNotFoundError
         If the path does not exist.
     ValueError
-        If there is no image, an image is corrupt (named), or sizes differ.
+        If there is no image, an image is corrupt or has more than 8 bits a channel (it is
+        named), or sizes differ.
     """
     path = Path(path)
     if not path.exists():
@@ -91,8 +92,9 @@ def _disk_files(path: Path) -> Iterator[_Files]:
 def _tar_files(path: Path) -> Iterator[_Files]:
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115 (closed below)
+        members = archive.getmembers()
     except tarfile.TarError as error:
-        raise ValueError(f"{path} is no uncompressed tar file: {error}") from error
+        raise ValueError(f"{path} is no whole uncompressed tar file: {error}") from error
     with archive:
 
         def reader(member: tarfile.TarInfo) -> Callable[[], bytes]:
@@ -100,7 +102,7 @@ def _tar_files(path: Path) -> Iterator[_Files]:
 
         yield {
             str(PurePosixPath(member.name)): reader(member)
-            for member in archive
+            for member in members
             if member.isfile() and PurePosixPath(member.name).suffix.lower() in _SUFFIXES
         }
 
@@ -108,6 +110,9 @@ def _tar_files(path: Path) -> Iterator[_Files]:
 def _decode(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.mode.startswith(("I", "F")):
+                # Pillow would clip these to 255 without a word.
+                raise ValueError(f"its mode {image.mode} holds more than 8 bits a pixel")
             return np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken files
         raise ValueError(f"{where} is no readable image: {error}") from error

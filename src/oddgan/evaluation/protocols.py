@@ -1,7 +1,6 @@
 """Who trains and who is tested: the field's protocols as small objects with names.
 
-Each object holds plain values only, so that `Protocol.to_dict` and `from_dict` carry it through
-JSON, a model's metadata and the command line unchanged.
+Each holds plain values only: `Protocol.to_dict` and `from_dict` carry it through JSON.
 """
 
 from abc import ABC, abstractmethod
@@ -32,7 +31,7 @@ class Split:
     flag_rate : float or None
         The share of the test rows that the protocol flags; None for their prevalence.
     description : str
-        One sentence: what is anomalous, what training saw, what is tested.
+        What is anomalous, what trains, what tests.
     """
 
     train: _Rows
@@ -55,8 +54,7 @@ class Protocol(ABC):
         Raises
         ------
         ValueError
-            If the data set has no such class or no official split where one is needed, or
-            if no normal row is left to train on or one of the two classes to test on.
+            If a class or an official split is missing, or a part has no rows.
         """
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,9 +148,8 @@ class KDD99(Protocol):
     The connections labelled ``normal.`` are the anomalies, because they are the minority.
     Half of all rows is drawn and its attacks train; the other half tests; 20 % of it is
     flagged. With the released code's seed the parts have 198,361 rows to train on, 198,382
-    attacks and 48,629 anomalies to test on. That code also caps the anomalies of the test part
-    at 20 % of it, which they do not reach. Of the attacks tested, 86.9 % are exact copies of
-    training rows.
+    attacks and 48,629 anomalies to test on; its cap of 20 % anomalies is not reached. Of the
+    attacks tested, 86.9 % are exact copies of training rows.
 
     Parameters
     ----------
@@ -161,7 +158,7 @@ class KDD99(Protocol):
 
     References
     ----------
-    Zenati et al., arXiv 1802.06222, 2018, ``data/kdd.py`` of the released code.
+    Zenati et al., arXiv 1802.06222, 2018; ``data/kdd.py`` of the released code.
     """
 
     name: ClassVar[str] = "kdd99"
@@ -185,8 +182,7 @@ class KDD99(Protocol):
 class Labelled(Protocol):
     """A table whose rows are labelled: part of the normal rows trains, all others test.
 
-    This is the semi-supervised setting of ADBench (70 % of the normal rows train), except
-    that there only 30 % of the anomalies are tested.
+    ADBench's semi-supervised setting, except that there only 30 % of the anomalies are tested.
 
     Parameters
     ----------
@@ -261,8 +257,7 @@ def default_protocol(
     Raises
     ------
     ValueError
-        If both classes are given, the class does not exist (the message lists the classes),
-        or none is given where one is needed.
+        If both are given, the class does not exist, or none is given where one is needed.
     """
     if anomaly is not None and normal is not None:
         raise ValueError("give the anomalous class or the normal class, not both")
