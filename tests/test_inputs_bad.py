@@ -161,6 +161,15 @@ def test_csv_rows_of_unequal_length(tmp_path):
         list(open_source(tmp_path / "t.csv").chunks(5))
 
 
+def test_csv_of_another_encoding_or_separator(tmp_path):
+    (tmp_path / "t.csv").write_bytes("town,x\nBonn,1\nKöln,2\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"t\.csv: column 'town', row 1: invalid UTF8 data"):
+        list(open_source(tmp_path / "t.csv").chunks(5))
+    (tmp_path / "t.csv").write_text("a;b\n1;2\n")
+    with pytest.raises(ValueError, match=r"t\.csv: one column, 'a;b'; separate columns by commas"):
+        open_source(tmp_path / "t.csv")
+
+
 def test_csv_dates_are_named(tmp_path):
     (tmp_path / "t.csv").write_text("a,when\n1,2020-01-01\n")
     with pytest.raises(ValueError, match=r"t\.csv: column 'when' holds date"):

@@ -215,6 +215,12 @@ def test_a_corrupt_image_is_named_or_left_out(folder, tmp_path):
     assert all("cannot be read" in reason for _, reason in source.skipped)
 
 
+def test_chunks_of_large_images_are_small(folder, monkeypatch):
+    monkeypatch.setattr("oddgan.inputs._folder._CHUNK_BYTES", 200)  # an image has 120
+    rows = [rows.tolist() for rows, _ in open_source(folder).chunks(4)]
+    assert rows == [[0, 1], [2, 3], [4]]
+
+
 @pytest.mark.parametrize("label", [None, "a"])
 def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path):
     # More than one block of the reader, so that its types are settled by whole numbers alone.
@@ -231,7 +237,7 @@ def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path)
         assert source.count() == len(lines)
         path.write_text(path.read_text() + "oops,1\n")
         with pytest.raises(
-            ValueError, match=r"long\.csv: column 'a', row 1000003: 'oops' does not"
+            ValueError, match=r"long\.csv: column 'a', row 1000003: .*'oops' in a column of numbers"
         ):
             list(open_source(path).chunks(100_000))
 

@@ -27,7 +27,7 @@ _BLOCK_BYTES = 1 << 23
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _CONVERSION = re.compile(
     r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?"
-    r"CSV conversion error to \S+: invalid value '(?P<value>.*)'",
+    r"CSV conversion error to \S+: (?P<what>.*)",
     re.DOTALL,
 )
 
@@ -125,6 +125,8 @@ class CsvSource(Source):
             # Every column as it looks, to learn names and types from the first block.
             schema = self._open({}).schema
             self._header: list[str] = schema.names
+            if len(self._header) == 1 and re.search("[;\t|]", self._header[0]):
+                raise ValueError(f"one column, {self._header[0]!r}; separate columns by commas")
             self.columns = data_columns(schema.names, label)
             self._types = {
                 name: _column_type(schema.field(i).type, name in text_columns)
@@ -135,10 +137,9 @@ class CsvSource(Source):
             check_columns(pa.schema(fields))
 
     def _open(self, types: dict[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
-        # One thread, since only then errors say the row.
         return pa.csv.open_csv(
             self._path,
-            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES),
             convert_options=pa.csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
@@ -163,10 +164,9 @@ class CsvSource(Source):
         # Arrow counts lines from 1, and the header is the first.
         row = f", row {int(found['row']) - 2}" if found["row"] else ""
         name = self._header[int(found["column"])]
-        return (
-            f"column {name!r}{row}: {found['value']!r} does not fit, the column holds "
-            f"{self._types.get(name, TEXT)} in the rows before"
-        )
+        kinds = {pa.float64(): "numbers", pa.bool_(): "booleans"}
+        kind = kinds.get(self._types.get(name), "text")
+        return f"column {name!r}{row}: {found['what']} in a column of {kind}"
 
     @cached_property
     def _count(self) -> int:
@@ -197,7 +197,8 @@ class CsvSource(Source):
 
 
 def _column_type(seen: pa.DataType, as_text: bool) -> pa.DataType:
-    if as_text or pa.types.is_null(seen) or pa.types.is_string(seen):
+    # Binary is what Arrow calls text that is not UTF-8; as text, it is refused with its row.
+    if as_text or pa.types.is_null(seen) or pa.types.is_string(seen) or pa.types.is_binary(seen):
         return TEXT
     return pa.float64() if pa.types.is_integer(seen) else seen
 

@@ -12,6 +12,8 @@ from ._source import Chunk, Source, spans
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
+_CHUNK_BYTES = 1 << 28  # a chunk ends here, since photographs have tens of megabytes each
+
 
 class ImageFiles(Source):
     """Image files below a folder, in natural order (``img2`` before ``img10``).
@@ -50,9 +52,16 @@ class ImageFiles(Source):
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
         """Decode the files once, in chunks; left out files are gaps in the row indices."""
         for start, stop in spans(self.count(), size, order):
-            images = {i: image for i in range(start, stop) if (image := self._read(i)) is not None}
-            if images:
-                yield np.fromiter(images, np.int64, len(images)), list(images.values())
+            images: dict[int, Array] = {}
+            n_bytes = 0
+            for i in range(start, stop):
+                image = self._read(i)
+                if image is not None:
+                    images[i] = image
+                    n_bytes += image.nbytes
+                if images and (n_bytes >= _CHUNK_BYTES or i == stop - 1):
+                    yield np.fromiter(images, np.int64, len(images)), list(images.values())
+                    images, n_bytes = {}, 0
 
     def _read(self, i: int) -> Array | None:
         try:

@@ -36,7 +36,8 @@ def open_source(
         - pandas, Polars or Arrow table.
         - A folder of images (all levels below it), one image file (``.png``, ``.jpg``, ``.jpeg``,
           ``.tif``, ``.tiff``, ``.bmp``), or a ``.csv``, ``.csv.gz``, ``.parquet``, ``.npy`` or
-          ``.npz`` file (of an ``.npz`` the array ``X``, or the only one).
+          ``.npz`` file (of an ``.npz`` the array ``X``, or the only one). In CSV files empty
+          fields, ``NA``, ``N/A``, ``NaN``, ``null``, ``None`` and their like are missing values.
     label : str, optional
         A column of a table, or a key of an ``.npz`` file, that is set aside: not a part of the
         samples but of `Source.labels`.
