@@ -119,6 +119,16 @@ def test_paths_that_hold_nothing(tmp_path):
         open_source(tmp_path / "table.xlsx")
 
 
+def test_npz_whose_samples_are_not_clear(tmp_path):
+    np.savez(tmp_path / "t.npz", a=np.zeros((3, 2)), b=np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"t\.npz: expected an array under the key 'X'"):
+        open_source(tmp_path / "t.npz")
+    np.save(tmp_path / "t.npy", np.zeros((3, 2)))
+    (tmp_path / "t.npy").rename(tmp_path / "t.npz")
+    with pytest.raises(ValueError, match=r"t\.npz: not an NPZ archive"):
+        open_source(tmp_path / "t.npz")
+
+
 def test_pickles_are_not_read(tmp_path):
     array = np.array([[1, "a"]], dtype=object)
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
@@ -260,6 +270,8 @@ def test_images_that_differ_from_training():
             codec.encode(images.astype(kind))
     with pytest.raises(ValueError, match=r"image b\.png holds uint16.*training images hold uint8"):
         codec.encode([images[0], images[1].astype(np.uint16)], rows=["a.png", "b.png"])
+    with pytest.raises(ValueError, match="an image of 3 channels, but the model is expecting 2"):
+        fit_codec(np.stack([images] * 2, axis=1)).encode([np.stack([images[0]] * 3, axis=2)])
     with pytest.raises(ValueError, match=r"trained on images.*given a table"):
         codec.encode(pa.table({"a": [1]}))
     with pytest.raises(ValueError, match=r"trained on images.*shape"):

@@ -211,6 +211,14 @@ def test_a_deviation_from_a_constant_is_visible_and_bounded():
     assert back["n"].isna().all()
 
 
+def test_a_column_without_any_value(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n,1\n,2\n")
+    codec, x = fitted(tmp_path / "t.csv")
+    assert codec.columns[0].kind == "constant"
+    assert x[:, 0].tolist() == [0, 0]
+    assert codec.encode(raw_of(pd.DataFrame({"a": [5.0, None], "b": 1.0})))[:, 0].tolist() == [1, 0]
+
+
 def test_a_constant_with_gaps_keeps_the_gaps():
     frame = pd.DataFrame({"k": [5.0, None, 5.0], "t": ["a", "a", None]})
     codec, x = fitted(frame)

@@ -1,5 +1,6 @@
 """How each kind of column is encoded: one small class per kind, learnt values as its fields."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -33,7 +34,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(ABC):
     """One column of the original table and the encoded features it became.
 
     Attributes
@@ -52,13 +53,13 @@ class Column:
     stop: int
     missing: bool
 
+    @abstractmethod
     def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
         """Write the encoded column into ``out[:, start:stop]``, which holds zeros."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, x: NDArray[np.float32]) -> Array:
         """Decode ``x[:, start:stop]`` of shape (n, stop - start)."""
-        raise NotImplementedError
 
     def blocks(self) -> list[Block]:
         """Return the likelihoods of the encoded features."""
@@ -153,7 +154,7 @@ class Categorical(Column):
     categories: tuple[str, ...]
 
     def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
-        found = texts(values, self.name, rows)
+        found = texts(values, self.name)
         missing = is_missing(found)
         self._flag(missing, out, rows)
         other = len(self.categories)
@@ -182,7 +183,7 @@ class Constant(Column):
         if self.value is None:
             out[:, self.start] = ~is_missing(values)
         elif isinstance(self.value, str):
-            found = texts(values, self.name, rows)
+            found = texts(values, self.name)
             self._flag(is_missing(found), out, rows)
             same = pc.equal(found, _text_array([self.value])[0])
             out[:, self.start] = ~same.fill_null(True).to_numpy()

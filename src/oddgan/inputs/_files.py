@@ -37,8 +37,6 @@ def naming(path: Path) -> Iterator[None]:
     """Turn every failure to read a file into a ValueError that names the file."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except _UNREADABLE as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -48,7 +48,7 @@ def _is_boolean(values: Values) -> bool:
 
 
 def _fit_text(values: pa.ChunkedArray, name: str, start: int) -> Column:
-    found = texts(values, name, None)
+    found = texts(values, name)
     missing = bool(is_missing(found).any())
     categories, times = distinct(found)
     if not categories:

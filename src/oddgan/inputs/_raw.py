@@ -15,11 +15,6 @@ Channels: TypeAlias = Literal["auto", "first", "last"]
 MAX_CHANNELS = 4
 
 
-def size(raw: Raw) -> int:
-    """Return the number of samples in a raw chunk."""
-    return raw.num_rows if isinstance(raw, pa.Table) else len(raw)
-
-
 def select(raw: Raw, index: Array) -> Raw:
     """Take samples out of a raw chunk.
 

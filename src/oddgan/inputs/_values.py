@@ -33,7 +33,7 @@ def numbers(values: Values, name: str, rows: Rows) -> NDArray[np.float64]:
     return found
 
 
-def texts(values: Values, name: str, rows: Rows) -> pa.ChunkedArray:
+def texts(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Read a column as Arrow text, missing values as null.
 
     Raises
@@ -41,12 +41,9 @@ def texts(values: Values, name: str, rows: Rows) -> pa.ChunkedArray:
     ValueError
         If it holds numbers or booleans.
     """
-    if isinstance(values, pa.ChunkedArray) and (
-        is_text(values.type) or values.null_count == len(values)
-    ):
+    if is_text(values.type) or values.null_count == len(values):
         return values.cast(TEXT)
-    kind = values.type if isinstance(values, pa.ChunkedArray) else values.dtype
-    raise ValueError(f"column {name!r} holds text in the training data, but {kind} here")
+    raise ValueError(f"column {name!r} holds text in the training data, but {values.type} here")
 
 
 def is_missing(values: Values) -> NDArray[np.bool_]:
@@ -67,7 +64,7 @@ def refuse_missing(missing: NDArray[np.bool_], name: str, rows: Rows) -> None:
         )
 
 
-def distinct(values: Values) -> tuple[list[Any], list[int]]:
+def distinct(values: pa.ChunkedArray) -> tuple[list[Any], list[int]]:
     """Return the distinct values of a column that are not missing, and how often each occurs."""
     counts = pc.value_counts(values)
     found, times = counts.field("values"), counts.field("counts")
