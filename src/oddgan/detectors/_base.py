@@ -1,6 +1,7 @@
 """The one public estimator that all detectors share: it wires the rooms together."""
 
 from abc import abstractmethod
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -65,6 +66,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     presets: ClassVar[dict[str, SharedParams]] = {}
 
     _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 2e-4}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -78,9 +80,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         latent_dim: int | None = None,
         width: int | None = None,
         epochs: int = 50,
+        min_steps: int = 500,
         max_steps: int | None = 3000,
         batch_size: int = 64,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         ema_decay: float = 0.0,
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
@@ -97,6 +100,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.latent_dim = latent_dim
         self.width = width
         self.epochs = epochs
+        self.min_steps = min_steps
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -148,9 +152,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the nearest normal counterpart of samples `x`, in their shape."""
         return nets["generator"](self._embed(nets, x))  # type: ignore[no-any-return]
 
-    def _optimizer(self, role: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return the optimiser of the network with this role."""
-        return torch.optim.Adam(parameters, lr=self.learning_rate, betas=self._betas, fused=True)
+    def _optimizer(
+        self, role: str, parameters: list[nn.Parameter], kind: str
+    ) -> torch.optim.Optimizer:
+        """Return the optimiser of the network with this role, for this kind of samples."""
+        return torch.optim.Adam(parameters, lr=self.learning_rate or self._learning_rates[kind], betas=self._betas, fused=True)
 
     # ------------------------------------------------------------------------------- training
 
@@ -192,6 +198,14 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrate(self, scores: Floats) -> None:
         """Take sorted scores of held-out normal samples as what is normal."""
+        needed = decisions.smallest_sample(self.target_fpr)
+        if len(scores) < needed:
+            warnings.warn(
+                f"only {len(scores)} held-out sample(s): new normal samples are flagged with "
+                f"probability 1/{len(scores) + 1}, not target_fpr={self.target_fpr}, which takes "
+                f"{needed}; give more rows or a larger calibration_fraction",
+                stacklevel=3,
+            )
         self.calibration_scores_ = scores
         self.threshold_ = decisions.conformal_threshold(scores, self.target_fpr)
         self.offset_ = -self.threshold_

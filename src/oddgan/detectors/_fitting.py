@@ -63,7 +63,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     trained = {role: list(net.parameters()) for role, net in networks.items()}
     trainer = training.Trainer(
         networks,
-        {role: detector._optimizer(role, ps) for role, ps in trained.items() if ps},
+        {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
         detector._losses,
         rows,
         training.Settings(
@@ -154,8 +154,8 @@ def _rows(
 
 
 def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
-    rounds = detector.epochs * batches_per_epoch
-    return min(rounds, detector.max_steps) if detector.max_steps else rounds
+    rounds = max(detector.epochs * batches_per_epoch, detector.min_steps)
+    return min(rounds, detector.max_steps or rounds)
 
 
 def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> training.Checkpoint | None:

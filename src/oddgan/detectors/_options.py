@@ -16,9 +16,10 @@ class SharedParams(TypedDict, total=False):
     latent_dim: int | None
     width: int | None
     epochs: int
+    min_steps: int
     max_steps: int | None
     batch_size: int
-    learning_rate: float
+    learning_rate: float | None
     ema_decay: float
     target_fpr: float
     calibration_fraction: float
@@ -37,9 +38,10 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "latent_dim": [Interval(Integral, 1, None, closed="left"), None],
     "width": [Interval(Integral, 2, None, closed="left"), None],
     "epochs": [Interval(Integral, 1, None, closed="left")],
+    "min_steps": [Interval(Integral, 1, None, closed="left")],
     "max_steps": [Interval(Integral, 1, None, closed="left"), None],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left")],
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -63,15 +65,19 @@ DOCUMENTATION = """
     width : int or None, default=None
         Units of the first hidden layer (tables) or channels of the first strided convolution
         (images); None is 64.
-    epochs : int
+    epochs : int, default=50
         Passes over the training rows.
-    max_steps : int or None
-        Most batches to train on; None for no limit. Training ends with whichever of the two
-        comes first. There is no early stopping: nothing is chosen by what is measured.
-    batch_size : int
+    min_steps : int, default=500
+        Fewest batches to train on, however many epochs that is: on few rows 50 epochs leave a
+        generator untrained.
+    max_steps : int or None, default=3000
+        Most batches to train on, however few epochs that is; None for no limit. There is no
+        early stopping: nothing is chosen by what is measured.
+    batch_size : int, default=64
         Rows a batch.
-    learning_rate : float
-        Learning rate of Adam.
+    learning_rate : float or None, default=None
+        Learning rate of Adam; None is 1e-3 for tables and, where there is a discriminator,
+        2e-4 for images.
     ema_decay : float
         Decay of the moving average of the weights that scores are computed with, in [0, 1);
         0 scores with the last weights.

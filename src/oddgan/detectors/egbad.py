@@ -46,9 +46,9 @@ class EGBAD(Detector):
     degree : {1, 2}, default=1
         Degree of both norms.
     **options
-        See Other Parameters. Defaults here: `learning_rate` 2e-4, `ema_decay` 0.999. The paper
-        trains at 1e-5 for very long; :meth:`from_preset` ("paper-mnist", "paper-kdd") gives
-        its settings.
+        See Other Parameters. Default here: `ema_decay` 0.999. The paper trains at a
+        `learning_rate` of 1e-5 for very long; :meth:`from_preset` ("paper-mnist", "paper-kdd")
+        gives its settings.
 
     Notes
     -----
@@ -84,6 +84,7 @@ class EGBAD(Detector):
             "learning_rate": 1e-5,
             "ema_decay": 0.999,
             "epochs": 100,
+            "min_steps": 1,
             "max_steps": None,
         },
         "paper-kdd": {
@@ -92,6 +93,7 @@ class EGBAD(Detector):
             "learning_rate": 1e-5,
             "ema_decay": 0.9999,
             "epochs": 50,
+            "min_steps": 1,
             "max_steps": None,
         },
     }
@@ -108,11 +110,10 @@ class EGBAD(Detector):
         score: str = "sigma",
         weight_disc: float = 0.1,
         degree: int = 1,
-        learning_rate: float = 2e-4,
         ema_decay: float = 0.999,
         **options: Unpack[SharedParams],
     ) -> None:
-        super().__init__(learning_rate=learning_rate, ema_decay=ema_decay, **options)
+        super().__init__(ema_decay=ema_decay, **options)
         self.score = score
         self.weight_disc = weight_disc
         self.degree = degree

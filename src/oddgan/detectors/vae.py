@@ -49,7 +49,7 @@ class VAE(Detector):
         Smallest scale of a Gaussian, in units of the scaled input: without it a column of few
         distinct values makes the likelihood infinite.
     **options
-        See Other Parameters. Default here: `learning_rate` 1e-3.
+        See Other Parameters. `learning_rate` is 1e-3 by default for images too.
 
     Notes
     -----
@@ -74,6 +74,7 @@ class VAE(Detector):
     reference = "An and Cho 2015, SNU Data Mining Center; Kingma and Welling 2013, arXiv 1312.6114"
     scores = ("reconstruction_probability", "elbo", "kl", "reconstruction")
     _betas = (0.9, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Detector._parameter_constraints,
         "score": [StrOptions(set(scores))],

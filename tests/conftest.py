@@ -1,0 +1,38 @@
+"""What all tests share."""
+
+import numpy as np
+import pytest
+import torch
+
+from oddgan import all_detectors
+
+# Two cores are few: a thread pool in every test process would only get in the way.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(params=all_detectors().values(), ids=lambda cls: cls.__name__)
+def detector_class(request):
+    """Every detector there is; a new one is tested the moment its file exists."""
+    return request.param
+
+
+@pytest.fixture
+def table():
+    """Correlated normal rows (300, 4)."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(300, 4))
+
+
+@pytest.fixture
+def images():
+    """Grey images (120, 8, 10) of one soft blob each, uint8."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :10]
+    centres = rng.uniform([2, 2], [6, 8], size=(120, 2))[..., None, None]
+    blobs = np.exp(-((y - centres[:, 0]) ** 2 + (x - centres[:, 1]) ** 2) / 4)
+    return (255 * blobs).astype(np.uint8)
+
+
+def quick(cls, **params):
+    """Return a detector that trains in a fraction of a second."""
+    return cls(**{"max_steps": 30, "width": 8, "latent_dim": 4, "random_state": 0, **params})
