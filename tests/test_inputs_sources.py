@@ -222,13 +222,14 @@ def test_chunks_of_large_images_are_small(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("label", [None, "a"])
-def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path):
+def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path, monkeypatch):
     # More than one block of the reader, so that its types are settled by whole numbers alone.
+    monkeypatch.setattr("oddgan.inputs._files._BLOCK_BYTES", 1000)
     path = tmp_path / "long.csv"
-    lines = [f"{i},{i % 7}" for i in range(1_000_000)] + ["0.5,1.5", "NA,", '"7","NaN"']
+    lines = [f"{i},{i % 7}" for i in range(1000)] + ["0.5,1.5", "NA,", '"7","NaN"']
     path.write_text("a,b\n" + "\n".join(lines) + "\n")
     source = open_source(path, label=label)
-    last = [raw for _, raw in source.chunks(100_000)][-1]
+    last = [raw for _, raw in source.chunks(10_000)][-1]
     assert last.column("b").to_pylist()[-3:] == [1.5, None, None]
     if label:
         np.testing.assert_array_equal(source.labels()[-3:], [0.5, np.nan, 7.0])
@@ -237,9 +238,9 @@ def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path)
         assert source.count() == len(lines)
         path.write_text(path.read_text() + "oops,1\n")
         with pytest.raises(
-            ValueError, match=r"long\.csv: column 'a', row 1000003: .*'oops' in a column of numbers"
+            ValueError, match=r"long\.csv: column 'a', row 1003: .*'oops' in a column of numbers"
         ):
-            list(open_source(path).chunks(100_000))
+            list(open_source(path).chunks(10_000))
 
 
 def test_csv_text_columns_stay_text(tmp_path):
@@ -247,6 +248,16 @@ def test_csv_text_columns_stay_text(tmp_path):
     path.write_text("zip,x\n017,1\n18,2\n")
     raw = next(iter(open_source(path, text_columns=["zip", "elsewhere"]).chunks(9)))[1]
     assert raw.to_pydict() == {"zip": ["017", "18"], "x": [1.0, 2.0]}
+
+
+def test_csv_columns_that_begin_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr("oddgan.inputs._files._BLOCK_BYTES", 100)
+    lines = ["1,,,"] * 100 + ["2,7,x,", "3,8.5,y,"]
+    (tmp_path / "t.csv").write_text("a,late,text,never\n" + "\n".join(lines) + "\n")
+    raw = concat([raw for _, raw in open_source(tmp_path / "t.csv").chunks(50)])
+    assert raw["late"].to_pylist()[-3:] == [None, 7.0, 8.5]
+    assert raw["text"].to_pylist()[-3:] == [None, "x", "y"]
+    assert raw["never"].null_count == 102
 
 
 def test_csv_without_rows(tmp_path):

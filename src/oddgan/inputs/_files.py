@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from ._arrow import TEXT, check_columns, data_columns, guess_type, label_values, normalise
+from ._arrow import TEXT, check_columns, data_columns, guess_type, is_text, label_values, normalise
 from ._raw import Array
 from ._source import Chunk, Source
 
@@ -99,8 +99,9 @@ class ParquetSource(Source):
 class CsvSource(Source):
     """A CSV file (``.csv`` or ``.csv.gz``) with a header, read front to back in blocks.
 
-    The first 8 MiB decide what a column holds. Whole numbers are read as floats, since decimals
-    may follow; the strings of ``MISSING_TEXT``, quoted or not, are missing values.
+    The first block of 8 MiB in which a column has values decides what it holds. Whole numbers are
+    read as floats, since decimals may follow; the strings of ``MISSING_TEXT``, quoted or not, are
+    missing values.
 
     Parameters
     ----------
@@ -127,12 +128,24 @@ class CsvSource(Source):
                 raise ValueError(f"one column, {self._header[0]!r}; separate columns by commas")
             self.columns = data_columns(schema.names, label)
             self._types = {
-                name: _column_type(schema.field(i).type, name in text_columns)
-                for i, name in enumerate(schema.names)
-                if name != label
+                name: TEXT if name in text_columns else _column_type(schema.field(name).type)
+                for name in self.columns
             }
-            fields = [pa.field(name, self._types[name]) for name in self.columns]
-            check_columns(pa.schema(fields))
+            self._settle([name for name, kind in self._types.items() if pa.types.is_null(kind)])
+            check_columns(pa.schema(self._types))
+
+    def _settle(self, empty: list[str]) -> None:
+        """Find out what columns hold that are empty in the first block; text if empty for good."""
+        self._types.update(dict.fromkeys(empty, TEXT))
+        if not empty:
+            return
+        for table in self._batches(dict.fromkeys(empty, TEXT)):
+            for name in [name for name in empty if table[name].null_count < len(table)]:
+                values = guess_type(table[name].drop_null())
+                self._types[name] = _column_type(values.type)
+                empty.remove(name)
+            if not empty:
+                return
 
     def _open(self, types: dict[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
@@ -194,9 +207,9 @@ class CsvSource(Source):
         return label_values(guess_type(pa.concat_tables(tables).column(0)))
 
 
-def _column_type(seen: pa.DataType, as_text: bool) -> pa.DataType:
+def _column_type(seen: pa.DataType) -> pa.DataType:
     # Binary is what Arrow calls text that is not UTF-8; as text, it is refused with its row.
-    if as_text or pa.types.is_null(seen) or pa.types.is_string(seen) or pa.types.is_binary(seen):
+    if is_text(seen) or pa.types.is_binary(seen):
         return TEXT
     return pa.float64() if pa.types.is_integer(seen) else seen
 

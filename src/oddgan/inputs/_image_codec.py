@@ -154,10 +154,9 @@ class ImageCodec:
             image = np.repeat(image, 3, axis=2)
         elif image.shape[2] == 3 and c == 1:
             grey = image @ _GREY
-            # Rounded, as the values of the family are whole.
-            image = (grey if image.dtype.kind == "f" else np.rint(grey).astype(image.dtype))[
-                :, :, None
-            ]
+            if image.dtype.kind != "f":
+                grey = np.rint(grey).astype(image.dtype)
+            image = grey[:, :, None]
         if image.shape[2] != c:
             raise ValueError(
                 f"an image of {image.shape[2]} channels, but the model is expecting {c}"
