@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from .checkpoint import Checkpoint
 from .progress import Progress
 from .rows import Rows
-from .watch import Watch
+from .watch import TrainingError, Watch
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ class Trainer:
         Raises
         ------
         TrainingError
-            A loss is not finite, or a discriminator has collapsed; the message says which.
+            A loss is not finite, a discriminator has collapsed (the message says which), or an
+            epoch had fewer rows than promised.
         KeyboardInterrupt
             After Ctrl-C, once the round is complete and the checkpoint is written.
         """
@@ -169,6 +170,13 @@ class Trainer:
                 yield x
                 if self.step == self.settings.n_rounds:
                     return
+            missing = (epoch + 1) * self.rows.batches_per_epoch - self.step
+            if missing > 0:  # the same epoch would be asked for again, for ever
+                raise TrainingError(
+                    f"{self.title}: epoch {epoch + 1} ended {missing} of "
+                    f"{self.rows.batches_per_epoch} batches early; have the data been changed "
+                    "since training began?"
+                )
 
     def _round(self, x: Tensor) -> None:
         z = torch.randn(len(x), self.settings.latent_dim, device=x.device, generator=self.generator)
@@ -180,6 +188,8 @@ class Trainer:
                 self.fabric.backward(loss.value, inputs=inputs)
                 for role in loss.updates:
                     self.optimizers[role].step()
+                # Autocast keeps copies of the weights as they were before the step.
+                torch.clear_autocast_cache()
                 self._watch.add(loss.name, loss.value.detach(), loss.adversary)
         self.step += 1
         if self._average:
