@@ -15,6 +15,7 @@ from rich.progress import (
 from rich.progress import (
     Progress as RichBar,
 )
+from rich.table import Column
 
 
 class Progress(Protocol):
@@ -47,14 +48,17 @@ class RichProgress:
     """A bar on standard error with the losses and the time left."""
 
     def __init__(self) -> None:
+        def whole() -> Column:  # in a narrow terminal the losses wrap, and no figure is cut
+            return Column(no_wrap=True)
+
         self._bar = RichBar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(table_column=whole()),
+            TimeElapsedColumn(table_column=whole()),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
+            TimeRemainingColumn(table_column=whole()),
+            TextColumn("{task.fields[losses]}", table_column=Column()),
             console=Console(file=sys.stderr),
         )
 
@@ -65,7 +69,7 @@ class RichProgress:
 
     def update(self, step: int, losses: Mapping[str, float]) -> None:
         """Move the bar and show the losses."""
-        text = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        text = "  ".join(f"{name}={value:.3g}" for name, value in losses.items())
         self._bar.update(self._task, completed=step, losses=text)
 
     def stop(self) -> None:
