@@ -32,7 +32,7 @@ def networks(detector: EGBAD, shape: tuple[int, ...], latent: int) -> dict[str, 
     return nets
 
 
-def by_hand(nets: dict[str, nn.Module], data: torch.Tensor, batch: int, latent: int, n: int) -> None:
+def by_hand(nets: dict[str, nn.Module], data, batch: int, latent: int, n: int) -> None:
     """Train as one would in a script of one's own: plain modules, Adam, a moving average."""
     G, E, D = nets["generator"], nets["encoder"], nets["discriminator"]
     optimizers = [torch.optim.Adam(m.parameters(), 2e-4, betas=(0.5, 0.999)) for m in (G, E, D)]
@@ -71,7 +71,7 @@ def by_hand(nets: dict[str, nn.Module], data: torch.Tensor, batch: int, latent: 
                     a.copy_(p)
 
 
-def by_oddgan(detector: EGBAD, nets: dict[str, nn.Module], data, batch: int, latent: int, n: int):
+def by_oddgan(detector: EGBAD, nets: dict[str, nn.Module], data, batch: int, latent: int, n: int) -> None:
     trainer = training.Trainer(
         nets,
         {r: detector._optimizer(r, list(net.parameters()), "image") for r, net in nets.items()},

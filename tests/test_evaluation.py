@@ -387,7 +387,7 @@ def test_tables_show_mean_and_spread():
     rows = [("egbad", [evaluate_scores(Y, S, threshold=0.55), other]), ("pca", [other])]
     lines = markdown_table(rows).splitlines()
     assert lines[0].startswith("| method | AUROC | AUPRC | prev. | P own |")
-    assert lines[2].startswith("| egbad | .5000 ±.3704 |")  # 16/21 and 5/21
+    assert lines[2].startswith("| egbad | .5000 ±.370 |")  # 16/21 and 5/21
     assert lines[3].startswith("| pca | .2381 |")
     assert "| .3000 | – | – | – | – |" in lines[3]  # it has no threshold of its own
     assert len({line.count("|") for line in lines[:4]}) == 1
@@ -404,7 +404,7 @@ def test_the_terminal_table_fits_80_columns_and_cuts_no_digit():
     shown = capture.get()
     assert max(map(len, shown.splitlines())) <= 80
     assert "…" not in shown
-    for word in ("KDD99", ".5000", "±.3704", "1.0000", "perfect"):
+    for word in ("KDD99", ".5000", "±.370", "1.0000", "perfect"):
         assert word in shown
 
 

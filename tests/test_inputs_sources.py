@@ -288,3 +288,13 @@ def test_select_by_mask_and_by_index(kind):
     assert firsts(select(raw, X[:, 0] > 5)) == [6.0, 8.0, 10.0]
     assert firsts(select(raw, np.array([], dtype=int))) == []
     assert firsts(concat([raw, select(raw, np.array([1]))])) == [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 2.0]
+
+
+def test_a_subset_of_a_subset_keeps_the_rows_and_their_numbers():
+    source = open_source(np.arange(20.0).reshape(10, 2))
+    odd = Subset(source, np.arange(10) % 2 == 1)
+    some = Subset(odd, np.array([True, False, True, False, True]))
+    rows, raw = next(some.chunks(10))
+    assert rows.tolist() == [1, 5, 9]
+    assert raw[:, 0].tolist() == [2, 10, 18]
+    assert some.count() == 3

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 FORMAT = 1
 
@@ -39,7 +39,7 @@ def write(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str, NDArra
     metadata = {"oddgan": text, "sha256": _digest(text, contiguous)}
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(target.name + ".part")
-    save_file(contiguous, unfinished, metadata=metadata)
+    unfinished.write_bytes(save(contiguous, metadata=metadata))
     unfinished.replace(target)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .. import persistence as _persistence
+from oddgan import persistence as _persistence
+
 from . import _state
 from ._base import Detector as Detector
 from .egbad import EGBAD as EGBAD

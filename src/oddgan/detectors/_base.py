@@ -1,11 +1,11 @@
 """The one public estimator that all detectors share: it wires the rooms together."""
 
-from abc import abstractmethod
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,13 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from .. import decisions, inputs, persistence, training
-from ..networks import initialise
-from ..scores import Score
+from oddgan import decisions, inputs, persistence, training
+from oddgan.networks import initialise
+from oddgan.scores import Score
+
 from ._fitting import fit_networks
 from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
-from ._scoring import Compute, Convert, answers, as_floats
+from ._scoring import Compute, Question, answers, as_floats, as_frame, joined
 from ._state import dump
 
 Floats = NDArray[np.float64]
@@ -62,6 +63,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     #: The values of the parameter `score`, the default first.
     scores: ClassVar[tuple[str, ...]]
 
+    #: Shared parameters whose default is another one for this detector.
+    defaults: ClassVar[SharedParams] = {}
     #: Settings by name, for :meth:`from_preset`.
     presets: ClassVar[dict[str, SharedParams]] = {}
 
@@ -71,7 +74,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__init__.__signature__ = merge_signature(cls.__init__, Detector.__init__)  # type: ignore[attr-defined]
+        cls.__init__.__signature__ = merge_signature(cls.__init__, Detector.__init__, cls.defaults)  # type: ignore[attr-defined]
         cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n" + DOCUMENTATION
 
     def __init__(
@@ -87,11 +90,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         ema_decay: float = 0.0,
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
-        scaling: str = "standard",
+        scaling: Literal["standard", "minmax", "robust", "none"] = "standard",
         image_size: int | tuple[int, int] | None = None,
-        channels: str = "auto",
-        stream: bool | str = "auto",
-        device: str = "auto",
+        channels: Literal["auto", "first", "last"] = "auto",
+        stream: bool | Literal["auto"] = "auto",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: str = "32-true",
         checkpoint: Any = None,
         verbose: int = 0,
@@ -156,7 +159,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self, role: str, parameters: list[nn.Parameter], kind: str
     ) -> torch.optim.Optimizer:
         """Return the optimiser of the network with this role, for this kind of samples."""
-        return torch.optim.Adam(parameters, lr=self.learning_rate or self._learning_rates[kind], betas=self._betas, fused=True)
+        return torch.optim.Adam(
+            parameters,
+            lr=self.learning_rate or self._learning_rates[kind],
+            betas=self._betas,
+            fused=True,
+        )
 
     # ------------------------------------------------------------------------------- training
 
@@ -190,8 +198,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.networks_ = fitted.networks
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
-        held_out = self._run(fitted.held_out, self._total)
-        self._calibrate(np.sort(held_out))
+        self._calibrate(np.sort(self._all(fitted.held_out, "anomaly_score")))
         if fitted.checkpoint:
             fitted.checkpoint.delete()
         return self
@@ -220,19 +227,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         X : as in `fit`, or an iterator of such chunks
             Samples. Files and iterators are read in chunks.
         """
-        return self._answer(X, self._total)
+        return cast("Floats", self._answer(X, "anomaly_score"))
 
     def score_parts(self, X: Any) -> dict[str, Floats]:
         """Return the terms that the anomaly score is made of, by name, each of shape (n,)."""
-        names: list[str] = []
-
-        def parts(x: Tensor) -> Tensor:
-            found = self._score(self.networks_, x).parts
-            names[:] = found
-            return torch.stack(list(found.values()), dim=1)
-
-        values = self._answer(X, parts)
-        return {name: values[:, i] for i, name in enumerate(names)}
+        return {name: values.to_numpy() for name, values in self._answer(X, "score_parts").items()}
 
     def score_samples(self, X: Any) -> Floats:
         """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""
@@ -263,11 +262,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             (n, n_features_in_) for tables, with the parts of one original column (categories,
             missing) added up; (n, h, w) for images, with the channels added up.
         """
-        return self._answer(
-            X,
-            lambda x: self._score(self.networks_, x).residual,
-            lambda residual: self.codec_.per_column(residual),
-        )
+        return cast("Floats", self._answer(X, "explain"))
 
     def reconstruct(self, X: Any) -> Any:
         """Return the nearest normal counterpart of each sample, in the form of the training data.
@@ -275,14 +270,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Arrays and files give an array or a frame of the same columns and units; image files of
         varying size give an array of the size that the networks work at.
         """
-        reconstruct = self._answer(
-            X, lambda x: self._reconstruct(self.networks_, x), lambda x: x.numpy()
-        )
-        return self.codec_.decode(torch.from_numpy(reconstruct))
+        return self._answer(X, "reconstruct")
 
     def embed(self, X: Any) -> Floats:
         """Return the latent vectors, shape (n, latent_dim)."""
-        return self._answer(X, lambda x: self._embed(self.networks_, x))
+        return cast("Floats", self._answer(X, "embed"))
 
     def source(self, data: Any, **how: Any) -> inputs.Source:
         """Open `data` as this fitted detector reads it.
@@ -298,9 +290,32 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         texts = getattr(self.codec_, "text_columns", ())
         return inputs.open_source(data, channels=self.channels, text_columns=texts, **how)
 
-    def score_chunks(self, source: inputs.Source) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Yield (row numbers, anomaly scores) of a source chunk by chunk, in constant memory."""
-        return answers(self.networks_, self.codec_, source, self._total)
+    def answer_chunks(
+        self, source: inputs.Source, question: Question = "anomaly_score"
+    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Yield (row numbers, answers) of a source chunk by chunk, in constant memory.
+
+        Parameters
+        ----------
+        source : inputs.Source
+            Samples, for example from :meth:`source`.
+        question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed"}
+            The method whose answers are wanted.
+        """
+        nets, codec = self.networks_, self.codec_
+        compute: Compute = {
+            "anomaly_score": lambda x: {"": self._score(nets, x).total},
+            "score_parts": lambda x: self._score(nets, x).parts,
+            "explain": lambda x: {"": self._score(nets, x).residual},
+            "reconstruct": lambda x: {"": self._reconstruct(nets, x)},
+            "embed": lambda x: {"": self._embed(nets, x)},
+        }[question]
+        convert = {
+            "score_parts": as_frame,
+            "explain": lambda found: codec.per_column(found[""]),
+            "reconstruct": lambda found: codec.decode(found[""]),
+        }.get(question, lambda found: as_floats(found[""]))
+        return answers(nets, codec, source, compute, convert)
 
     # --------------------------------------------------------------------------------- inside
 
@@ -308,7 +323,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(X, inputs.Source):
             source = X
         elif reset:
-            source = inputs.open_source(X, channels=self.channels)  # type: ignore[arg-type]
+            source = inputs.open_source(X, channels=self.channels)
         else:
             source = self.source(X)
         if not reset and source.kind != self.codec_.kind:
@@ -325,27 +340,22 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(X, str | PathLike | inputs.Source):
             if not reset:
                 return  # the columns of files are found by name, in any order
-            X = pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]
+            X = (
+                pd.DataFrame(columns=source.columns)
+                if source.columns
+                else next(source.chunks(1))[1]
+            )
         validate_data(self, X, reset=reset, skip_check_array=True)
 
-    def _total(self, x: Tensor) -> Tensor:
-        return self._score(self.networks_, x).total
-
-    def _answer(self, X: Any, compute: Compute, convert: Convert = as_floats) -> NDArray[Any]:
+    def _answer(self, X: Any, question: Question) -> Any:
         check_is_fitted(self)
         if isinstance(X, Iterator):
-            return np.concatenate([self._answer(chunk, compute, convert) for chunk in X])
-        return self._run(self._open(X, reset=False), compute, convert)
+            return joined([self._answer(chunk, question) for chunk in X])
+        return self._all(self._open(X, reset=False), question)
 
-    def _run(
-        self, source: inputs.Source, compute: Compute, convert: Convert = as_floats
-    ) -> NDArray[Any]:
+    def _all(self, source: inputs.Source, question: Question) -> Any:
         """Ask about every sample of `source`; fit and all answers come through here."""
-        found = answers(self.networks_, self.codec_, source, compute, convert)
-        results = [values for _, values in found]
-        if not results:
-            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-        return np.concatenate(results)
+        return joined([values for _, values in self.answer_chunks(source, question)])
 
     def _spec(self, codec: inputs.Codec) -> Spec:
         default = 200 if codec.kind == "image" else 32
@@ -359,8 +369,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             networks = self._networks(self._spec(codec))
         if generator:
             for network in networks.values():
-                scheme = "dcgan" if codec.kind == "image" else "xavier"
-                initialise(network, scheme, generator)
+                initialise(network, "dcgan" if codec.kind == "image" else "xavier", generator)
         return networks
 
     # --------------------------------------------------------------------------------- saving

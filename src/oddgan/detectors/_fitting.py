@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
-from .. import inputs, training
-from ..networks import use_generator
+from oddgan import inputs, training
+from oddgan.networks import use_generator
 
 if TYPE_CHECKING:
     from ._base import Detector
 
 #: Training rows, drawn at random, that scales and categories are learnt from.
-_SAMPLE = {"table": 1_000_000, "image": 5_000}
+_SAMPLE = {"table": 1_000_000, "image": 1_000}
 _READ = {"table": 65536, "image": 256}
 
 
@@ -138,14 +137,14 @@ def _rows(
         held = torch.empty(n, *codec.shape, device=device)
         n_filled = 0
         for index, raw in train.chunks(_READ[train.kind]):
-            x = codec.encode(raw, index)
+            x = codec.encode(raw, train.called(index))
             held[n_filled : n_filled + len(x)] = x.to(device)
             n_filled += len(x)
         return training.DeviceRows(held[:n_filled], detector.batch_size, seed)
 
     def read(rng: np.random.Generator) -> Iterator[Tensor]:
         for index, raw in train.chunks(_READ[train.kind], rng):
-            yield codec.encode(raw, index)
+            yield codec.encode(raw, train.called(index))
 
     # One pass before the first epoch finds a bad row now, and not after hours of training.
     n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
@@ -166,12 +165,8 @@ def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> trainin
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
     quiet = {"checkpoint", "verbose", "target_fpr"}
     settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
-    data = hashlib.sha256(_bytes(next(rows.epoch(0)))).hexdigest()
+    data = hashlib.sha256(next(rows.epoch(0)).cpu().numpy().tobytes()).hexdigest()
     text = json.dumps(
         [type(detector).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
     )
     return training.Checkpoint(detector.checkpoint, text)
-
-
-def _bytes(x: Tensor) -> NDArray[np.uint8]:
-    return np.frombuffer(x.cpu().numpy().tobytes(), dtype=np.uint8)

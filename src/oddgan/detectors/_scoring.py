@@ -1,14 +1,15 @@
 """From samples to answers: the one path that scores, explanations and latents come by."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .. import inputs
+from oddgan import inputs
 
 #: Samples that are read together, and numbers that go through the networks together: what
 #: bounds the memory of scoring.
@@ -18,8 +19,9 @@ _COMPUTED = 2**19
 #: differently, and a sample's score must not depend on its batch mates.
 _MULTIPLE = 32
 
-Compute = Callable[[Tensor], Tensor]
-Convert = Callable[[Tensor], NDArray[Any]]
+Answer = Mapping[str, Tensor]
+Compute = Callable[[Tensor], Answer]
+Question = Literal["anomaly_score", "score_parts", "explain", "reconstruct", "embed"]
 
 
 def as_floats(values: Tensor) -> NDArray[np.float64]:
@@ -27,13 +29,27 @@ def as_floats(values: Tensor) -> NDArray[np.float64]:
     return values.double().numpy()
 
 
+def as_frame(values: Mapping[str, Tensor]) -> pd.DataFrame:
+    """Return one column of 64-bit floats for each name."""
+    return pd.DataFrame({name: as_floats(column) for name, column in values.items()})
+
+
+def joined(chunks: Sequence[Any]) -> Any:
+    """Join the answers to all chunks into one array or frame."""
+    if not chunks:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    if isinstance(chunks[0], pd.DataFrame):
+        return pd.concat(chunks, ignore_index=True)
+    return np.concatenate(chunks)
+
+
 def answers(
     networks: Mapping[str, nn.Module],
     codec: inputs.Codec,
     source: inputs.Source,
     compute: Compute,
-    convert: Convert = as_floats,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    convert: Callable[[Answer], Any],
+) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, what `compute` says of these rows), chunk by chunk.
 
     Parameters
@@ -45,23 +61,26 @@ def answers(
     source : inputs.Source
         The samples.
     compute : callable
-        From encoded samples of shape (n, ...) to n results, each of its own sample alone.
+        From n encoded samples to tensors of n results by name; each result is of its own sample
+        alone.
     convert : callable
-        From results on the CPU to an array.
+        From these results, on the CPU, to what is yielded.
     """
     for index, raw in source.chunks(_READ[source.kind]):
-        yield index, convert(_in_batches(networks, codec.encode(raw, index), compute))
+        x = codec.encode(raw, source.called(index))
+        yield index, convert(_in_batches(networks, x, compute))
 
 
 @torch.inference_mode()
-def _in_batches(networks: Mapping[str, nn.Module], x: Tensor, compute: Compute) -> Tensor:
+def _in_batches(networks: Mapping[str, nn.Module], x: Tensor, compute: Compute) -> Answer:
     for network in networks.values():
         network.eval()
     device = next(p.device for network in networks.values() for p in network.parameters())
     size = max(1, _COMPUTED // x[0].numel() // _MULTIPLE) * _MULTIPLE
-    results = []
-    for batch in x.split(size):
+    results: list[Answer] = []
+    for batch in torch.split(x, size):
         missing = -len(batch) % _MULTIPLE
         full = torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])])
-        results.append(compute(full.to(device))[: len(batch)].cpu())
-    return torch.cat(results)
+        found = compute(full.to(device))
+        results.append({name: values[: len(batch)].cpu() for name, values in found.items()})
+    return {name: torch.cat([result[name] for result in results]) for name in results[0]}

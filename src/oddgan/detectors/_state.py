@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .. import inputs, training
+from oddgan import inputs, training
 
 if TYPE_CHECKING:
     from ._base import Detector

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Unpack
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import Tensor, nn
 
-from .. import networks
-from ..scores import Score, binary_cross_entropy, distance, weighted_sum
-from ..training import Loss
+from oddgan import networks
+from oddgan.scores import Score, binary_cross_entropy, distance, weighted_sum
+from oddgan.training import Loss
+
 from ._base import Detector, Spec
 from ._options import SharedParams
 
@@ -77,6 +78,7 @@ class EGBAD(Detector):
 
     reference = "Zenati et al. 2018, arXiv 1802.06222"
     scores = ("sigma", "sigma_reconstruction", "feature_matching")
+    defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
     presets: ClassVar[dict[str, SharedParams]] = {
         "paper-mnist": {
             "latent_dim": 200,
@@ -110,20 +112,19 @@ class EGBAD(Detector):
         score: str = "sigma",
         weight_disc: float = 0.1,
         degree: int = 1,
-        ema_decay: float = 0.999,
         **options: Unpack[SharedParams],
     ) -> None:
-        super().__init__(ema_decay=ema_decay, **options)
+        super().__init__(**(self.defaults | options))
         self.score = score
         self.weight_disc = weight_disc
         self.degree = degree
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
-        size = {"width": spec.width}
+        shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         return {
-            "generator": networks.generator(spec.shape, spec.latent_dim, **size),
-            "encoder": networks.encoder(spec.shape, spec.latent_dim, **size),
-            "discriminator": networks.joint_discriminator(spec.shape, spec.latent_dim, **size),
+            "generator": networks.generator(shape, latent_dim, width=width),
+            "encoder": networks.encoder(shape, latent_dim, width=width),
+            "discriminator": networks.joint_discriminator(shape, latent_dim, width=width),
         }
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack, cast
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import networks
-from ..inputs import Block
-from ..scores import Score
-from ..training import Loss
+from oddgan import networks
+from oddgan.inputs import Block
+from oddgan.scores import Score
+from oddgan.training import Loss
+
 from ._base import Detector, Spec
 from ._options import SharedParams
 
@@ -87,7 +88,7 @@ class VAE(Detector):
         self,
         *,
         score: str = "reconstruction_probability",
-        likelihood: str = "bernoulli",
+        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
         n_draws: int = 10,
         min_scale: float = 0.1,
         **options: Unpack[SharedParams],
@@ -101,8 +102,7 @@ class VAE(Detector):
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
         blocks = spec.blocks
         if spec.kind == "image":
-            kind = self.likelihood
-            blocks = [Block(kind, 0, spec.shape[0])]
+            blocks = [Block(self.likelihood, 0, spec.shape[0])]
         n_scales = sum(b.stop - b.start for b in blocks if b.kind == "gaussian")
         outputs = (spec.shape[0] + n_scales, *spec.shape[1:])
         body = networks.generator(outputs, spec.latent_dim, width=spec.width, output=nn.Identity())
@@ -115,11 +115,12 @@ class VAE(Detector):
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
         m, log_s = nets["encoder"](x).chunk(2, dim=1)
         # z ~ N(0, I) is the noise of the reparametrisation: m + s z ~ q(z|x).
-        nll = nets["generator"].nll(x, m + log_s.exp() * z).flatten(1).sum(1)
+        decoder = cast("Decoder", nets["generator"])
+        nll = decoder.nll(x, m + log_s.exp() * z).flatten(1).sum(1)
         yield Loss("elbo", (nll + kl_divergence(m, log_s)).mean(), ("encoder", "generator"))
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
-        decoder = nets["generator"]
+        decoder = cast("Decoder", nets["generator"])
         m, log_s = nets["encoder"](x).chunk(2, dim=1)
         residual = decoder.nll(x, m, above_mode=True)
         if self.score == "reconstruction":
@@ -127,7 +128,7 @@ class VAE(Detector):
         elif self.score == "kl":
             parts = {"kl": kl_divergence(m, log_s)}
         else:
-            draws = [m + log_s.exp() * noise for noise in nets["draws"].noise]
+            draws = [m + log_s.exp() * noise for noise in cast("LatentDraws", nets["draws"]).noise]
             nll = torch.stack([decoder.nll(x, z).flatten(1).sum(1) for z in draws]).mean(0)
             parts = {"reconstruction_probability": nll}
             if self.score == "elbo":
@@ -135,7 +136,8 @@ class VAE(Detector):
         return Score(torch.stack(list(parts.values())).sum(0), parts, residual)
 
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
-        return nets["encoder"](x).chunk(2, dim=1)[0]
+        mean: Tensor = nets["encoder"](x).chunk(2, dim=1)[0]
+        return mean
 
 
 def kl_divergence(m: Tensor, log_s: Tensor) -> Tensor:

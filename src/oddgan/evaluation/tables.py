@@ -25,6 +25,14 @@ _COLUMNS = {
     "R rate": "recall_at_rate",
     "F1 rate": "f1_at_rate",
 }
+_GROUPS = {
+    "P own": "own P    R    F1",
+    "R own": "own P    R    F1",
+    "F1 own": "own P    R    F1",
+    "P rate": "rate P    R    F1",
+    "R rate": "rate P    R    F1",
+    "F1 rate": "rate P    R    F1",
+}
 _LEGEND = (
     "prev.: share of anomalies, the AUPRC of a score without information; own: at the model's own "
     "threshold; rate: flagging the known rate; P, R: precision, recall; ±: standard deviation "
@@ -38,16 +46,19 @@ def results_table(rows: Rows, title: str | None = None) -> Table:
     Parameters
     ----------
     rows : sequence of (name, sequence of Metrics)
-        One `Metrics` per seed; shown is the mean, with the sample standard deviation where
-        there are several. A figure that a row has not got is shown as a dash.
+        One `Metrics` per seed; shown is the mean, with the sample standard deviation below it
+        where there are several. A figure that a row has not got is shown as a dash.
     title : str, optional
 
     Returns
     -------
     rich.table.Table
+        It fits 80 columns: figures at the same threshold share one column.
     """
     header = _header(rows)
-    # Ten figures must fit 80 columns: the spread stands below the mean, long names are folded.
+    groups: dict[str, list[str]] = {}
+    for column in header:
+        groups.setdefault(_GROUPS.get(column, column), []).append(column)
     table = Table(
         title=title,
         caption=_LEGEND,
@@ -57,11 +68,22 @@ def results_table(rows: Rows, title: str | None = None) -> Table:
         show_edge=False,
     )
     table.add_column("", overflow="fold")
-    for column in header:
-        table.add_column(column, justify="right", min_width=6)
+    for group in groups:
+        table.add_column(group, justify="right", no_wrap=True)
     for name, metrics in rows:
-        table.add_row(name, *(cell.replace(" ", "\n") for cell in _cells(metrics, header)))
+        cells = dict(zip(header, _cells(metrics, header), strict=True))
+        table.add_row(
+            name.replace("_", " "), *(_stacked([cells[c] for c in g]) for g in groups.values())
+        )
     return table
+
+
+def _stacked(cells: list[str]) -> str:
+    """Write the means side by side, and their spreads below."""
+    parts = [cell.partition(" ") for cell in cells]
+    means = " ".join(f"{mean:>5}" for mean, _, _ in parts)
+    spreads = " ".join(f"{spread:>5}" for _, _, spread in parts)
+    return f"{means}\n{spreads}" if spreads.strip() else means
 
 
 def markdown_table(rows: Rows) -> str:
@@ -88,7 +110,9 @@ def _cell(values: list[float | None]) -> str:
     if not known:
         return "–"
     mean = _figure(float(np.mean(known)))
-    return mean if len(known) == 1 else f"{mean} ±{_figure(float(np.std(known, ddof=1)))}"
+    if len(known) == 1:
+        return mean
+    return f"{mean} ±{float(np.std(known, ddof=1)):.3f}".replace("±0", "±")
 
 
 def _figure(value: float) -> str:

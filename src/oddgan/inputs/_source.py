@@ -64,6 +64,10 @@ class Source(ABC):
             The samples.
         """
 
+    def called(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | list[str]:
+        """Return what messages call these samples: their names, else their indices."""
+        return rows if self.names is None else [self.names[row] for row in rows]
+
     def labels(self) -> Array | None:
         """Return the column set aside by ``label=`` in the order of the source, or None."""
         return None

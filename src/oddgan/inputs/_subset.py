@@ -17,10 +17,14 @@ class Subset(Source):
     source : Source
         The other source.
     keep : ndarray of bool, shape (source.count(),)
-        Which of its rows; chunks go on naming them by their index in `source`.
+        Which of its rows. Chunks go on numbering them as `source` does.
     """
 
     def __init__(self, source: Source, keep: NDArray[np.bool_]) -> None:
+        if isinstance(source, Subset):  # rows are numbered as in the source of both
+            inner, source = source.keep, source.source
+            keep, chosen = np.zeros_like(inner), keep
+            keep[inner] = chosen
         self.source = source
         self.keep = keep
         self.kind = source.kind

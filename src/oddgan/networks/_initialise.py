@@ -1,11 +1,19 @@
 """First weights, drawn from a generator instead of the global random state."""
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 Scheme = Literal["dcgan", "xavier"]
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A layer that brings a rule of its own."""
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Fill weights and buffers from `generator`."""
 
 
 def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) -> None:
@@ -43,7 +51,7 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layer.reset_parameters()
-        elif hasattr(layer, "draw"):  # a layer that brings its own rule
+        elif isinstance(layer, Drawn):
             layer.draw(generator)
         else:
             raise TypeError(f"no initialisation known for the layer {type(layer).__name__}")

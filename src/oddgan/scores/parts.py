@@ -32,7 +32,8 @@ def distance(a: Tensor, b: Tensor, degree: int = 1) -> Tensor:
 
     A sum and not a mean, as in the papers: it grows with the number of inputs.
     """
-    return torch.linalg.vector_norm((a - b).flatten(1), ord=degree, dim=1)
+    norm: Tensor = torch.linalg.vector_norm((a - b).flatten(1), ord=degree, dim=1)
+    return norm
 
 
 def binary_cross_entropy(logit: Tensor, target: float) -> Tensor:

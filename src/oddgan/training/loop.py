@@ -116,7 +116,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self.title = title
         self.step = 0
-        self.optimizers = {
+        self.optimizers: dict[str, Any] = {
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
         }
         self._all = nn.ModuleDict(dict(networks))

@@ -94,7 +94,7 @@ class StreamedRows:
         """Yield the batches of epoch `number`, without its first `skip`."""
         left = self.batches_per_epoch
         for block in self._shuffled_blocks(_epoch_rng(self.seed, number)):
-            for batch in block.split(self.batch_size)[:left]:
+            for batch in torch.split(block, self.batch_size)[:left]:
                 left -= 1
                 if self.batches_per_epoch - left > skip:
                     yield batch.to(self.device)

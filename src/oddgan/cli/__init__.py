@@ -1,0 +1,58 @@
+"""The command ``oddgan``: each module is one command, which calls the package and prints."""
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import typer
+
+from oddgan.training import TrainingError
+
+from .demo import demo
+from .evaluate import evaluate
+from .fit import fit
+from .listing import list_datasets, list_detectors
+from .score import score
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="oddgan",
+    help="Find what does not belong, in images and in tables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(fit)
+app.command()(score)
+app.command()(evaluate)
+app.command()(demo)
+app.command("detectors")(list_detectors)
+app.command("datasets")(list_datasets)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done; 1 training failed; 2 a user's error, told in one line; 130 interrupted.
+    With ODDGAN_TRACEBACK set, errors are shown whole.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except TrainingError as error:
+        _fail(error, 1)
+    except (ValueError, TypeError, OSError) as error:
+        _fail(error, 2)
+
+
+def _fail(error: Exception, code: int) -> None:
+    if os.environ.get("ODDGAN_TRACEBACK"):
+        raise error
+    print(f"oddgan: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"oddgan: warning: {message}", file=sys.stderr)

@@ -1,0 +1,22 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataArgument = Annotated[
+    str, typer.Argument(help="Data set by name, folder of images, CSV, Parquet, NPY or NPZ file.")
+]
+ModelArgument = Annotated[Path, typer.Argument(help="Model file.")]
+Label = Annotated[
+    str | None, typer.Option(help="Column (or NPZ key) with the truth; set aside, not an input.")
+]
+Anomaly = Annotated[
+    str | None, typer.Option(help="The anomalous class (in a folder: a subfolder's name).")
+]
+Normal = Annotated[str | None, typer.Option(help="The only normal class; all others are odd.")]
+Pattern = Annotated[str | None, typer.Option(help='Which files of a folder, for example "*.jpg".')]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out, and list, broken images.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -1,0 +1,174 @@
+"""DATA on the command line: a data set by name, a file or a folder, and which rows of it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from oddgan import datasets, evaluation, inputs
+
+Open = Callable[..., inputs.Source]
+
+
+@dataclass(frozen=True)
+class How:
+    """The options that say how DATA is read and which of it is normal.
+
+    Attributes
+    ----------
+    label : str or None
+        Column (or NPZ key) with the truth; it is no input of the detector.
+    anomaly, normal : str or None
+        The anomalous, or the only normal, class.
+    train_fraction : float
+        Share of the labelled normal rows of a file that may train.
+    split_seed : int
+        Which rows these are.
+    pattern : str or None
+        Which files of a folder.
+    skip_bad : bool
+        Whether to leave out images that cannot be read.
+    """
+
+    label: str | None = None
+    anomaly: str | None = None
+    normal: str | None = None
+    train_fraction: float = 0.7
+    split_seed: int = 0
+    pattern: str | None = None
+    skip_bad: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What `inputs.open_source` takes."""
+        return {"label": self.label, "pattern": self.pattern, "skip_bad": self.skip_bad}
+
+    def filled_from(self, origin: Mapping[str, Any]) -> "How":
+        """Return these options, and where they say nothing those a model was fitted with."""
+        before = origin.get("how", {})
+        names = ("label", "anomaly", "normal", "pattern")
+        left_open = {n: before[n] for n in names if getattr(self, n) is None and n in before}
+        return replace(self, **left_open)
+
+
+@dataclass(frozen=True)
+class Data:
+    """DATA, opened.
+
+    Attributes
+    ----------
+    source : inputs.Source
+        All its samples.
+    dataset : datasets.Dataset or None
+        Its labels, where it has any; of a file the `X` is left empty.
+    identity : str
+        What tells it from other data: the name of a data set, or a digest of the files.
+    """
+
+    source: inputs.Source
+    dataset: datasets.Dataset | None
+    identity: str
+
+    def subset(self, rows: NDArray[np.int64]) -> inputs.Source:
+        """Return the samples with these row numbers."""
+        keep = np.zeros(self.source.count(), dtype=bool)
+        keep[rows] = True
+        return inputs.Subset(self.source, keep)
+
+    def with_samples(self) -> datasets.Dataset:
+        """Return the data set with its samples in memory, as baselines need them."""
+        if self.dataset is None:
+            raise ValueError("baselines need labelled data")
+        if len(self.dataset.X.shape) > 2 or self.dataset.X.shape[1]:
+            return self.dataset
+        raw = inputs.concat([raw for _, raw in self.source.chunks(65536)])
+        if isinstance(raw, list):
+            raise ValueError("baselines need images of one size: use --no-baselines")
+        X = pd.DataFrame(raw) if isinstance(raw, np.ndarray) and raw.ndim == 2 else raw
+        return replace(self.dataset, X=X.to_pandas() if isinstance(X, pa.Table) else X)
+
+
+def open_data(text: str, how: How, opener: Open = inputs.open_source) -> Data:
+    """Open DATA: the name of a data set wins over a file of that name (write ``./name``)."""
+    names = [info.name for info in datasets.available()]
+    if text in names:
+        if how.label or how.pattern:
+            raise ValueError(f"{text} is a data set with labels of its own: leave out --label")
+        named = datasets.load(text)
+        return Data(opener(named.X), named, text)
+    path = Path(text)
+    if not path.exists():
+        raise ValueError(
+            f"{text} is neither a file, nor a folder, nor one of the data sets {', '.join(names)}"
+        )
+    source = opener(path, **how.reading)
+    labels = source.labels()
+    if path.is_dir() and (how.anomaly or how.normal):
+        labels = np.array([Path(name).parts[0] for name in source.names or []])
+    if labels is None and (how.anomaly or how.normal):
+        raise ValueError(f"{text} has no labels: say with --label which column holds them")
+    dataset: datasets.Dataset | None = None
+    if labels is not None:
+        empty = np.empty((len(labels), 0), dtype=np.float32)
+        dataset = datasets.Dataset(path.name, source.kind, empty, labels, None, f"file {path.name}")
+    return Data(source, dataset, _digest(path))
+
+
+def training_rows(data: Data, how: How) -> tuple[inputs.Source, dict[str, Any]]:
+    """Return the samples that train, and what a model must remember of where they came from."""
+    origin: dict[str, Any] = {"data": data.identity, "how": asdict(how)}
+    if data.dataset is None:
+        return data.source, origin
+    if how.train_fraction == 1 and how.normal is None and data.dataset.kind == "table":
+        anomalous = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
+        return data.subset(np.flatnonzero(~anomalous)), origin
+    protocol = _protocol(data.dataset, how)
+    split = protocol.split(data.dataset)
+    origin |= {"protocol": protocol.to_dict(), "description": split.description}
+    return data.subset(split.train), origin
+
+
+def test_rows(
+    data: Data, how: How, origin: dict[str, Any]
+) -> tuple[inputs.Source, evaluation.Split]:
+    """Return the labelled samples to evaluate on: none that the model was trained on."""
+    if data.dataset is None:
+        raise ValueError("an evaluation needs the truth: give --label, or --anomaly for a folder")
+    if origin.get("data") == data.identity:
+        if "protocol" not in origin:
+            raise ValueError("the model was trained on all normal samples of this very data")
+        split = evaluation.from_dict(origin["protocol"]).split(data.dataset)
+        return data.subset(split.test), split
+    every = np.arange(len(data.dataset))
+    if how.normal is not None:
+        y = ~data.dataset.is_class(how.normal)
+    else:
+        y = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
+    said = "every row of data that the model was not trained on"
+    return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, said)
+
+
+def _protocol(dataset: datasets.Dataset, how: How) -> evaluation.Protocol:
+    if how.label and how.normal is None:
+        anomaly = 1 if how.anomaly is None else how.anomaly
+        return evaluation.Labelled(anomaly, how.train_fraction, how.split_seed)
+    return evaluation.default_protocol(dataset, how.anomaly, how.normal, how.split_seed)
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of a file's content, or of the names and sizes of a folder's files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+    else:
+        with path.open("rb") as content:
+            while block := content.read(2**20):
+                digest.update(block)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,71 @@
+"""``oddgan demo``: the whole way, from data to found anomalies, on data that ships along."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from oddgan import detectors, evaluation, inputs
+
+from ._options import AsJson, Quiet
+from .data import How, open_data, test_rows, training_rows
+from .evaluate import measure, title
+from .output import print_json, write_table
+from .score import judge
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(
+        "demo-output"
+    ),
+    anomaly: Annotated[int, typer.Option(help="The digit that training never sees.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all that training draws.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn nine handwritten digits and find the tenth; needs no network, takes a minute or two."""
+    how = How(anomaly=str(anomaly))
+    data = open_data("digits", how)
+    train, origin = training_rows(data, how)
+    test, split = test_rows(data, how, origin)
+    out.mkdir(parents=True, exist_ok=True)
+    silent = quiet or as_json
+    if not silent:
+        print(
+            f"Digits, {data.source.count()} images of 8 x 8 pixels. {split.description}.\n"
+            f"{train.count()} images train, {len(split.test)} test, "
+            f"{int(split.y_test.sum())} of them odd."
+        )
+    rows: list[tuple[str, list[evaluation.Metrics]]] = []
+    written = []
+    for name, cls in detectors.all_detectors().items():
+        model = cls(random_state=seed, verbose=int(not silent)).fit(train)
+        model.provenance_ = origin
+        rows.append((title(model), [measure(model, test, split)]))
+        written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
+    for name, scores in evaluation.run_baselines(data.with_samples(), split).items():
+        rows.append((name, [evaluation.evaluate_scores(split.y_test, scores)]))
+    if as_json:
+        results = {name: metrics[0].as_dict() for name, metrics in rows}
+        print_json({"split": split.description, "results": results, "written": written})
+        return
+    Console().print(evaluation.results_table(rows))
+    print(f"Written: {', '.join(map(str, written))}")
+    print(
+        "Next:\n"
+        f"  oddgan evaluate {written[0]} digits\n"
+        "  oddgan fit vae YOUR.csv --out my.oddgan       # rows that are all normal\n"
+        "  oddgan score my.oddgan NEW.csv --out scores.csv\n"
+        "  oddgan fit egbad FOLDER_OF_IMAGES --out my.oddgan\n"
+        "  oddgan datasets; oddgan detectors; oddgan fit --help"
+    )
+
+
+def _write(
+    model: detectors.Detector, test: inputs.Source, model_path: Path, scores_path: Path
+) -> list[Path]:
+    model.save(model_path)
+    chunks = (judge(model, test, index, scores) for index, scores in model.answer_chunks(test))
+    write_table(scores_path, chunks)
+    return [model_path, scores_path]

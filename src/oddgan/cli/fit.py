@@ -1,0 +1,142 @@
+"""``oddgan fit``."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oddgan import detectors, inputs
+
+from ._options import Anomaly, AsJson, DataArgument, Label, Normal, Pattern, Quiet, SkipBad
+from .data import How, open_data, training_rows
+from .output import list_skipped, messages, print_json
+
+
+def fit(
+    detector: Annotated[str, typer.Argument(help="A method; see `oddgan detectors`.")],
+    data: DataArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    train_fraction: Annotated[
+        float, typer.Option(help="Share of the labelled normal rows of a file that trains.")
+    ] = 0.7,
+    split_seed: Annotated[int, typer.Option(help="Which rows train and which test.")] = 0,
+    preset: Annotated[str | None, typer.Option(help="Settings by name, e.g. paper-kdd.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="Any parameter as NAME=VALUE; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all that training draws.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget the checkpoint of a stopped run.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what normal looks like, and write a model.
+
+    Only normal samples train. Of labelled data (a data set by name, --label, or a folder with
+    --normal or --anomaly) some normal samples are kept for `oddgan evaluate`.
+    """
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ValueError(f"--out {out}: give a file in a folder that exists")
+    checkpoint = out.with_name(out.name + ".ckpt")
+    if restart:
+        checkpoint.unlink(missing_ok=True)
+    model = make(
+        detector,
+        preset,
+        {
+            "random_state": seed,
+            "device": device,
+            "checkpoint": checkpoint,
+            "verbose": int(not (quiet or as_json)),
+            **parse_settings(settings or []),
+        },
+    )
+    how = How(label, anomaly, normal, train_fraction, split_seed, pattern, skip_bad)
+
+    def opener(what: Any, **reading: Any) -> inputs.Source:
+        return inputs.open_source(what, channels=model.channels, **reading)
+
+    source, origin = training_rows(open_data(data, how, opener), how)
+    start = time.perf_counter()
+    try:
+        model.fit(source)
+    except KeyboardInterrupt:
+        messages.print(f"Stopped. The same command goes on from {checkpoint}.")
+        raise typer.Exit(130) from None
+    seconds = time.perf_counter() - start
+    model.provenance_ = origin
+    model.save(out)
+    n_samples = source.count() - len(source.skipped)
+    n_held_out = len(model.calibration_scores_)
+    if as_json:
+        print_json(
+            {
+                "model": out,
+                "detector": detector,
+                "data": data,
+                "split": origin.get("description"),
+                "n_samples": n_samples,
+                "n_held_out": n_held_out,
+                "target_fpr": model.target_fpr,
+                "threshold": model.threshold_,
+                "seconds": round(seconds, 2),
+                "losses": model.history_[-1],
+                "skipped": source.skipped,
+            }
+        )
+        return
+    list_skipped(source)
+    print(
+        f"{type(model).__name__} learnt from {n_samples} samples in {seconds:.0f} s; "
+        f"{n_held_out} of them were held out and set the threshold {model.threshold_:.6g}, "
+        f"to flag {model.target_fpr:.3g} of normal samples."
+    )
+    if "description" in origin:
+        print(f"Split: {origin['description']}.")
+    what_next = "evaluate" if "description" in origin else "score"
+    print(f"Wrote {out}. Next: oddgan {what_next} {out} {data}")
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE; a value is JSON if it can be, else text."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes NAME=VALUE, not {setting!r}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = {"None": None, "True": True, "False": False}.get(text, text)
+        found[name] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Detector:
+    """Return the detector called `name`, with a preset if one is named, and parameters.
+
+    Raises
+    ------
+    ValueError
+        There is no such detector, preset or parameter; the message lists those there are.
+    """
+    known = detectors.all_detectors()
+    if name.lower() not in known:
+        raise ValueError(f"no detector is called {name!r}; there are {', '.join(known)}")
+    cls = known[name.lower()]
+    allowed = cls().get_params()
+    for param in params:
+        if param not in allowed:
+            listed = ", ".join(sorted(allowed))
+            raise ValueError(f"{name} has no parameter {param!r}; it has {listed}")
+    return cls.from_preset(preset, **params) if preset else cls(**params)

@@ -1,0 +1,57 @@
+"""``oddgan detectors`` and ``oddgan datasets``."""
+
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from oddgan import datasets, detectors
+
+from ._options import AsJson
+from .output import print_json
+
+
+def list_detectors(as_json: AsJson = False) -> None:
+    """List the methods, what they score by and where they were published."""
+    found = detectors.all_detectors()
+    if as_json:
+        print_json(
+            {
+                name: {
+                    "reference": cls.reference,
+                    "scores": cls.scores,
+                    "presets": cls.presets,
+                    "parameters": cls().get_params(),
+                }
+                for name, cls in found.items()
+            }
+        )
+        return
+    table = Table("detector", "scores (default first)", "presets", "reference", show_lines=True)
+    for name, cls in found.items():
+        table.add_row(name, "\n".join(cls.scores), "\n".join(cls.presets), cls.reference)
+    table.columns[1].no_wrap = True
+    Console().print(table)
+
+
+def list_datasets(as_json: AsJson = False) -> None:
+    """List the data sets known by name, and whether their files are here."""
+    found = datasets.available()
+    if as_json:
+        print_json([asdict(info) for info in found])
+        return
+    table = Table("data set", "kind", "samples", "shape", "classes", "here", "licence")
+    for info in found:
+        table.add_row(
+            info.name,
+            info.kind,
+            f"{info.n_samples:,}",
+            " x ".join(map(str, info.shape)),
+            str(len(info.classes)),
+            "yes" if info.present else "no",
+            info.licence,
+        )
+    table.columns[0].no_wrap = True
+    Console().print(table)
+    home = datasets.data_home()
+    print(f"Files are looked for in {home} (ODDGAN_DATA sets it) and fetched if they are not here.")

@@ -1,0 +1,112 @@
+"""``oddgan score``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from oddgan import decisions, detectors, inputs
+from oddgan.detectors import Detector
+
+from ._options import AsJson, DataArgument, Label, ModelArgument, Pattern, SkipBad
+from .data import How, open_data
+from .output import check_path, list_skipped, messages, print_json, write_images, write_table
+
+
+def score(
+    model: ModelArgument,
+    data: DataArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="CSV or Parquet file; else standard output.")
+    ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Also write contributions: CSV or Parquet (tables), NPY (images)."),
+    ] = None,
+    reconstruct: Annotated[
+        Path | None,
+        typer.Option(help="Also write normal counterparts: CSV or Parquet (tables), NPY (images)."),
+    ] = None,
+    embed: Annotated[
+        Path | None, typer.Option(help="Also write latent vectors: CSV or Parquet.")
+    ] = None,
+    label: Label = None,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score samples: how odd each is, its p-value, and whether it is flagged."""
+    fitted = detectors.load(model, device=device)
+    image = fitted.codec_.kind == "image"
+    for path, tabular in (
+        (out, True),
+        (explain, not image),
+        (reconstruct, not image),
+        (embed, True),
+    ):
+        check_path(path, (".csv", ".parquet") if tabular else (".npy",))
+    source = open_data(data, How(label, pattern=pattern, skip_bad=skip_bad), fitted.source).source
+    n = n_flagged = 0
+
+    def rows() -> Iterator[pd.DataFrame]:
+        nonlocal n, n_flagged
+        for index, scores in fitted.answer_chunks(source):
+            frame = judge(fitted, source, index, scores)
+            n, n_flagged = n + len(frame), n_flagged + int(frame["flagged"].sum())
+            yield frame
+
+    if as_json and out is None:
+        samples = [sample for frame in rows() for sample in frame.to_dict("records")]
+    else:
+        samples = None
+        write_table(out, rows())
+    if n == 0:
+        raise ValueError(f"{data}: there is no sample to score")
+    for path, question in ((explain, "explain"), (reconstruct, "reconstruct"), (embed, "embed")):
+        if path is not None:
+            write_answers(path, fitted, source, question)
+    if as_json:
+        result = {"n": n, "flagged": n_flagged, "threshold": fitted.threshold_, "out": out}
+        print_json({**result, "skipped": source.skipped, "samples": samples})
+        return
+    list_skipped(source)
+    where = f" Scores are in {out}." if out else ""
+    messages.print(
+        f"{n_flagged} of {n} samples flagged (score above {fitted.threshold_:.6g}).{where}"
+    )
+
+
+def judge(fitted: Detector, source: inputs.Source, index: Any, scores: Any) -> pd.DataFrame:
+    """Return a row for each sample: its name or number, score, p-value, and the decision."""
+    p_values = decisions.conformal_p_values(scores, fitted.calibration_scores_)
+    return pd.DataFrame(
+        {
+            "sample": source.called(index),
+            "anomaly_score": scores,
+            "p_value": p_values,
+            "flagged": scores > fitted.threshold_,
+        }
+    )
+
+
+def write_answers(path: Path, fitted: Detector, source: inputs.Source, question: Any) -> None:
+    """Write what the detector answers for every sample, chunk by chunk."""
+    found = (values for _, values in fitted.answer_chunks(source, question))
+    if path.suffix == ".npy":
+        write_images(path, found, source.count() - len(source.skipped))
+        return
+    write_table(path, (_frame(fitted, values, question) for values in found))
+
+
+def _frame(fitted: Detector, values: Any, question: str) -> pd.DataFrame:
+    if isinstance(values, pd.DataFrame):
+        return values
+    if question == "embed":
+        names = [f"z{i}" for i in range(values.shape[1])]
+    else:
+        names = [str(column.name) for column in fitted.codec_.columns]
+    return pd.DataFrame(np.asarray(values), columns=names)
