@@ -150,7 +150,8 @@ class CsvSource(Source):
     def _open(self, types: dict[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
             self._path,
-            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES),
+            # Only the serial reader always knows the row of a value that does not fit.
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             convert_options=pa.csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
