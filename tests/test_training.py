@@ -336,6 +336,21 @@ def test_fewer_rows_than_promised_end_the_run_instead_of_hanging(given):
     assert trainer.step == given // 10
 
 
+def test_epochs_follow_each_other_and_a_resumed_run_skips_what_it_has_seen():
+    asked = []
+
+    class Asked(DeviceRows):
+        def epoch(self, number, skip=0):
+            asked.append((number, skip))
+            return super().epoch(number, skip)
+
+    rows = Asked(numbered(30), 10, seed=0)
+    trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 8, rows=rows)
+    trainer.step = 4
+    run()
+    assert asked == [(1, 1), (2, 0)]
+
+
 def test_a_run_ends_in_the_middle_of_an_epoch():
     trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 8, rows=device_rows(30, 10))
     run()
@@ -477,13 +492,14 @@ def test_progress_hears_of_steps_and_mean_losses():
         yield Loss("slope", nets["a"](x).mean(), ("a",))  # 0, -1, -2 ...
 
     progress = Listener()
-    trainer, run = train(nets, losses, 250, progress=progress)
+    trainer, run = train(nets, losses, 251, progress=progress)
     run()
     first, *updates, last = progress.events
-    assert first == ("start", "Unit", 250, 0)
+    assert first == ("start", "Unit", 251, 0)
     assert last == ("stop",)
-    assert [step for _, step, _ in updates] == list(range(2, 251, 2))
-    assert [told["slope"] for _, _, told in updates] == [-(2 * i + 0.5) for i in range(125)]
+    assert [step for _, step, _ in updates] == [*range(2, 251, 2), 251]
+    means = [-(2 * i + 0.5) for i in range(125)]
+    assert [told["slope"] for _, _, told in updates] == [*means, -250]  # the last of one round
     assert trainer.history == [{"step": step, **told} for _, step, told in updates]
 
 
