@@ -22,7 +22,7 @@ from oddgan.decisions import conformal_p_values, conformal_threshold, smallest_s
         (range(1, 20), 0.05, 19),
         (range(1, 100), 0.05, 95),
         (range(1, 101), 0.05, 96),  # k = ceil(95.95)
-        (range(1, 1000), 0.1, 900),  # 1000 * 0.9 is not quite 900 in floating point
+        (range(1, 125), 0.176, 103),  # 125 * (1 - 0.176) is more than 103 in floating point
         ([-5, -7, -6], 0.5, -6),
     ],
 )
