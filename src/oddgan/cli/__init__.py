@@ -41,6 +41,8 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except TrainingError as error:
         _fail(error, 1)
     except (ValueError, TypeError, OSError) as error:

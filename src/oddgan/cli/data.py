@@ -81,17 +81,23 @@ class Data:
         keep[rows] = True
         return inputs.Subset(self.source, keep)
 
-    def with_samples(self) -> datasets.Dataset:
-        """Return the data set with its samples in memory, as baselines need them."""
+    def with_samples(self, codec: inputs.Codec) -> datasets.Dataset:
+        """Return the data set with its samples in memory, as baselines need them.
+
+        Image files of varying size are as `codec` resizes them.
+        """
         if self.dataset is None:
             raise ValueError("baselines need labelled data")
-        if len(self.dataset.X.shape) > 2 or self.dataset.X.shape[1]:
+        if self.dataset.X.size:
             return self.dataset
         raw = inputs.concat([raw for _, raw in self.source.chunks(65536)])
-        if isinstance(raw, list):
-            raise ValueError("baselines need images of one size: use --no-baselines")
-        X = pd.DataFrame(raw) if isinstance(raw, np.ndarray) and raw.ndim == 2 else raw
-        return replace(self.dataset, X=X.to_pandas() if isinstance(X, pa.Table) else X)
+        if isinstance(raw, pa.Table):
+            X = raw.to_pandas()
+        elif isinstance(raw, list):
+            X = codec.encode(raw).numpy()
+        else:
+            X = pd.DataFrame(raw) if raw.ndim == 2 else raw
+        return replace(self.dataset, X=X)
 
 
 def open_data(text: str, how: How, opener: Open = inputs.open_source) -> Data:
@@ -150,7 +156,7 @@ def test_rows(
         y = ~data.dataset.is_class(how.normal)
     else:
         y = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
-    said = "every row of data that the model was not trained on"
+    said = "every row tests; the model was fitted on other files"
     return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, said)
 
 

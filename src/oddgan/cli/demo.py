@@ -44,7 +44,7 @@ def demo(
         model.provenance_ = origin
         rows.append((title(model), [measure(model, test, split)]))
         written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
-    for name, scores in evaluation.run_baselines(data.with_samples(), split).items():
+    for name, scores in evaluation.run_baselines(data.with_samples(model.codec_), split).items():
         rows.append((name, [evaluation.evaluate_scores(split.y_test, scores)]))
     if as_json:
         results = {name: metrics[0].as_dict() for name, metrics in rows}

@@ -45,7 +45,9 @@ def evaluate(
         source, split = test_rows(opened, how, fitted.provenance_)
         rows.setdefault(title(fitted), []).append(measure(fitted, source, split))
     if baselines and len(split.train):
-        for name, scores in evaluation.run_baselines(opened.with_samples(), split).items():
+        for name, scores in evaluation.run_baselines(
+            opened.with_samples(fitted.codec_), split
+        ).items():
             found = evaluation.evaluate_scores(split.y_test, scores, flag_rate=split.flag_rate)
             rows[name] = [found]
     if markdown:

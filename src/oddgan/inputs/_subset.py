@@ -21,12 +21,12 @@ class Subset(Source):
     """
 
     def __init__(self, source: Source, keep: NDArray[np.bool_]) -> None:
+        self.source: Source = source
+        self.keep: NDArray[np.bool_] = keep
         if isinstance(source, Subset):  # rows are numbered as in the source of both
-            inner, source = source.keep, source.source
-            keep, chosen = np.zeros_like(inner), keep
-            keep[inner] = chosen
-        self.source = source
-        self.keep = keep
+            self.source = source.source
+            self.keep = np.zeros_like(source.keep)
+            self.keep[source.keep] = keep
         self.kind = source.kind
         self.names = source.names
         self.columns = source.columns

@@ -146,6 +146,8 @@ class Trainer:
         """
         if self.checkpoint and (state := self.checkpoint.load()):
             self._restore(state)
+        else:
+            self._save()  # a file that cannot be written is found out now, not after hours
         self._all.train()
         self.progress.start(self.title, self.settings.n_rounds, self.step)
         try:

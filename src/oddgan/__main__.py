@@ -1,0 +1,5 @@
+"""``python -m oddgan`` is the command ``oddgan``."""
+
+from oddgan.cli import main
+
+main()

@@ -1,0 +1,266 @@
+"""The command line, as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import oddgan
+from oddgan import cli, datasets
+
+QUICK = ["--set", "max_steps=20", "--set", "width=8", "--set", "latent_dim=4", "--quiet"]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Type a command; return its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def typed(*words):
+        monkeypatch.setattr(sys, "argv", ["oddgan", *map(str, words)])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        out, err = capsys.readouterr()
+        return done.value.code or 0, out, err
+
+    return typed
+
+
+@pytest.fixture
+def payments(tmp_path):
+    """A CSV with text, numbers, booleans, gaps, and the column `fraud`."""
+    rng = np.random.default_rng(0)
+    n = 300
+    frame = pd.DataFrame(
+        {
+            "city": rng.choice(["Oslo", "Rome"], n),
+            "amount": rng.lognormal(3, 1, n),
+            "hour": np.where(rng.random(n) < 0.1, np.nan, rng.integers(0, 24, n)),
+            "member": rng.random(n) < 0.5,
+            "fraud": (np.arange(n) % 10 == 0).astype(int),
+        }
+    )
+    frame.loc[frame["fraud"] == 1, "amount"] *= 1000
+    frame.to_csv(tmp_path / "payments.csv", index=False)
+    frame.to_parquet(tmp_path / "payments.parquet")
+    return frame
+
+
+@pytest.fixture
+def tiles(tmp_path, images):
+    """A folder of images in two subfolders."""
+    for i, image in enumerate(images[:60]):
+        name = f"good/{i}.png" if i < 50 else f"bad/{i}.png"
+        (tmp_path / "tiles" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image if i < 50 else 255 - image).save(tmp_path / "tiles" / name)
+    return tmp_path / "tiles"
+
+
+def test_a_labelled_csv_from_fit_to_evaluation(run, payments):
+    code, out, _ = run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
+    assert code == 0
+    assert "VAE learnt from 189 samples" in out  # 70 % of the 270 normal rows
+    code, out, _ = run("evaluate", "m", "payments.csv", "--json")
+    result = json.loads(out)
+    assert result["results"]["VAE reconstruction_probability"][0]["n"] == 111
+    assert result["results"]["VAE reconstruction_probability"][0]["auroc"] > 0.9
+    assert set(result["results"]) >= {"isolation_forest", "pca_reconstruction"}
+
+
+def test_no_row_that_trained_is_evaluated(run, payments):
+    """Rows of the test part are scored by a model that never saw them."""
+    run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
+    origin = oddgan.load("m").provenance_
+    how = cli.data.How(label="fraud")
+    data = cli.data.open_data("payments.csv", how)
+    train, _ = cli.data.training_rows(data, how)
+    test, split = cli.data.test_rows(data, how, origin)
+    trained = np.concatenate([rows for rows, _ in train.chunks(1000)])
+    tested = np.concatenate([rows for rows, _ in test.chunks(1000)])
+    assert not np.intersect1d(trained, tested).size
+    assert payments["fraud"].to_numpy()[trained].sum() == 0
+    np.testing.assert_array_equal(payments["fraud"].to_numpy()[tested], split.y_test)
+
+
+def test_scores_explanations_reconstructions_and_latents_of_a_table(run, payments):
+    run("fit", "egbad", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
+    for suffix in ("csv", "parquet"):
+        code, _, err = run(
+            "score", "m", "payments.parquet", "--label", "fraud", "--out", f"s.{suffix}",
+            "--explain", f"e.{suffix}", "--reconstruct", f"r.{suffix}", "--embed", f"z.{suffix}",
+        )  # fmt: skip
+        assert code == 0
+        assert "of 300 samples flagged" in err
+        read = pd.read_csv if suffix == "csv" else pd.read_parquet
+        model, features = oddgan.load("m"), payments.drop(columns="fraud")
+        scores = read(f"s.{suffix}")
+        np.testing.assert_allclose(scores["anomaly_score"], model.anomaly_score(features))
+        np.testing.assert_allclose(scores["p_value"], model.p_value(features))
+        np.testing.assert_array_equal(scores["flagged"], model.predict(features) == -1)
+        explained = read(f"e.{suffix}")
+        assert list(explained.columns) == list(features.columns)
+        np.testing.assert_allclose(explained, model.explain(features), rtol=1e-5)
+        assert list(read(f"r.{suffix}").columns) == list(features.columns)
+        np.testing.assert_allclose(read(f"z.{suffix}"), model.embed(features), rtol=1e-5)
+
+
+def test_scores_go_to_standard_output_as_csv_or_json(run, payments):
+    run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
+    code, out, _ = run("score", "m", "payments.csv", "--label", "fraud")
+    assert code == 0
+    assert out.splitlines()[0] == "sample,anomaly_score,p_value,flagged"
+    assert len(out.splitlines()) == 301
+    code, out, _ = run("score", "m", "payments.csv", "--label", "fraud", "--json")
+    result = json.loads(out)
+    assert len(result["samples"]) == result["n"] == 300
+
+
+def test_a_folder_of_images(run, tiles):
+    code, out, _ = run("fit", "egbad", tiles, "--normal", "good", "--out", "m", *QUICK)
+    assert code == 0
+    assert "learnt from 40 samples" in out
+    code, out, _ = run("evaluate", "m", tiles, "--json")
+    result = json.loads(out)["results"]["EGBAD sigma"][0]
+    assert (result["n"], result["n_anomalies"]) == (20, 10)
+    code, _, err = run("score", "m", tiles / "bad", "--out", "s.csv", "--explain", "map.npy")
+    assert code == 0
+    scores = pd.read_csv("s.csv")
+    assert scores["sample"].tolist() == [f"{i}.png" for i in range(50, 60)]
+    assert np.load("map.npy").shape == (10, 8, 10)
+    code, _, err = run("score", "m", tiles, "--explain", "map.csv")
+    assert code == 2
+    assert "map.csv: the name of this file must end in .npy" in err
+
+
+def test_a_corrupt_image_is_named_or_left_out(run, tiles):
+    run("fit", "vae", tiles / "good", "--out", "m", *QUICK)
+    (tiles / "bad" / "55.png").write_bytes(b"no image")
+    code, _, err = run("score", "m", tiles / "bad", "--out", "s.csv")
+    assert code == 2
+    assert "55.png" in err
+    code, _, err = run("score", "m", tiles / "bad", "--skip-bad", "--out", "s.csv")
+    assert code == 0
+    assert "Left out 55.png" in err
+    assert len(pd.read_csv("s.csv")) == 9
+    code, out, _ = run("score", "m", tiles / "bad", "--skip-bad", "--out", "s.csv", "--json")
+    assert json.loads(out)["skipped"][0][0] == "55.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "nothing", "digits", "--out", "m"], "no detector is called 'nothing'; there are"),
+        (["fit", "vae", "nowhere", "--out", "m"], "nowhere is neither a file, nor a folder"),
+        (["fit", "vae", "digits", "--out", "m"], "digits does not say what is anomalous"),
+        (["fit", "vae", "digits", "--anomaly", "12", "--out", "m"], "no class '12'; its classes"),
+        (["fit", "vae", "digits", "--anomaly", "0", "--out", "no/m"], "folder that exists"),
+        (["fit", "vae", "digits", "--set", "foo=1", "--out", "m"], "no parameter 'foo'; it has"),
+        (["fit", "vae", "digits", "--set", "foo", "--out", "m"], "NAME=VALUE, not 'foo'"),
+        (["fit", "vae", "digits", "--preset", "x", "--out", "m"], "no preset 'x'"),
+        (["fit", "vae", "payments.csv", "--anomaly", "1", "--out", "m"], "--label"),
+        (["fit", "vae", "payments.csv", "--label", "frod", "--out", "m"], "'frod'"),
+        (["score", "m", "payments.csv"], "no model file at m"),
+        (["score", "payments.csv", "payments.csv"], "payments.csv is not an OddGAN model file"),
+        (["score", "m", "payments.csv", "--out", "s.txt"], "no model file at m"),
+    ],
+)
+def test_a_users_error_is_one_line_and_exit_code_2(run, payments, words, message):
+    code, out, err = run(*words)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not out
+
+
+def test_bad_data_is_told_in_one_line(run, payments, tmp_path):
+    run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
+    normal = payments.drop(columns="fraud")
+    cases = {
+        "empty.csv": ("", "empty.csv"),
+        "width.csv": (normal.drop(columns="hour").to_csv(index=False), "'hour'"),
+        "extra.csv": (normal.assign(more=1).to_csv(index=False), "'more'"),
+        "text.csv": (normal.assign(amount="much").to_csv(index=False), "'amount'"),
+        "inf.csv": (normal.assign(amount=np.inf).to_csv(index=False), "'amount'"),
+        "gap.csv": (normal.assign(amount=np.nan).to_csv(index=False), "'amount'"),
+    }
+    for name, (content, culprit) in cases.items():
+        (tmp_path / name).write_text(content)
+        code, _, err = run("score", "m", name, "--out", "s.csv")
+        assert (code, culprit in err, len(err.strip().splitlines())) == (2, True, 1), (name, err)
+    (tmp_path / "one.csv").write_text(normal.head(1).to_csv(index=False))
+    code, _, err = run("fit", "vae", "one.csv", "--out", "m2", *QUICK)
+    assert code == 2
+    (tmp_path / "constant.csv").write_text("a,b\n" + "1,2\n" * 50)
+    code, _, err = run("fit", "vae", "constant.csv", "--out", "m2", *QUICK)
+    assert (code, "constant" in err) == (2, True)
+
+
+def test_lists(run):
+    for command, word in (("detectors", "egbad"), ("datasets", "fashion-mnist")):
+        code, out, _ = run(command)
+        assert code == 0
+        assert word in out
+        code, out, _ = run(command, "--json")
+        assert word in json.dumps(json.loads(out))
+
+
+def test_the_demonstration(run, tmp_path, monkeypatch):
+    # The full length is for `make demo`.
+    monkeypatch.setattr("oddgan.detectors._fitting._n_rounds", lambda *_: 5)
+    code, out, err = run("demo", "--out", "d")
+    assert code == 0
+    for name in oddgan.all_detectors():
+        assert (tmp_path / "d" / f"{name}.oddgan").exists()
+        scores = pd.read_csv(tmp_path / "d" / f"{name}-scores.csv")
+        assert len(scores) == 502
+    assert "AUROC" in out
+    assert "Next:" in out
+    assert "5/5" in err  # progress
+    code, out, _ = run("evaluate", "d/vae.oddgan", "digits", "--json")
+    assert json.loads(out)["results"]["VAE reconstruction_probability"][0]["n"] == 502
+
+
+def test_ctrl_c_loses_nothing(tmp_path, payments):
+    """A real SIGINT to a real process; the same command then ends as if never stopped."""
+    command = [sys.executable, "-m", "oddgan", "fit", "vae", "payments.csv", "--label", "fraud"]
+    settings = ["--set", "max_steps=4000", "--set", "min_steps=4000", "--quiet", "--out"]
+    process = subprocess.Popen(
+        [*command, *settings, "m"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while not (tmp_path / "m.ckpt").exists():  # written as the loop begins
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from" in err
+    assert (tmp_path / "m.ckpt").exists()
+    subprocess.run([*command, *settings, "m"], cwd=tmp_path, check=True, capture_output=True)
+    assert not (tmp_path / "m.ckpt").exists()
+    subprocess.run([*command, *settings, "whole"], cwd=tmp_path, check=True, capture_output=True)
+    X = payments.drop(columns="fraud")
+    np.testing.assert_array_equal(
+        oddgan.load(tmp_path / "m").anomaly_score(X),
+        oddgan.load(tmp_path / "whole").anomaly_score(X),
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("name", "option"), [("mnist", ["--anomaly", "0"]), ("kddcup99", [])])
+def test_real_data_by_name(run, name, option):
+    if not next(info for info in datasets.available() if info.name == name).present:
+        pytest.skip(f"the files of {name} are not in the data home {datasets.data_home()}")
+    code, out, err = run("fit", "vae", name, *option, "--out", "m", *QUICK)
+    assert code == 0, err
+    code, out, err = run("evaluate", "m", name, "--no-baselines", "--json")
+    result = json.loads(out)["results"]["VAE reconstruction_probability"][0]
+    assert result["n"] == {"mnist": 19_523, "kddcup99": 247_011}[name]
