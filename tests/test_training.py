@@ -368,12 +368,10 @@ KILLED_WHILE_IT_WRITES = """
     from oddgan import EGBAD, training
 
     training.Checkpoint.__init__.__defaults__ = (0,)  # after every round
-    save, n_saved = torch.save, 0
+    save = torch.save
 
     def save_half_and_die(stored, file):
-        global n_saved
-        n_saved += 1
-        if n_saved < 17:
+        if stored["state"]["step"] < 17:
             return save(stored, file)
         file.write(b"half of a checkpoint")
         file.flush()
@@ -444,6 +442,15 @@ def test_a_half_written_part_is_ignored(table, tmp_path):
     (tmp_path / "fit.ckpt.part").write_bytes(b"half of a checkpoint")
     scores = quick(EGBAD, checkpoint=path).fit(table).anomaly_score(table)
     np.testing.assert_array_equal(scores, quick(EGBAD).fit(table).anomaly_score(table))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_found_out_before_the_first_round(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    checkpoint = training.Checkpoint(tmp_path / "file" / "fit.ckpt", "run")
+    trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 9, checkpoint=checkpoint)
+    with pytest.raises(OSError, match="file"):
+        run()
+    assert trainer.step == 0
 
 
 def test_a_checkpoint_runs_no_code(tmp_path):
@@ -534,7 +541,7 @@ def test_a_second_ctrl_c_interrupts_at_once(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run()
     assert trainer.step == 3
-    assert not path.exists()  # the first would have waited for it
+    assert torch.load(path)["state"]["step"] == 0  # after the first alone it would be 3
     assert signal.getsignal(signal.SIGINT) is before
 
 
