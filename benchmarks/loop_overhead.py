@@ -71,7 +71,7 @@ def by_hand(nets: dict[str, nn.Module], data, batch: int, latent: int, n: int) -
                     a.copy_(p)
 
 
-def by_oddgan(detector: EGBAD, nets: dict[str, nn.Module], data, batch: int, latent: int, n: int) -> None:
+def by_oddgan(detector: EGBAD, nets, data, batch: int, latent: int, n: int) -> None:
     trainer = training.Trainer(
         nets,
         {r: detector._optimizer(r, list(net.parameters()), "image") for r, net in nets.items()},

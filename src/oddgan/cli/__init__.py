@@ -1,5 +1,6 @@
 """The command ``oddgan``: each module is one command, which calls the package and prints."""
 
+import logging
 import os
 import sys
 import warnings
@@ -39,6 +40,7 @@ def main() -> None:
     With ODDGAN_TRACEBACK set, errors are shown whole.
     """
     warnings.showwarning = _show_warning
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:
         app()
     except KeyboardInterrupt:

@@ -199,20 +199,24 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
         self._calibrate(np.sort(self._all(fitted.held_out, "anomaly_score")))
+        self._warn_of_few_held_out()
         if fitted.checkpoint:
             fitted.checkpoint.delete()
         return self
 
-    def _calibrate(self, scores: Floats) -> None:
-        """Take sorted scores of held-out normal samples as what is normal."""
+    def _warn_of_few_held_out(self) -> None:
+        n = len(self.calibration_scores_)
         needed = decisions.smallest_sample(self.target_fpr)
-        if len(scores) < needed:
+        if n < needed:
             warnings.warn(
-                f"only {len(scores)} held-out sample(s): new normal samples are flagged with "
-                f"probability 1/{len(scores) + 1}, not target_fpr={self.target_fpr}, which takes "
+                f"only {n} held-out sample(s): new normal samples are flagged with "
+                f"probability 1/{n + 1}, not target_fpr={self.target_fpr}, which takes "
                 f"{needed}; give more rows or a larger calibration_fraction",
                 stacklevel=3,
             )
+
+    def _calibrate(self, scores: Floats) -> None:
+        """Take sorted scores of held-out normal samples as what is normal."""
         self.calibration_scores_ = scores
         self.threshold_ = decisions.conformal_threshold(scores, self.target_fpr)
         self.offset_ = -self.threshold_

@@ -95,10 +95,10 @@ DOCUMENTATION = """
         Which axis of a 4-D array holds the channels; "auto" takes the one of length 1 to 4.
     stream : bool or "auto", default="auto"
         Whether to read training rows anew each epoch instead of holding them on the device;
-        "auto" does when they would fill more than half of the free memory.
+        "auto" does when they would fill more than a quarter of its memory.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where to compute.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
+    precision : {"32-true", "bf16-mixed"}, default="32-true"
         Precision of training; scores are computed in 32 bit.
     checkpoint : path-like or None, default=None
         File that an interrupted fit (Ctrl-C, kill) is resumed from by calling `fit` again with

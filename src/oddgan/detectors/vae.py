@@ -1,6 +1,6 @@
 """VAE: the variational autoencoder, scored by reconstruction probability (An and Cho 2015)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Unpack, cast
 
@@ -178,22 +178,25 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.body = body
-        self.blocks = list(blocks)
         self.min_scale = min_scale
         self.unit = unit
+        # All Gaussian inputs are computed together, and all Bernoulli ones; each category of
+        # its own. These are no weights, and so not on the meta device that networks are built on.
+        together: dict[Any, list[int]] = {}
+        for block in blocks:
+            key = block if block.kind == "categorical" else block.kind
+            together.setdefault(key, []).extend(range(block.start, block.stop))
+        columns = list(together.values())
+        kinds = [key if isinstance(key, str) else "categorical" for key in together]
+        self.groups = [
+            (kind, torch.tensor(group, device="cpu"))
+            for kind, group in zip(kinds, columns, strict=True)
+        ]
+        self.order = torch.cat([group for _, group in self.groups]).argsort()
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the expected inputs."""
-        out = self.body(z)
-        means = []
-        for block in self.blocks:
-            part = out[:, block.start : block.stop]
-            if block.kind == "bernoulli":
-                part = part.sigmoid() * 2 - 1 if self.unit else part.sigmoid()
-            elif block.kind == "categorical":
-                part = part.softmax(1)
-            means.append(part)
-        return torch.cat(means, dim=1)
+        return self._by_kind(self.body(z), self._mean)
 
     def nll(self, x: Tensor, z: Tensor, *, above_mode: bool = False) -> Tensor:
         """Return -log p(x|z) input by input, in the shape of x.
@@ -201,23 +204,32 @@ class Decoder(nn.Module):
         With `above_mode`, less its smallest possible value, so that no density is negative.
         """
         out = self.body(z)
-        scales = iter(out[:, x.shape[1] :].split(1, dim=1))
-        terms = []
-        for block in self.blocks:
-            a, b = x[:, block.start : block.stop], out[:, block.start : block.stop]
-            if block.kind == "gaussian":
-                raw = torch.cat([next(scales) for _ in range(block.stop - block.start)], dim=1)
-                s = self.min_scale + F.softplus(raw)
-                term = ((a - b) / s).square() / 2
-                if not above_mode:
-                    term = term + s.log() + LOG_SQRT_2_PI
-            elif block.kind == "bernoulli":
+
+        def term(kind: str, columns: Tensor, b: Tensor) -> Tensor:
+            a = x[:, columns]
+            if kind == "categorical":
+                return -a * b.log_softmax(1)
+            if kind == "bernoulli":
                 target = (a + 1) / 2 if self.unit else a
-                term = F.binary_cross_entropy_with_logits(b, target, reduction="none")
-            else:
-                term = -a * b.log_softmax(1)
-            terms.append(term)
-        return torch.cat(terms, dim=1)
+                return F.binary_cross_entropy_with_logits(b, target, reduction="none")
+            s = self.min_scale + F.softplus(out[:, x.shape[1] :])
+            squared = ((a - b) / s).square() / 2
+            return squared if above_mode else squared + s.log() + LOG_SQRT_2_PI
+
+        return self._by_kind(out, term)
+
+    def _mean(self, kind: str, columns: Tensor, b: Tensor) -> Tensor:
+        if kind == "categorical":
+            return b.softmax(1)
+        if kind == "bernoulli":
+            return b.sigmoid() * 2 - 1 if self.unit else b.sigmoid()
+        return b
+
+    def _by_kind(self, out: Tensor, term: Callable[[str, Tensor, Tensor], Tensor]) -> Tensor:
+        """Apply `term` to the outputs of each kind together, and restore their order."""
+        groups = [(kind, columns.to(out.device)) for kind, columns in self.groups]
+        terms = [term(kind, columns, out[:, columns]) for kind, columns in groups]
+        return torch.cat(terms, dim=1)[:, self.order.to(out.device)]
 
 
 LOG_SQRT_2_PI = 0.9189385332046727

@@ -57,7 +57,8 @@ class ParquetSource(Source):
     def __init__(self, path: Path, label: str | None = None) -> None:
         self._path, self._label = path, label
         with naming(path):
-            self._file = pa.parquet.ParquetFile(path)
+            # Without these, a row group is held whole, and a file may be one row group.
+            self._file = pa.parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
             schema = self._file.schema_arrow
             # pandas writes the index of a filtered frame as a column; it is not data.
             names = [name for name in schema.names if not _PANDAS_INDEX.fullmatch(name)]

@@ -25,7 +25,8 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        # Half the time of `bernoulli_` on a CPU.
+        keep = torch.rand(x.shape, generator=self.generator, device=x.device).ge_(self.p)
         return x * keep.div_(1 - self.p)
 
     def extra_repr(self) -> str:

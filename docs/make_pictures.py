@@ -1,0 +1,60 @@
+"""Draw the pictures of the README from what ``oddgan demo`` leaves in demo-output.
+
+python docs/make_pictures.py
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.text import Text
+
+from oddgan import load
+from oddgan.datasets import load as load_dataset
+
+IMAGES = Path(__file__).parent / "images"
+SIDE, GAP = 72, 6
+
+
+def digits() -> None:
+    """Draw the ten oddest test digits, their normal counterparts, and the difference."""
+    model = load("demo-output/vae.oddgan")
+    scores = np.genfromtxt("demo-output/vae-scores.csv", delimiter=",", skip_header=1)
+    oddest = scores[np.argsort(-scores[:, 1])[:10], 0].astype(int)
+    dataset = load_dataset("digits")
+    X = dataset.X[oddest]
+    print("labels of the ten oddest:", dataset.y[oddest])
+    residual = model.explain(X)
+    rows = [1 - X, 1 - np.clip(model.reconstruct(X), 0, 1), residual / residual.max()]
+    step = SIDE + GAP
+    sheet = Image.new("RGB", (10 * step + GAP, 3 * step + GAP), "white")
+    for i, row in enumerate(rows):
+        for j, tile in enumerate(row):
+            grey = (255 * tile).astype(np.uint8)
+            rgb = np.stack([grey] * 3, axis=-1)
+            if i == 2:  # white to red
+                rgb = np.stack([np.full_like(grey, 255), 255 - grey, 255 - grey], axis=-1)
+            picture = Image.fromarray(rgb).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+            sheet.paste(picture, (GAP + j * step, GAP + i * step))
+    sheet.save(IMAGES / "digits.png", optimize=True)
+
+
+def demo() -> None:
+    """Draw what the demonstration prints."""
+    command = [sys.executable, "-m", "oddgan", "demo", "--quiet"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"}
+    )
+    console = Console(record=True, width=80, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    console.print(Text("$ oddgan demo --quiet\n" + done.stdout))
+    console.save_svg(str(IMAGES / "demo.svg"), title="oddgan")
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    demo()
+    digits()
