@@ -1,5 +1,11 @@
 """OddGAN: anomaly detection with generative adversarial networks, in images and in tables."""
 
+import os as _os
+
+# Must be set before PyTorch is loaded. OpenMP's threads otherwise spin while they wait for each
+# other; where another program keeps one core busy, training is then 8 to 20 times slower.
+_os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from .detectors import *  # noqa: F403
 from .training import TrainingError as TrainingError
 
