@@ -11,7 +11,8 @@ from oddgan import networks
 from oddgan.scores import Score, binary_cross_entropy, distance, weighted_sum
 from oddgan.training import Loss
 
-from ._base import Detector, Spec
+from ._base import Detector
+from ._method import Spec
 from ._options import SharedParams
 
 

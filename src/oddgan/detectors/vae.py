@@ -14,7 +14,8 @@ from oddgan.inputs import Block
 from oddgan.scores import Score
 from oddgan.training import Loss
 
-from ._base import Detector, Spec
+from ._base import Detector
+from ._method import Spec
 from ._options import SharedParams
 
 

@@ -1,0 +1,170 @@
+"""What a method is made of: the parameters that all share, and the hooks that make one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from oddgan import inputs, training
+from oddgan.networks import initialise
+from oddgan.scores import Score
+
+from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a detector needs to know to build its networks.
+
+    Attributes
+    ----------
+    kind : {"table", "image"}
+        Kind of the samples.
+    shape : tuple of int
+        Shape of an encoded sample, (d,) or (c, h, w).
+    blocks : list of inputs.Block
+        Which encoded inputs are Gaussian, Bernoulli or categorical.
+    latent_dim : int
+        Size of the latent vector.
+    width : int or None
+        Size of the networks.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    blocks: list[inputs.Block]
+    latent_dim: int
+    width: int | None
+
+
+class Method(BaseEstimator, ABC):  # type: ignore[misc]
+    """What a method is made of: parameters, networks, losses and a score."""
+
+    #: Where the method was published.
+    reference: ClassVar[str]
+    #: The values of the parameter `score`, the default first.
+    scores: ClassVar[tuple[str, ...]]
+
+    #: Shared parameters whose default is another one for this detector.
+    defaults: ClassVar[SharedParams] = {}
+    #: Settings by name, for :meth:`from_preset`.
+    presets: ClassVar[dict[str, SharedParams]] = {}
+
+    _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 2e-4}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            own = vars(cls)["__init__"]
+            own.__signature__ = merge_signature(own, Method.__init__, cls.defaults)
+        elif cls.defaults:
+            raise TypeError(f"{cls.__name__} needs an __init__ to have defaults of its own")
+        cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n" + DOCUMENTATION
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int | None = None,
+        width: int | None = None,
+        epochs: int = 50,
+        min_steps: int = 500,
+        max_steps: int | None = 3000,
+        batch_size: int = 64,
+        learning_rate: float | None = None,
+        ema_decay: float = 0.0,
+        target_fpr: float = 0.05,
+        calibration_fraction: float = 0.1,
+        scaling: Literal["standard", "minmax", "robust", "none"] = "standard",
+        image_size: int | tuple[int, int] | None = None,
+        channels: Literal["auto", "first", "last"] = "auto",
+        stream: bool | Literal["auto"] = "auto",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: str = "32-true",
+        checkpoint: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.width = width
+        self.epochs = epochs
+        self.min_steps = min_steps
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.ema_decay = ema_decay
+        self.target_fpr = target_fpr
+        self.calibration_fraction = calibration_fraction
+        self.scaling = scaling
+        self.image_size = image_size
+        self.channels = channels
+        self.stream = stream
+        self.device = device
+        self.precision = precision
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @classmethod
+    def from_preset(cls, name: str, **params: Any) -> Self:
+        """Return a detector with the settings called `name` in `presets`, then `params`."""
+        if name not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise ValueError(f"{cls.__name__} has no preset {name!r}; it has: {known}")
+        return cls(**{**cls.presets[name], **params})
+
+    @abstractmethod
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        """Return the networks by role; built on the meta device, weights come later."""
+
+    @abstractmethod
+    def _losses(
+        self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor
+    ) -> Iterator[training.Loss]:
+        """Yield the losses of one round for samples `x` and as many latent draws `z` ~ N(0, I).
+
+        What follows a yield runs after the networks of that loss were updated.
+        """
+
+    @abstractmethod
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        """Return the scores of samples `x`; the networks are in evaluation mode."""
+
+    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        """Return the latent vectors of samples `x`, shape (n, latent_dim)."""
+        return nets["encoder"](x)  # type: ignore[no-any-return]
+
+    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        """Return the nearest normal counterpart of samples `x`, in their shape."""
+        return nets["generator"](self._embed(nets, x))  # type: ignore[no-any-return]
+
+    def _optimizer(
+        self, role: str, parameters: list[nn.Parameter], kind: str
+    ) -> torch.optim.Optimizer:
+        """Return the optimiser of the network with this role, for this kind of samples."""
+        return torch.optim.Adam(
+            parameters,
+            lr=self.learning_rate or self._learning_rates[kind],
+            betas=self._betas,
+            fused=True,
+        )
+
+    def _spec(self, codec: inputs.Codec) -> Spec:
+        default = 200 if codec.kind == "image" else 32
+        return Spec(codec.kind, codec.shape, codec.blocks(), self.latent_dim or default, self.width)
+
+    def _build(
+        self, codec: inputs.Codec, generator: torch.Generator | None
+    ) -> dict[str, nn.Module]:
+        """Return the networks on the CPU, with weights from `generator` or, if None, without."""
+        with torch.device("meta"):
+            networks = self._networks(self._spec(codec))
+        if generator:
+            for network in networks.values():
+                initialise(network, "dcgan" if codec.kind == "image" else "xavier", generator)
+        return networks
