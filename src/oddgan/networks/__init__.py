@@ -14,8 +14,10 @@ from . import image, table
 from ._blocks import Dropout, use_generator
 from ._initialise import initialise
 from .joint import JointDiscriminator
+from .likelihood import Decoder
 
 __all__ = [
+    "Decoder",
     "Dropout",
     "JointDiscriminator",
     "encoder",
