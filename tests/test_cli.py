@@ -108,7 +108,9 @@ def test_scores_explanations_reconstructions_and_latents_of_a_table(run, payment
         explained = read(f"e.{suffix}")
         assert list(explained.columns) == list(features.columns)
         np.testing.assert_allclose(explained, model.explain(features), rtol=1e-5)
-        assert list(read(f"r.{suffix}").columns) == list(features.columns)
+        expected = read(f"r.{suffix}")
+        assert list(expected.columns) == list(features.columns)
+        np.testing.assert_allclose(expected["amount"], model.reconstruct(features)["amount"])
         np.testing.assert_allclose(read(f"z.{suffix}"), model.embed(features), rtol=1e-5)
 
 
@@ -154,6 +156,58 @@ def test_a_corrupt_image_is_named_or_left_out(run, tiles):
     assert json.loads(out)["skipped"][0][0] == "55.png"
 
 
+def test_a_broken_file_among_the_test_images(run, tiles):
+    """It stops no fit, is left out of the evaluation, and labels stay with their images."""
+    (tiles / "bad" / "00.png").write_bytes(b"no image")  # sorts before all others
+    code, out, err = run("fit", "vae", tiles, "--normal", "good", "--out", "m", *QUICK)
+    assert code == 0, err
+    code, out, _ = run("evaluate", "m", tiles, "--skip-bad", "--no-baselines", "--json")
+    result = json.loads(out)
+    assert result["results"]["VAE reconstruction_probability"][0]["auroc"] == 1.0
+    assert result["results"]["VAE reconstruction_probability"][0]["n"] == 20
+    assert result["skipped"][0][0] == "bad/00.png"
+
+
+def test_every_normal_row_may_train(run, payments):
+    code, out, _ = run(
+        "fit", "vae", "payments.csv", "--label", "fraud", "--train-fraction", "1", "--out", "m",
+        *QUICK,
+    )  # fmt: skip
+    assert "learnt from 270 samples" in out
+    code, _, err = run("evaluate", "m", "payments.csv")
+    assert (code, "trained on all normal samples" in err) == (2, True)
+
+
+def test_nothing_is_overwritten_that_was_read(run, payments):
+    run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m.csv", *QUICK)
+    for words in (
+        ["fit", "vae", "payments.csv", "--label", "fraud", "--out", "payments.csv"],
+        ["score", "m.csv", "payments.csv", "--label", "fraud", "--out", "payments.csv"],
+        ["score", "m.csv", "payments.csv", "--label", "fraud", "--out", "m.csv"],
+        ["score", "m.csv", "payments.csv", "--out", "s.csv", "--explain", "s.csv"],
+    ):
+        code, _, err = run(*words)
+        assert (code, "would be overwritten" in err) == (2, True)
+
+
+def test_evaluate_does_not_mix_splits(run):
+    for digit in (0, 8):
+        run("fit", "vae", "digits", "--anomaly", digit, "--out", f"m{digit}", *QUICK)
+    code, _, err = run("evaluate", "m0", "m8", "digits")
+    assert (code, "m8 was fitted on another split than m0" in err) == (2, True)
+    code, _, err = run("evaluate", "m0", "digits", "--anomaly", "3")
+    assert (code, "--anomaly 0, not 3" in err) == (2, True)
+
+
+@pytest.mark.parametrize("anomaly", ["true", "True", None])
+def test_a_label_of_true_and_false(run, payments, tmp_path, anomaly):
+    payments.assign(fraud=payments["fraud"] == 1).to_csv(tmp_path / "b.csv", index=False)
+    option = ["--anomaly", anomaly] if anomaly else []
+    code, out, err = run("fit", "vae", "b.csv", "--label", "fraud", *option, "--out", "m", *QUICK)
+    assert code == 0, err
+    assert "learnt from 189 samples" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -167,6 +221,11 @@ def test_a_corrupt_image_is_named_or_left_out(run, tiles):
         (["fit", "vae", "digits", "--preset", "x", "--out", "m"], "no preset 'x'"),
         (["fit", "vae", "payments.csv", "--anomaly", "1", "--out", "m"], "--label"),
         (["fit", "vae", "payments.csv", "--label", "frod", "--out", "m"], "'frod'"),
+        (["fit", "vae", ".", "--pattern", "/x/*.png", "--out", "m"], "must be relative"),
+        (
+            ["fit", "vae", "digits", "--anomaly", "0", "--train-fraction", "0.5", "--out", "m"],
+            "--train-fraction is for tables with --label",
+        ),
         (["score", "m", "payments.csv"], "no model file at m"),
         (["score", "payments.csv", "payments.csv"], "payments.csv is not an OddGAN model file"),
         (["score", "m", "payments.csv", "--out", "s.txt"], "no model file at m"),

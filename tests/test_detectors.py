@@ -25,6 +25,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import oddgan
 from oddgan import all_detectors, training
 
+DEVICE_ROWS = training.DeviceRows
+
 
 def data_of(kind, table, images):
     return {"table": table, "image": images}[kind]
@@ -130,7 +132,60 @@ def test_training_and_new_rows_go_through_the_same_path(detector_class, X):
     assert len(detector.calibration_scores_) == round(0.3 * len(X))
 
 
+def test_held_out_rows_neither_train_nor_set_a_scale(detector_class, table, monkeypatch):
+    """A value that only a held-out row has leaves no trace in what was learnt."""
+    seen = []
+    monkeypatch.setattr(
+        training,
+        "DeviceRows",
+        lambda rows, *more: seen.append(rows) or DEVICE_ROWS(rows, *more),
+    )
+    quick(detector_class).fit(table)
+    calm = quick(detector_class).fit(table)
+    n_held_out = len(calm.calibration_scores_)
+    assert len(seen[0]) == len(table) - n_held_out
+    # Which rows are held out depends on the seed and the number of rows alone.
+    scores = calm.anomaly_score(table)
+    held_out = np.flatnonzero(np.isin(scores, calm.calibration_scores_))
+    assert len(held_out) == n_held_out
+    wild = table.copy()
+    wild[held_out] *= 1000
+    changed = quick(detector_class).fit(wild)
+    assert changed.codec_.state()[0] == calm.codec_.state()[0]
+    assert torch.equal(seen[0], seen[2])
+    np.testing.assert_array_equal(changed.anomaly_score(table), scores)
+
+
+def test_a_bad_held_out_row_is_found_before_training(detector_class, table, monkeypatch):
+    held_out = np.flatnonzero(
+        np.isin(
+            (scores := (calm := quick(detector_class).fit(table)).anomaly_score(table)),
+            calm.calibration_scores_,
+        )
+    )
+    assert len(scores) == len(table)
+    frame = pd.DataFrame(table, columns=list("abcd"))
+    frame.loc[held_out[0], "b"] = np.nan
+    monkeypatch.setattr(training.Trainer, "run", lambda self: pytest.fail("it trained"))
+    with pytest.raises(ValueError, match="'b'"):
+        quick(detector_class).fit(frame)
+
+
+def test_the_learning_rate_is_used(detector_class, table):
+    slow = quick(detector_class, learning_rate=1e-6).fit(table)
+    fast = quick(detector_class, learning_rate=1e-2).fit(table)
+    assert not np.allclose(slow.anomaly_score(table), fast.anomaly_score(table))
+
+
 # ------------------------------------------------------------------------------ 4. edge cases
+
+
+def test_a_score_that_overflows_is_odd(detector_class, table):
+    detector = quick(detector_class, scaling="none").fit(table)
+    huge = np.full((1, 4), 1e30)
+    assert np.isfinite(detector.anomaly_score(huge)).all()
+    assert detector.predict(huge) == [-1]
+    assert detector.p_value(huge)[0] == 1 / (len(detector.calibration_scores_) + 1)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -206,6 +261,15 @@ def test_a_saved_detector_scores_the_same_in_a_fresh_process(detector_class, X, 
         np.testing.assert_array_equal(out["e"], detector.explain(X))
         np.testing.assert_array_equal(out["p"], detector.predict(X))
         assert out["t"] == detector.threshold_
+
+
+def test_a_file_keeps_the_decision_of_the_fit(detector_class, table, tmp_path):
+    detector = quick(detector_class, image_size=(np.int64(8), np.int64(9))).fit(table)
+    detector.set_params(target_fpr=0.5).save(tmp_path / "m.oddgan")
+    again = oddgan.load(tmp_path / "m.oddgan")
+    assert again.threshold_ == detector.threshold_
+    assert again.offset_ == detector.offset_
+    assert again.image_size == (8, 9)
 
 
 def test_a_damaged_model_file_is_refused(detector_class, table, tmp_path):

@@ -49,6 +49,8 @@ def main() -> None:
         _fail(error, 1)
     except (ValueError, TypeError, OSError) as error:
         _fail(error, 2)
+    except (RuntimeError, MemoryError) as error:
+        _fail(error, 1)
 
 
 def _fail(error: Exception, code: int) -> None:

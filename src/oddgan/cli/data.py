@@ -52,7 +52,9 @@ class How:
     def filled_from(self, origin: Mapping[str, Any]) -> "How":
         """Return these options, and where they say nothing those a model was fitted with."""
         before = origin.get("how", {})
-        names = ("label", "anomaly", "normal", "pattern")
+        names: tuple[str, ...] = ("label", "anomaly", "normal", "pattern")
+        if self.anomaly or self.normal:  # a class named anew replaces both
+            names = ("label", "pattern")
         left_open = {n: before[n] for n in names if getattr(self, n) is None and n in before}
         return replace(self, **left_open)
 
@@ -91,6 +93,8 @@ class Data:
         if self.dataset.X.size:
             return self.dataset
         raw = inputs.concat([raw for _, raw in self.source.chunks(65536)])
+        if len(raw) != len(self.dataset):
+            raise ValueError("baselines need every file: use --no-baselines with --skip-bad")
         if isinstance(raw, pa.Table):
             X = raw.to_pandas()
         elif isinstance(raw, list):
@@ -120,10 +124,12 @@ def open_data(text: str, how: How, opener: Open = inputs.open_source) -> Data:
     if labels is None and (how.anomaly or how.normal):
         raise ValueError(f"{text} has no labels: say with --label which column holds them")
     dataset: datasets.Dataset | None = None
+    if labels is not None and np.shape(labels) != (source.count(),):
+        raise ValueError(f"{text}: {source.count()} samples but labels of shape {np.shape(labels)}")
     if labels is not None:
         empty = np.empty((len(labels), 0), dtype=np.float32)
         dataset = datasets.Dataset(path.name, source.kind, empty, labels, None, f"file {path.name}")
-    return Data(source, dataset, _digest(path))
+    return Data(source, dataset, _digest(path, source.names))
 
 
 def training_rows(data: Data, how: How) -> tuple[inputs.Source, dict[str, Any]]:
@@ -131,7 +137,7 @@ def training_rows(data: Data, how: How) -> tuple[inputs.Source, dict[str, Any]]:
     origin: dict[str, Any] = {"data": data.identity, "how": asdict(how)}
     if data.dataset is None:
         return data.source, origin
-    if how.train_fraction == 1 and how.normal is None and data.dataset.kind == "table":
+    if how.train_fraction == 1 and how.label and how.normal is None:
         anomalous = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
         return data.subset(np.flatnonzero(~anomalous)), origin
     protocol = _protocol(data.dataset, how)
@@ -147,6 +153,12 @@ def test_rows(
     if data.dataset is None:
         raise ValueError("an evaluation needs the truth: give --label, or --anomaly for a folder")
     if origin.get("data") == data.identity:
+        for name in ("label", "anomaly", "normal"):
+            if getattr(how, name) != origin["how"][name]:
+                raise ValueError(
+                    f"the model was fitted on this data with --{name} {origin['how'][name]}, "
+                    f"not {getattr(how, name)}"
+                )
         if "protocol" not in origin:
             raise ValueError("the model was trained on all normal samples of this very data")
         split = evaluation.from_dict(origin["protocol"]).split(data.dataset)
@@ -161,18 +173,21 @@ def test_rows(
 
 
 def _protocol(dataset: datasets.Dataset, how: How) -> evaluation.Protocol:
-    if how.label and how.normal is None:
+    by_label = how.label is not None and how.normal is None
+    if how.train_fraction != How.train_fraction and not by_label:
+        raise ValueError("--train-fraction is for tables with --label; here the protocol sets it")
+    if by_label:
         anomaly = 1 if how.anomaly is None else how.anomaly
         return evaluation.Labelled(anomaly, how.train_fraction, how.split_seed)
     return evaluation.default_protocol(dataset, how.anomaly, how.normal, how.split_seed)
 
 
-def _digest(path: Path) -> str:
-    """Return a digest of a file's content, or of the names and sizes of a folder's files."""
+def _digest(path: Path, names: list[str] | None) -> str:
+    """Return a digest of a file's content, or of the names and sizes of a folder's images."""
     digest = hashlib.sha256()
     if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+        for name in names or []:
+            digest.update(f"{name} {(path / name).stat().st_size}\n".encode())
     else:
         with path.open("rb") as content:
             while block := content.read(2**20):

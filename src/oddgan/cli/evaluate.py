@@ -5,6 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 
 from oddgan import detectors, evaluation, inputs
@@ -38,11 +39,15 @@ def evaluate(
     """
     given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad)
     rows: dict[str, list[evaluation.Metrics]] = {}
+    tested: NDArray[np.int64] | None = None
     for path in models:
         fitted = detectors.load(path)
         how = given.filled_from(fitted.provenance_)
         opened = open_data(data, how, fitted.source)
         source, split = test_rows(opened, how, fitted.provenance_)
+        tested = split.test if tested is None else tested
+        if not np.array_equal(split.test, tested):
+            raise ValueError(f"{path} was fitted on another split than {models[0]}")
         rows.setdefault(title(fitted), []).append(measure(fitted, source, split))
     if baselines and len(split.train):
         for name, scores in evaluation.run_baselines(

@@ -11,7 +11,7 @@ from oddgan import detectors, inputs
 
 from ._options import Anomaly, AsJson, DataArgument, Label, Normal, Pattern, Quiet, SkipBad
 from .data import How, open_data, training_rows
-from .output import list_skipped, messages, print_json
+from .output import list_skipped, messages, print_json, refuse_overwriting
 
 
 def fit(
@@ -22,7 +22,8 @@ def fit(
     anomaly: Anomaly = None,
     normal: Normal = None,
     train_fraction: Annotated[
-        float, typer.Option(help="Share of the labelled normal rows of a file that trains.")
+        float,
+        typer.Option(min=0.01, max=1, help="Share of a labelled table's normal rows that trains."),
     ] = 0.7,
     split_seed: Annotated[int, typer.Option(help="Which rows train and which test.")] = 0,
     preset: Annotated[str | None, typer.Option(help="Settings by name, e.g. paper-kdd.")] = None,
@@ -47,6 +48,7 @@ def fit(
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ValueError(f"--out {out}: give a file in a folder that exists")
+    refuse_overwriting([out], [data])
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
         checkpoint.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def list_datasets(as_json: AsJson = False) -> None:
     """List the data sets known by name, and whether their files are here."""
     found = datasets.available()
     if as_json:
-        print_json([asdict(info) for info in found])
+        print_json({info.name: asdict(info) for info in found})
         return
     table = Table("data set", "kind", "samples", "shape", "classes", "here", "licence")
     for info in found:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -30,13 +30,37 @@ def check_path(path: Path | None, suffixes: Sequence[str]) -> None:
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} to")
 
 
+def refuse_overwriting(outputs: Sequence[Path | None], kept: Sequence[Path | str]) -> None:
+    """Refuse outputs that are the same file, or one of the files in `kept`."""
+    given = [path.absolute().resolve() for path in outputs if path is not None]
+    for path in given:
+        if given.count(path) > 1 or path in [Path(other).absolute().resolve() for other in kept]:
+            raise ValueError(f"{path} would be overwritten: give the output another name")
+
+
 def write_table(path: Path | None, chunks: Iterable[pd.DataFrame]) -> None:
-    """Write a table chunk by chunk; None writes CSV to standard output."""
-    if path is not None and path.suffix == ".parquet":
-        _write_parquet(path, chunks)
+    """Write a table chunk by chunk; None writes CSV to standard output.
+
+    A file is complete or not there: it gets its name when all is written.
+    """
+    if path is None:
+        _write_csv(sys.stdout, chunks)
         return
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        if path.suffix == ".parquet":
+            _write_parquet(unfinished, chunks)
+        else:
+            with unfinished.open("w", encoding="utf-8", newline="") as file:
+                _write_csv(file, chunks)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_csv(file: TextIO, chunks: Iterable[pd.DataFrame]) -> None:
     for i, chunk in enumerate(chunks):
-        chunk.to_csv(path or sys.stdout, index=False, header=i == 0, mode="a" if i else "w")
+        chunk.to_csv(file, index=False, header=i == 0)
 
 
 def _write_parquet(path: Path, chunks: Iterable[pd.DataFrame]) -> None:

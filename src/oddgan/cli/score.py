@@ -13,7 +13,15 @@ from oddgan.detectors import Detector
 
 from ._options import AsJson, DataArgument, Label, ModelArgument, Pattern, SkipBad
 from .data import How, open_data
-from .output import check_path, list_skipped, messages, print_json, write_images, write_table
+from .output import (
+    check_path,
+    list_skipped,
+    messages,
+    print_json,
+    refuse_overwriting,
+    write_images,
+    write_table,
+)
 
 
 def score(
@@ -49,6 +57,7 @@ def score(
         (embed, True),
     ):
         check_path(path, (".csv", ".parquet") if tabular else (".npy",))
+    refuse_overwriting((out, explain, reconstruct, embed), (model, data))
     source = open_data(data, How(label, pattern=pattern, skip_bad=skip_bad), fitted.source).source
     n = n_flagged = 0
 

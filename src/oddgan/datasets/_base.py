@@ -79,13 +79,21 @@ class Dataset:
             If there is no such class; the message lists the classes.
         """
         for known in self.classes:
-            if label == known or str(label) == str(known):
+            if label == known or _same(str(label), str(known)):
                 return np.asarray(self.y == known)
         by_number = {str(i): name for i, name in enumerate(self.class_names)}
         if str(label) in by_number:
             return np.asarray(self.y == by_number[str(label)])
         shown = ", ".join(map(str, self.classes[:50])) + (", ..." if len(self.classes) > 50 else "")
         raise ValueError(f"{self.name} has no class {label!r}; its classes are {shown}")
+
+
+def _same(a: str, b: str) -> bool:
+    """Say whether two texts are the same class: "1" and "1.0" are, "true" and "True" too."""
+    try:
+        return float(a) == float(b)
+    except ValueError:
+        return a == b or (a.lower() == b.lower() and a.lower() in ("true", "false"))
 
 
 @dataclass(frozen=True)

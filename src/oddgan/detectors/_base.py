@@ -15,7 +15,7 @@ from oddgan import decisions, inputs, persistence
 
 from ._fitting import fit_networks
 from ._method import Method
-from ._scoring import Compute, Question, answers, as_floats, as_frame, joined
+from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
 from ._state import dump
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,9 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         self.networks_ = fitted.networks
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
-        self._calibrate(np.sort(self._all(fitted.held_out, "anomaly_score")))
+        self.calibration_scores_ = np.sort(self._all(fitted.held_out, "anomaly_score"))
+        self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
+        self.offset_ = -self.threshold_
         self._warn_of_few_held_out()
         if fitted.checkpoint:
             fitted.checkpoint.delete()
@@ -73,12 +75,6 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
                 f"{needed}; give more rows or a larger calibration_fraction",
                 stacklevel=3,
             )
-
-    def _calibrate(self, scores: Floats) -> None:
-        """Take sorted scores of held-out normal samples as what is normal."""
-        self.calibration_scores_ = scores
-        self.threshold_ = decisions.conformal_threshold(scores, self.target_fpr)
-        self.offset_ = -self.threshold_
 
     # -------------------------------------------------------------------------------- answers
 
@@ -167,7 +163,7 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         """
         nets, codec = self.networks_, self.codec_
         compute: Compute = {
-            "anomaly_score": lambda x: {"": self._score(nets, x).total},
+            "anomaly_score": lambda x: {"": finite(self._score(nets, x).total)},
             "score_parts": lambda x: self._score(nets, x).parts,
             "explain": lambda x: {"": self._score(nets, x).residual},
             "reconstruct": lambda x: {"": self._reconstruct(nets, x)},

@@ -53,6 +53,9 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     split, order, weights, noise = _seeds(detector.random_state, 4)
     train, held_out = _hold_out(source, detector.calibration_fraction, split)
     codec = _fit_codec(detector, train, split)
+    # A held-out row that cannot be encoded is found out now, and not after hours of training.
+    for index, raw in held_out.chunks(_READ[held_out.kind]):
+        codec.encode(raw, held_out.called(index))
     rows = _rows(detector, train, codec, fabric.device, order)
     networks = detector._build(codec, torch.Generator().manual_seed(weights))
     generator = torch.Generator(fabric.device).manual_seed(noise)
@@ -158,14 +161,15 @@ def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
 
 
 def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> training.Checkpoint | None:
-    """Return where the run is kept, marked with its settings and its first batch."""
+    """Return where the run is kept, marked with its settings and its rows (of streams a batch)."""
     if detector.checkpoint is None:
         return None
     if detector.random_state is None:
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
     quiet = {"checkpoint", "verbose", "target_fpr"}
     settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
-    data = hashlib.sha256(next(rows.epoch(0)).cpu().numpy().tobytes()).hexdigest()
+    held = rows.rows if isinstance(rows, training.DeviceRows) else next(rows.epoch(0))
+    data = hashlib.sha256(np.ascontiguousarray(held.cpu().numpy()).data).hexdigest()
     text = json.dumps(
         [type(detector).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
     )

@@ -29,6 +29,15 @@ def as_floats(values: Tensor) -> NDArray[np.float64]:
     return values.double().numpy()
 
 
+def finite(scores: Tensor) -> Tensor:
+    """Return `scores` with the largest number where they overflow: beyond all that is normal.
+
+    A NaN would compare as not odd.
+    """
+    largest = torch.finfo(scores.dtype).max
+    return torch.nan_to_num(scores, nan=largest, posinf=largest)
+
+
 def as_frame(values: Mapping[str, Tensor]) -> pd.DataFrame:
     """Return one column of 64-bit floats for each name."""
     return pd.DataFrame({name: as_floats(column) for name, column in values.items()})

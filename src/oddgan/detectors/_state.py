@@ -33,6 +33,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
         "provenance": detector.provenance_,
+        "threshold": detector.threshold_,
     }
     return header, arrays
 
@@ -73,7 +74,9 @@ def restore(
         detector.n_features_in_ = header["n_features_in"]
     if header["feature_names_in"]:
         detector.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
-    detector._calibrate(arrays["calibration_scores"])
+    detector.calibration_scores_ = arrays["calibration_scores"]
+    detector.threshold_ = header["threshold"]
+    detector.offset_ = -detector.threshold_
     return detector
 
 
@@ -85,4 +88,4 @@ def _plain(value: Any) -> Any:
     """Turn NumPy scalars and tuples into what JSON holds."""
     if isinstance(value, np.generic):
         return value.item()
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -55,7 +55,9 @@ class VAE(Detector):
 
     Notes
     -----
-    `explain` gives, for each column, the fall of log p(x|m(x)) below its mode.
+    `explain` gives -log p(x|m(x)) of each column or pixel; for Gaussian ones less its smallest
+    possible value, so that none is negative. A grey pixel under the Bernoulli likelihood so has
+    a contribution even where it is reconstructed exactly.
 
     References
     ----------

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ._raw import Array
@@ -51,15 +52,23 @@ class ImageFiles(Source):
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
         """Decode the files once, in chunks; left out files are gaps in the row indices."""
-        for start, stop in spans(self.count(), size, order):
+        yield from self.chunks_of(np.ones(self.count(), dtype=bool), size, order)
+
+    def chunks_of(
+        self, keep: NDArray[np.bool_], size: int, order: np.random.Generator | None = None
+    ) -> Iterator[Chunk]:
+        """Decode only the files where `keep` is true (`Source.chunks_of`)."""
+        wanted = np.flatnonzero(keep)
+        for start, stop in spans(len(wanted), size, order):
             images: dict[int, Array] = {}
             n_bytes = 0
-            for i in range(start, stop):
+            last = wanted[stop - 1]
+            for i in wanted[start:stop].tolist():
                 image = self._read(i)
                 if image is not None:
                     images[i] = image
                     n_bytes += image.nbytes
-                if images and (n_bytes >= _CHUNK_BYTES or i == stop - 1):
+                if images and (n_bytes >= _CHUNK_BYTES or i == last):
                     yield np.fromiter(images, np.int64, len(images)), list(images.values())
                     images, n_bytes = {}, 0
 
@@ -75,6 +84,8 @@ class ImageFiles(Source):
 
 def find_images(folder: Path, pattern: str | None) -> list[Path]:
     """List the image files below a folder in natural order; hidden files are left out."""
+    if pattern is not None and Path(pattern).is_absolute():
+        raise ValueError(f"the pattern {pattern!r} must be relative to the folder {folder}")
     found = (
         path
         for path in folder.rglob(pattern or "*")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ._raw import Array, Raw
+from ._raw import Array, Raw, select
 
 Chunk: TypeAlias = tuple[NDArray[np.int64], Raw]
 
@@ -63,6 +63,15 @@ class Source(ABC):
         raw : Raw
             The samples.
         """
+
+    def chunks_of(
+        self, keep: NDArray[np.bool_], size: int, order: np.random.Generator | None = None
+    ) -> Iterator[Chunk]:
+        """Read the samples where `keep` is true, in chunks, as `chunks` does."""
+        for rows, raw in self.chunks(size, order):
+            kept = keep[rows]
+            if kept.any():
+                yield rows[kept], raw if kept.all() else select(raw, kept)
 
     def called(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | list[str]:
         """Return what messages call these samples: their names, else their indices."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ._raw import Array, select
+from ._raw import Array
 from ._source import Chunk, Source
 
 
@@ -35,7 +35,8 @@ class Subset(Source):
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """Files left out so far, with the reason."""
-        return self.source.skipped
+        kept = {self.names[i] for i in np.flatnonzero(self.keep)} if self.names else set()
+        return [(name, reason) for name, reason in self.source.skipped if name in kept]
 
     def count(self) -> int:
         """Return the number of samples."""
@@ -43,10 +44,7 @@ class Subset(Source):
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
         """Read the samples once, in chunks (`Source.chunks`)."""
-        for rows, raw in self.source.chunks(size, order):
-            keep = self.keep[rows]
-            if keep.any():
-                yield rows[keep], raw if keep.all() else select(raw, keep)
+        yield from self.source.chunks_of(self.keep, size, order)
 
     def labels(self) -> Array | None:
         """Return the values set aside by ``label=``, or None."""

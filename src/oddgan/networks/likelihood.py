@@ -69,7 +69,8 @@ class Decoder(nn.Module):
     def nll(self, x: Tensor, z: Tensor, *, above_mode: bool = False) -> Tensor:
         """Return -log p(x|z) input by input, in the shape of x.
 
-        With `above_mode`, less its smallest possible value, so that no density is negative.
+        With `above_mode`, Gaussian terms are less their smallest possible value, so that no term
+        is negative.
         """
         out = self.body(z)
 

@@ -53,7 +53,7 @@ class Checkpoint:
         if version != _VERSION or fingerprint != self.fingerprint:
             raise ValueError(
                 f"checkpoint {self.path} is of a run with other data or other settings; "
-                "delete it to start anew, or use the settings it was made with"
+                "delete it (or use --restart) to start anew, or use the settings it was made with"
             )
         return dict(stored["state"])
 
