@@ -171,6 +171,21 @@ def test_a_bad_held_out_row_is_found_before_training(detector_class, table, monk
         quick(detector_class).fit(frame)
 
 
+def test_a_bad_training_row_is_called_by_its_own_number(detector_class, table, images):
+    calm = quick(detector_class).fit(table)
+    trained = np.flatnonzero(~np.isin(calm.anomaly_score(table), calm.calibration_scores_))
+    row = int(trained[-1])
+    assert row != len(trained) - 1  # not its place among the training rows
+    bad = pd.DataFrame(table, columns=list("abcd"))
+    bad.loc[row, "c"] = np.inf
+    with pytest.raises(ValueError, match=f"'c', row {row}"):
+        quick(detector_class).fit(bad)
+    dark = images / 255
+    dark[row % len(dark)] = np.nan
+    with pytest.raises(ValueError, match=f"image {row % len(dark)} "):
+        quick(detector_class).fit(dark)
+
+
 def test_the_learning_rate_is_used(detector_class, table):
     slow = quick(detector_class, learning_rate=1e-6).fit(table)
     fast = quick(detector_class, learning_rate=1e-2).fit(table)

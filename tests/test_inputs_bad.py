@@ -285,7 +285,7 @@ def test_images_that_differ_from_training():
 
 def test_image_files_of_different_kinds_do_not_mix():
     images = [np.arange(64, dtype=kind).reshape(8, 8) for kind in (np.uint8, np.uint8, np.uint16)]
-    with pytest.raises(ValueError, match="image 2 holds uint16 values, the first one uint8"):
+    with pytest.raises(ValueError, match="image 2 holds uint16 values, image 0 uint8"):
         fit_codec(images)
 
 

@@ -115,12 +115,14 @@ def _fit_codec(detector: "Detector", train: inputs.Source, seed: int) -> inputs.
         drawn = np.zeros(n, dtype=bool)
         drawn[np.random.default_rng([seed, 1]).permutation(n)[:most]] = True
         train = inputs.Subset(train, drawn)
-    sample = inputs.concat([raw for _, raw in train.chunks(_READ[train.kind])])
+    chunks = list(train.chunks(_READ[train.kind]))
+    index = np.concatenate([rows for rows, _ in chunks]) if chunks else np.empty(0, np.int64)
     return inputs.fit_codec(
-        sample,
+        inputs.concat([raw for _, raw in chunks]),
         scaling=detector.scaling,
         image_size=detector.image_size,
         channels=detector.channels,
+        rows=train.called(index),
     )
 
 

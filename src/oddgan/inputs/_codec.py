@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ._fit_columns import Scaling
 from ._image_codec import ImageCodec
-from ._raw import Array, Channels, Raw
+from ._raw import Array, Channels, Raw, Rows
 from ._table_codec import TableCodec
 
 Codec: TypeAlias = TableCodec | ImageCodec
@@ -19,6 +19,7 @@ def fit_codec(
     scaling: Scaling = "standard",
     image_size: int | tuple[int, int] | None = None,
     channels: Channels = "auto",
+    rows: Rows = None,
 ) -> Codec:
     """Learn from training rows how to encode samples.
 
@@ -37,6 +38,8 @@ def fit_codec(
         so that the longer side is at most 64.
     channels : {"auto", "first", "last"}
         Where 4-D arrays have their channels, as for `open_source`.
+    rows : sequence, optional
+        What messages call the samples: index in the source, or file name.
 
     Returns
     -------
@@ -49,8 +52,8 @@ def fit_codec(
         If there is nothing to learn (no rows, all constant), or for bad input (see `encode`).
     """
     if isinstance(sample, pa.Table) or (isinstance(sample, np.ndarray) and sample.ndim == 2):
-        return TableCodec.fit(sample, scaling)
-    return ImageCodec.fit(sample, image_size, channels)
+        return TableCodec.fit(sample, scaling, rows)
+    return ImageCodec.fit(sample, image_size, channels, rows)
 
 
 def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:

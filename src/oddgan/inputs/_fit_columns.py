@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ._arrow import is_text
 from ._columns import Boolean, Categorical, Column, Constant, Ignored, Numeric
+from ._raw import Rows
 from ._values import Values, distinct, is_missing, numbers, texts
 
 Scaling = Literal["standard", "minmax", "robust", "none"]
@@ -19,11 +20,13 @@ MIN_COUNT, MIN_SHARE = 2, 0.001
 _IQR_OF_NORMAL = 1.349  # in standard deviations
 
 
-def fit_column(values: Values, name: str, start: int, scaling: Scaling) -> Column:
+def fit_column(
+    values: Values, name: str, start: int, scaling: Scaling, rows: Rows = None
+) -> Column:
     """Learn one column; its encoded features begin at ``start``."""
     if isinstance(values, pa.ChunkedArray) and is_text(values.type):
         return _fit_text(values, name, start)
-    found = numbers(values, name, None)
+    found = numbers(values, name, rows)
     absent = np.isnan(found)
     missing = bool(absent.any())
     present = found[~absent] if missing else found

@@ -53,7 +53,11 @@ class ImageCodec:
 
     @classmethod
     def fit(
-        cls, sample: Raw, image_size: int | tuple[int, int] | None, channels: Channels
+        cls,
+        sample: Raw,
+        image_size: int | tuple[int, int] | None,
+        channels: Channels,
+        rows: Rows = None,
     ) -> "ImageCodec":
         """Learn from a chunk of training images (see `fit_codec`)."""
         if not len(sample):
@@ -74,7 +78,7 @@ class ImageCodec:
                 f"images of {h} x {w}: sides must be {MIN_SIDE} to {MAX_SIDE}; pass image_size to "
                 "resize them"
             )
-        return cls((n_channels, h, w), layout, resize, learn_pixels(sample))
+        return cls((n_channels, h, w), layout, resize, learn_pixels(sample, rows))
 
     def encode(self, raw: Raw, rows: Rows = None) -> torch.Tensor:
         """Encode a chunk.

@@ -46,7 +46,7 @@ class Pixels:
         return np.clip(np.rint(values), self.low, self.high).astype(self.dtype)
 
 
-def learn_pixels(sample: Raw) -> Pixels:
+def learn_pixels(sample: Raw, rows: Rows = None) -> Pixels:
     """Learn family and range of the values from training images.
 
     Raises
@@ -59,10 +59,11 @@ def learn_pixels(sample: Raw) -> Pixels:
     for i, image in enumerate(images):
         if family_of(image.dtype) != family:
             raise ValueError(
-                f"image {i} holds {image.dtype} values, the first one {images[0].dtype}: "
+                f"image {place(rows, i)} holds {image.dtype} values, image {place(rows, 0)} "
+                f"{images[0].dtype}: "
                 "convert them to one kind"
             )
-        check_pixels(image[None], rows=[i])
+        check_pixels(image[None], [place(rows, i)])
     low = float(min(image.min() for image in images))
     high = float(max(image.max() for image in images))
     if low == high:

@@ -52,7 +52,7 @@ class TableCodec:
         self._dtype = dtype
 
     @classmethod
-    def fit(cls, sample: Array | pa.Table, scaling: Scaling) -> "TableCodec":
+    def fit(cls, sample: Array | pa.Table, scaling: Scaling, rows: Rows = None) -> "TableCodec":
         """Learn from a chunk of training rows (see `fit_codec`)."""
         if scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {scaling!r}")
@@ -60,14 +60,14 @@ class TableCodec:
             raise ValueError("a table without rows; there is nothing to learn from")
         named = isinstance(sample, pa.Table)
         if isinstance(sample, np.ndarray):
-            check_finite(sample)
+            check_finite(sample, rows)
             names = [f"x{j}" for j in range(sample.shape[1])]
         else:
             names = sample.column_names
         columns: list[Column] = []
         for values, name in zip(_columns_of(sample), names, strict=True):
             start = columns[-1].stop if columns else 0
-            columns.append(fit_column(values, name, start, scaling))
+            columns.append(fit_column(values, name, start, scaling, rows))
         if all(column.kind in ("constant", "ignored") and not column.missing for column in columns):
             raise ValueError(
                 f"a constant table: none of its {len(columns)} columns varies over {len(sample)} "
