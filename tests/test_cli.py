@@ -168,6 +168,17 @@ def test_a_broken_file_among_the_test_images(run, tiles):
     assert result["skipped"][0][0] == "bad/00.png"
 
 
+def test_huge_numbers_and_wrong_devices(run, payments, tmp_path):
+    payments.loc[0, "amount"] = 1e300  # a fraud: it is tested, and the oddest
+    payments.to_csv(tmp_path / "huge.csv", index=False)
+    code, _, err = run("fit", "vae", "huge.csv", "--label", "fraud", "--out", "m", *QUICK)
+    assert code == 0, err
+    code, _, err = run("evaluate", "m", "huge.csv")
+    assert code == 0, err
+    code, _, err = run("score", "m", "huge.csv", "--label", "fraud", "--device", "tpu")
+    assert (code, "auto, cpu or cuda, not 'tpu'" in err) == (2, True)
+
+
 def test_every_normal_row_may_train(run, payments):
     code, out, _ = run(
         "fit", "vae", "payments.csv", "--label", "fraud", "--train-fraction", "1", "--out", "m",

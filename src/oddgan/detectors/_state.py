@@ -52,6 +52,8 @@ def restore(
         )
     params = header["params"]
     if device:
+        if device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
         params["device"] = device
     elif params["device"] == "cuda" and not torch.cuda.is_available():
         params["device"] = "cpu"

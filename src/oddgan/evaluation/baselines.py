@@ -122,7 +122,8 @@ def baseline_matrix(dataset: Dataset) -> Matrix:
         for name in X.columns.difference(numeric, sort=False)
     }
     one_hot = [pd.get_dummies(text, prefix=str(name)) for name, text in texts.items()]
-    return pd.concat([X[numeric], *one_hot], axis=1).astype(np.float32)
+    bounded = X[numeric].clip(-1e30, 1e30)  # what 32 bits cannot hold would be infinite
+    return pd.concat([bounded, *one_hot], axis=1).astype(np.float32)
 
 
 def _parts(matrix: Matrix, split: Split) -> tuple[Matrix, Matrix]:
