@@ -75,7 +75,7 @@ def by_oddgan(detector: EGBAD, nets, data, batch: int, latent: int, n: int) -> N
     trainer = training.Trainer(
         nets,
         {r: detector._optimizer(r, list(net.parameters()), "image") for r, net in nets.items()},
-        detector._losses,
+        [detector._losses],
         training.DeviceRows(data, batch, seed=0),
         training.Settings(n_rounds=n, latent_dim=latent, ema_decay=0.999),
         fabric=training.make_fabric("cpu", "32-true"),

@@ -41,7 +41,7 @@ def train(nets, losses, n_rounds=1, *, rows=None, ema=0.0, lr=1.0, precision="32
     trainer = Trainer(
         nets,
         {r: torch.optim.SGD(n.parameters(), lr) for r, n in nets.items() if [*n.parameters()]},
-        losses,
+        [losses],
         rows or DeviceRows(torch.ones(4, 1), 2, seed=0),
         Settings(n_rounds, 1, ema),
         fabric=training.make_fabric("cpu", precision),

@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from oddgan import decisions, inputs, persistence
+from oddgan.scores import Scale, Score
 
 from ._fitting import fit_networks
 from ._method import Method
@@ -57,6 +59,10 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         self.networks_ = fitted.networks
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
+        self.part_scale_ = None
+        if self.combine == "standardised":
+            parts = self._all(fitted.held_out, "score_parts")
+            self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
         self.calibration_scores_ = np.sort(self._all(fitted.held_out, "anomaly_score"))
         self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
         self.offset_ = -self.threshold_
@@ -89,7 +95,10 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         return cast("Floats", self._answer(X, "anomaly_score"))
 
     def score_parts(self, X: Any) -> dict[str, Floats]:
-        """Return the terms that the anomaly score is made of, by name, each of shape (n,)."""
+        """Return the terms that the anomaly score is made of, by name, each of shape (n,).
+
+        They are as in the paper, unweighted, whatever `combine` is.
+        """
         return {name: values.to_numpy() for name, values in self._answer(X, "score_parts").items()}
 
     def score_samples(self, X: Any) -> Floats:
@@ -161,9 +170,13 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed"}
             The method whose answers are wanted.
         """
+        if question in self.unavailable:
+            raise ValueError(
+                f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
+            )
         nets, codec = self.networks_, self.codec_
         compute: Compute = {
-            "anomaly_score": lambda x: {"": finite(self._score(nets, x).total)},
+            "anomaly_score": lambda x: {"": finite(self._total(self._score(nets, x)))},
             "score_parts": lambda x: self._score(nets, x).parts,
             "explain": lambda x: {"": self._score(nets, x).residual},
             "reconstruct": lambda x: {"": self._reconstruct(nets, x)},
@@ -177,6 +190,11 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         return answers(nets, codec, source, compute, convert)
 
     # --------------------------------------------------------------------------------- inside
+
+    def _total(self, score: Score) -> Tensor:
+        if self.part_scale_ is None:
+            return score.total
+        return score.combined(self.part_scale_.apply(score.parts))
 
     def _open(self, X: Any, *, reset: bool) -> inputs.Source:
         if isinstance(X, inputs.Source):

@@ -56,8 +56,12 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
     for index, raw in held_out.chunks(_READ[held_out.kind]):
         codec.encode(raw, held_out.called(index))
-    rows = _rows(detector, train, codec, fabric.device, order)
     networks = detector._build(codec, torch.Generator().manual_seed(weights))
+    if detector.closed_form:
+        detector._solve(networks, _encoded(train, codec))
+        networks = {role: net.to(fabric.device).eval() for role, net in networks.items()}
+        return Fit(codec, networks, [], held_out, None)
+    rows = _rows(detector, train, codec, fabric.device, order)
     generator = torch.Generator(fabric.device).manual_seed(noise)
     for network in networks.values():
         network.to(fabric.device)
@@ -66,7 +70,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     trainer = training.Trainer(
         networks,
         {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
-        detector._losses,
+        [getattr(detector, name) for name in detector._stages],
         rows,
         training.Settings(
             n_rounds=_n_rounds(detector, rows.batches_per_epoch),
@@ -135,26 +139,33 @@ def _rows(
 ) -> training.Rows:
     """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
     n, numbers = train.count(), int(np.prod(codec.shape))
+    batch_size = detector.batch_size * detector._batches_per_round
     stream = detector.stream
     if stream == "auto":
         stream = n * numbers * 4 > training.memory_budget(device)
     if not stream:
         held = torch.empty(n, *codec.shape, device=device)
         n_filled = 0
-        for index, raw in train.chunks(_READ[train.kind]):
-            x = codec.encode(raw, train.called(index))
+        for x in _encoded(train, codec):
             held[n_filled : n_filled + len(x)] = x.to(device)
             n_filled += len(x)
-        return training.DeviceRows(held[:n_filled], detector.batch_size, seed)
+        return training.DeviceRows(held[:n_filled], batch_size, seed)
 
     def read(rng: np.random.Generator) -> Iterator[Tensor]:
-        for index, raw in train.chunks(_READ[train.kind], rng):
-            yield codec.encode(raw, train.called(index))
+        return _encoded(train, codec, rng)
 
     # One pass before the first epoch finds a bad row now, and not after hours of training.
     n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
     buffer = 4 * _READ[train.kind]
-    return training.StreamedRows(read, n_readable, detector.batch_size, seed, device, buffer)
+    return training.StreamedRows(read, n_readable, batch_size, seed, device, buffer)
+
+
+def _encoded(
+    source: inputs.Source, codec: inputs.Codec, order: np.random.Generator | None = None
+) -> Iterator[Tensor]:
+    """Yield all samples once, encoded, in chunks."""
+    for index, raw in source.chunks(_READ[source.kind], order):
+        yield codec.encode(raw, source.called(index))
 
 
 def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:

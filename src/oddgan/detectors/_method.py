@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from oddgan import inputs, training
-from oddgan.networks import initialise
+from oddgan.networks import Scheme, initialise
 from oddgan.scores import Score
 
 from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
@@ -54,8 +54,18 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     #: Settings by name, for :meth:`from_preset`.
     presets: ClassVar[dict[str, SharedParams]] = {}
 
+    #: Answers ("explain", "reconstruct", "embed") that this method cannot give, and why.
+    unavailable: ClassVar[dict[str, str]] = {}
+    #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
+    closed_form: ClassVar[bool] = False
+
+    # The paper's settings, where a parameter is None, by kind of the samples.
     _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 2e-4}
+    _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 200}
+    _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "normal"}
+    #: The methods that yield the losses, stage after stage; each stage has the rounds of a fit.
+    _stages: ClassVar[tuple[str, ...]] = ("_losses",)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -80,6 +90,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         ema_decay: float = 0.0,
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
+        combine: Literal["paper", "standardised"] = "paper",
         scaling: Literal["standard", "minmax", "robust", "none"] = "standard",
         image_size: int | tuple[int, int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -100,6 +111,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.ema_decay = ema_decay
         self.target_fpr = target_fpr
         self.calibration_fraction = calibration_fraction
+        self.combine = combine
         self.scaling = scaling
         self.image_size = image_size
         self.channels = channels
@@ -128,8 +140,17 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> Iterator[training.Loss]:
         """Yield the losses of one round for samples `x` and as many latent draws `z` ~ N(0, I).
 
-        What follows a yield runs after the networks of that loss were updated.
+        What follows a yield runs after the networks of that loss were updated. There are
+        `_batches_per_round` times `batch_size` samples, unless there are fewer in all.
         """
+
+    @property
+    def _batches_per_round(self) -> int:
+        return 1
+
+    def _solve(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+        """Fill the weights of a `closed_form` method from all training samples, in chunks."""
+        raise NotImplementedError
 
     @abstractmethod
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
@@ -155,8 +176,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         )
 
     def _spec(self, codec: inputs.Codec) -> Spec:
-        default = 200 if codec.kind == "image" else 32
-        return Spec(codec.kind, codec.shape, codec.blocks(), self.latent_dim or default, self.width)
+        latent_dim = self.latent_dim or self._latent_dims[codec.kind]
+        return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width)
 
     def _build(
         self, codec: inputs.Codec, generator: torch.Generator | None
@@ -166,5 +187,5 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             networks = self._networks(self._spec(codec))
         if generator:
             for network in networks.values():
-                initialise(network, "dcgan" if codec.kind == "image" else "xavier", generator)
+                initialise(network, self._initialisation[codec.kind], generator)
         return networks

@@ -23,6 +23,7 @@ class SharedParams(TypedDict, total=False):
     ema_decay: float
     target_fpr: float
     calibration_fraction: float
+    combine: Literal["paper", "standardised"]
     scaling: Literal["standard", "minmax", "robust", "none"]
     image_size: int | tuple[int, int] | None
     channels: Literal["auto", "first", "last"]
@@ -45,6 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "ema_decay": [Interval(Real, 0, 1, closed="left")],
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "combine": [StrOptions({"paper", "standardised"})],
     "scaling": [StrOptions({"standard", "minmax", "robust", "none"})],
     "image_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
     "channels": [StrOptions({"auto", "first", "last"})],
@@ -60,8 +62,7 @@ DOCUMENTATION = """
     Other Parameters
     ----------------
     latent_dim : int or None, default=None
-        Size of the latent vector z; None is 200 for images and 32 for tables, as in the
-        EGBAD code.
+        Size of the latent vector z; None is the paper's for images and for tables.
     width : int or None, default=None
         Units of the first hidden layer (tables) or channels of the first strided convolution
         (images); None is 64.
@@ -86,6 +87,11 @@ DOCUMENTATION = """
     calibration_fraction : float, default=0.1
         Share of the rows given to `fit` that is held out of training, to set the threshold and
         the p-values.
+    combine : {"paper", "standardised"}, default="paper"
+        How the parts of a score (see `score_parts`) become one: their sum with the weights of
+        the paper, or the same after each part has been brought to the scale of the held-out
+        normal samples, (part - mean) / standard deviation. As published, a sum over pixels
+        swamps a term that is bounded.
     scaling : {"standard", "minmax", "robust", "none"}, default="standard"
         How numeric columns of a table are scaled, by statistics of the training rows.
     image_size : int, (int, int) or None, default=None

@@ -84,7 +84,8 @@ def answers(
 def _in_batches(networks: Mapping[str, nn.Module], x: Tensor, compute: Compute) -> Answer:
     for network in networks.values():
         network.eval()
-    device = next(p.device for network in networks.values() for p in network.parameters())
+    state = (tensor for net in networks.values() for tensor in net.state_dict().values())
+    device = next(state).device
     size = max(1, _COMPUTED // x[0].numel() // _MULTIPLE) * _MULTIPLE
     results: list[Answer] = []
     for batch in torch.split(x, size):

@@ -1,6 +1,7 @@
 """A fitted detector as header and arrays of a model file, and back."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from oddgan import inputs, training
+from oddgan.scores import Scale
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -34,6 +36,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
         "provenance": detector.provenance_,
         "threshold": detector.threshold_,
+        "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
     }
     return header, arrays
 
@@ -77,6 +80,7 @@ def restore(
     if header["feature_names_in"]:
         detector.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
     detector.calibration_scores_ = arrays["calibration_scores"]
+    detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
     return detector

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.scores import Score, binary_cross_entropy, distance, weighted_sum
+from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss
 
 from ._base import Detector
@@ -148,7 +148,7 @@ class EGBAD(Detector):
             l_d = distance(D(x, z)[1], D(y, z)[1], self.degree)
         parts = {"residual": distance(x, y, self.degree), self.score: l_d}
         weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
-        return Score(weighted_sum(parts, weights), parts, (x - y).abs())
+        return Score(parts, (x - y).abs(), weights)
 
 
 def discriminator_loss(logit_encoded: Tensor, logit_generated: Tensor) -> Tensor:

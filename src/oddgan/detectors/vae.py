@@ -136,7 +136,7 @@ class VAE(Detector):
             parts = {"reconstruction_probability": nll}
             if self.score == "elbo":
                 parts["kl"] = kl_divergence(m, log_s)
-        return Score(torch.stack(list(parts.values())).sum(0), parts, residual)
+        return Score(parts, residual)
 
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         mean: Tensor = nets["encoder"](x).chunk(2, dim=1)[0]

@@ -1,25 +1,31 @@
 """Networks: the bodies that a detector asks for by role.
 
 A detector says which role it needs and for what shape; a shape ``(d,)`` is an encoded table
-row and gets a dense body, a shape ``(c, h, w)`` is an image and gets a convolutional one. At
-28 x 28 pixels and at 121 columns the bodies are those of the EGBAD paper's official code
-(Zenati et al. 2018); other sizes follow the same rule, stated in :mod:`.image`.
+row and gets a dense body, a shape ``(c, h, w)`` is an image and gets a convolutional one of the
+`family` asked for: "egbad" (:mod:`.image`; at 28 x 28 pixels and at 121 columns those of the EGBAD
+paper's official code, Zenati et al. 2018) or "dcgan" (:mod:`.dcgan`; at 32 x 32 and 64 x 64 pixels
+those of GANomaly's). Other sizes follow the same rules. Dense bodies are of one family.
 """
 
 from collections.abc import Sequence
+from typing import Literal, Protocol
 
 from torch import nn
 
-from . import image, table
-from ._blocks import Dropout, use_generator
-from ._initialise import initialise
-from .joint import JointDiscriminator
+from . import dcgan, image, table
+from ._blocks import Dropout, Noise, use_generator
+from ._initialise import Scheme, initialise
+from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
 
 __all__ = [
     "Decoder",
+    "Discriminator",
     "Dropout",
     "JointDiscriminator",
+    "Noise",
+    "Scheme",
+    "discriminator",
     "encoder",
     "generator",
     "initialise",
@@ -27,8 +33,29 @@ __all__ = [
     "use_generator",
 ]
 
+Family = Literal["egbad", "dcgan"]
 
-def encoder(shape: Sequence[int], out_features: int, *, width: int | None = None) -> nn.Module:
+
+class _Bodies(Protocol):
+    """What each module of image bodies has."""
+
+    def encoder(self, shape: Sequence[int], out_features: int, *, width: int) -> nn.Module: ...
+    def generator(
+        self, shape: Sequence[int], latent_dim: int, *, width: int, output: nn.Module | None
+    ) -> nn.Module: ...
+    def discriminator(self, shape: Sequence[int], *, width: int) -> Discriminator: ...
+
+
+_IMAGE: dict[Family, _Bodies] = {"egbad": image, "dcgan": dcgan}
+
+
+def encoder(
+    shape: Sequence[int],
+    out_features: int,
+    *,
+    width: int | None = None,
+    family: Family = "egbad",
+) -> nn.Module:
     """Network from samples of `shape` to ``(n, out_features)``, with a linear output.
 
     Parameters
@@ -39,11 +66,13 @@ def encoder(shape: Sequence[int], out_features: int, *, width: int | None = None
         Size of the output, for example the latent dimension.
     width : int or None
         Units of the hidden layer (table) or channels of the first strided convolution (image);
-        None is 64, as in the EGBAD code.
+        None is 64, as in both codes.
+    family : {"egbad", "dcgan"}
+        Whose layers, for images.
     """
     if len(shape) == 1:
         return table.encoder(shape[0], out_features, width=width or 64)
-    return image.encoder(shape, out_features, width=width or 64)
+    return _IMAGE[family].encoder(shape, out_features, width=width or 64)
 
 
 def generator(
@@ -52,6 +81,7 @@ def generator(
     *,
     width: int | None = None,
     output: nn.Module | None = None,
+    family: Family = "egbad",
 ) -> nn.Module:
     """Network from ``(n, latent_dim)`` to samples of `shape`.
 
@@ -61,7 +91,7 @@ def generator(
         Shape of one encoded sample.
     latent_dim : int
         Size of the latent vector.
-    width : int or None
+    width, family
         As in :func:`encoder`.
     output : nn.Module or None
         Last layer. None is the range of the encoded input: the identity for tables, tanh for
@@ -69,7 +99,24 @@ def generator(
     """
     if len(shape) == 1:
         return table.generator(shape[0], latent_dim, width=width or 64, output=output)
-    return image.generator(shape, latent_dim, width=width or 64, output=output)
+    return _IMAGE[family].generator(shape, latent_dim, width=width or 64, output=output)
+
+
+def discriminator(
+    shape: Sequence[int], *, width: int | None = None, family: Family = "egbad"
+) -> Discriminator:
+    """Discriminator of samples; returns logits and features.
+
+    Parameters
+    ----------
+    shape : (d,) or (c, h, w)
+        Shape of one encoded sample.
+    width, family
+        As in :func:`encoder`.
+    """
+    if len(shape) == 1:
+        return table.discriminator(shape[0], width=width or 64)
+    return _IMAGE[family].discriminator(shape, width=width or 64)
 
 
 def joint_discriminator(

@@ -1,5 +1,7 @@
 """Layers that PyTorch does not have in the form needed here."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,10 +36,29 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
+class Noise(nn.Module):
+    """Draws in the shape of its input, of a generator of its own (see :class:`Dropout`).
+
+    Parameters
+    ----------
+    kind : {"normal", "uniform"}
+        N(0, 1) or U[0, 1).
+    """
+
+    def __init__(self, kind: Literal["normal", "uniform"] = "normal") -> None:
+        super().__init__()
+        self.kind = kind
+        self.generator: torch.Generator | None = None
+
+    def forward(self, like: Tensor) -> Tensor:
+        draw = torch.randn if self.kind == "normal" else torch.rand
+        return draw(like.shape, generator=self.generator, device=like.device, dtype=like.dtype)
+
+
 def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Let every :class:`Dropout` below `module` draw from `generator`."""
+    """Let every :class:`Dropout` and :class:`Noise` below `module` draw from `generator`."""
     for layer in module.modules():
-        if isinstance(layer, Dropout):
+        if isinstance(layer, Dropout | Noise):
             layer.generator = generator
 
 
@@ -66,3 +87,17 @@ class Crop(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[..., : self.height, : self.width]
+
+
+def halvings(height: int, width: int, end: int) -> list[tuple[int, int]]:
+    """Return the sizes (h, w) that an image runs through until no side is longer than `end`."""
+    sizes = [(height, width)]
+    while max(sizes[-1]) > end:
+        h, w = sizes[-1]
+        sizes.append((-(-h // 2) if h > end else h, -(-w // 2) if w > end else w))
+    return sizes
+
+
+def strides(size: tuple[int, int], end: int) -> tuple[int, int]:
+    """Return the strides that take `size` to the next of :func:`halvings`."""
+    return (2 if size[0] > end else 1, 2 if size[1] > end else 1)

@@ -4,8 +4,11 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
-Scheme = Literal["dcgan", "xavier"]
+Scheme = Literal["normal", "dcgan", "xavier"]
 
 
 @runtime_checkable
@@ -26,10 +29,11 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
     ----------
     module : nn.Module
         Network, usually on the meta device.
-    scheme : {"dcgan", "xavier"}
+    scheme : {"normal", "dcgan", "xavier"}
         Weights of convolutions and linear layers from N(0, 0.02^2), as in the official code of
         most image methods, or Glorot-uniform, as there for tables. Biases are zero and
-        normalisation layers start as the identity.
+        normalisation layers start as the identity; with "dcgan", which is else as "normal", the
+        weights of batch norm are from N(1, 0.02^2).
     generator : torch.Generator
         CPU generator that the weights are drawn from.
 
@@ -43,15 +47,28 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
         if not [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]:
             continue
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            if scheme == "dcgan":
-                nn.init.normal_(layer.weight, std=0.02, generator=generator)
-            else:
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            _draw_weights(layer, scheme, generator)
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm):
             layer.reset_parameters()
+            if scheme == "dcgan" and not isinstance(layer, nn.LayerNorm):
+                nn.init.normal_(layer.weight, 1, 0.02, generator=generator)
+        elif isinstance(layer, _SpectralNorm):
+            for vector in (layer._u, layer._v):  # estimates of the first singular vectors
+                vector.copy_(F.normalize(vector.normal_(generator=generator), dim=0))
         elif isinstance(layer, Drawn):
             layer.draw(generator)
-        else:
+        elif not isinstance(layer, parametrize.ParametrizationList):  # drawn with its layer
             raise TypeError(f"no initialisation known for the layer {type(layer).__name__}")
+
+
+def _draw_weights(
+    layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, scheme: Scheme, generator: torch.Generator
+) -> None:
+    spectral = parametrize.is_parametrized(layer, "weight")
+    weight = layer.get_parameter("parametrizations.weight.original") if spectral else layer.weight
+    if scheme == "xavier":
+        nn.init.xavier_uniform_(weight, generator=generator)
+    else:
+        nn.init.normal_(weight, std=0.02, generator=generator)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

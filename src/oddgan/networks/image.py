@@ -10,23 +10,11 @@ from math import prod
 
 from torch import nn
 
-from ._blocks import Crop, Dropout, SameConv2d
-from .joint import JointDiscriminator
+from ._blocks import Crop, Dropout, SameConv2d, halvings, strides
+from .joint import Discriminator, JointDiscriminator
 
 SLOPE = 0.1  # of the leaky ReLU, as in the official code
-
-
-def halvings(height: int, width: int) -> list[tuple[int, int]]:
-    """Return the sizes (h, w) that an image runs through, the full size first."""
-    sizes = [(height, width)]
-    while max(sizes[-1]) > 7:
-        h, w = sizes[-1]
-        sizes.append((-(-h // 2) if h > 7 else h, -(-w // 2) if w > 7 else w))
-    return sizes
-
-
-def _stride(size: tuple[int, int]) -> tuple[int, int]:
-    return (2 if size[0] > 7 else 1, 2 if size[1] > 7 else 1)
+END = 7  # no side that is longer is left as it is
 
 
 def _norm(channels: int) -> nn.Module:
@@ -41,12 +29,12 @@ def _channels(n_stages: int, width: int) -> list[int]:
 def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module:
     """Return conv3x3 `width` / 2; conv3x3/2, batch norm, leaky ReLU for each halving; FC."""
     channels, height, side = shape
-    sizes = halvings(height, side)
+    sizes = halvings(height, side, END)
     last = width // 2
     layers: list[nn.Module] = [SameConv2d(channels, last, 3), nn.LeakyReLU(SLOPE)]
     for size, out in zip(sizes, _channels(len(sizes) - 1, width), strict=False):
         layers += [
-            SameConv2d(last, out, 3, stride=_stride(size)),
+            SameConv2d(last, out, 3, stride=strides(size, END)),
             _norm(out),
             nn.LeakyReLU(SLOPE),
         ]
@@ -59,7 +47,7 @@ def generator(
 ) -> nn.Module:
     """Return two FC layers with batch norm, then a transposed conv4x4/2 for each doubling."""
     channels, height, side = shape
-    sizes = halvings(height, side)
+    sizes = halvings(height, side, END)
     outs = _channels(len(sizes) - 1, width)
     hidden, last = 16 * width, outs[-1]
     first = last * prod(sizes[-1])
@@ -73,29 +61,46 @@ def generator(
         nn.Unflatten(1, (last, *sizes[-1])),
     ]
     for size, out in zip(sizes[-2::-1], [*outs[-2::-1], channels], strict=True):
-        layers += [nn.ConvTranspose2d(last, out, 4, stride=_stride(size), padding=1), Crop(*size)]
+        layers += [
+            nn.ConvTranspose2d(last, out, 4, stride=strides(size, END), padding=1),
+            Crop(*size),
+        ]
         if size != sizes[0]:
             layers += [_norm(out), nn.ReLU()]
         last = out
     return nn.Sequential(*layers, output or nn.Tanh())
 
 
-def joint_discriminator(shape: Sequence[int], latent_dim: int, *, width: int) -> JointDiscriminator:
-    """Return D(x, z) of the EGBAD code: conv4x4/2 stem, FC 512 stem, FC 1024 trunk, dropout 0.5."""
+def _stem(shape: Sequence[int], *, width: int, dropout: float) -> tuple[nn.Sequential, int]:
+    """Return conv4x4/2, batch norm (not in the first), leaky ReLU, dropout for each halving."""
     channels, height, side = shape
-    sizes = halvings(height, side)
+    sizes = halvings(height, side, END)
     outs = [width, *_channels(len(sizes) - 1, width)][: len(sizes) - 1]
-    stem: list[nn.Module] = []
+    layers: list[nn.Module] = []
     last = channels
     for size, out in zip(sizes, outs, strict=False):
-        stem.append(SameConv2d(last, out, 4, stride=_stride(size)))
-        if stem[1:]:  # the first layer has no batch norm
-            stem.append(_norm(out))
-        stem += [nn.LeakyReLU(SLOPE), Dropout(0.5)]
+        layers.append(SameConv2d(last, out, 4, stride=strides(size, END)))
+        if layers[1:]:
+            layers.append(_norm(out))
+        layers += [nn.LeakyReLU(SLOPE), *([Dropout(dropout)] if dropout else [])]
         last = out
-    n_stem, n_latent, n_trunk = last * prod(sizes[-1]), 8 * width, 16 * width
+    return nn.Sequential(*layers, nn.Flatten()), last * prod(sizes[-1])
+
+
+def discriminator(shape: Sequence[int], *, width: int) -> Discriminator:
+    """Return D(x) of AnoGAN in the EGBAD code: conv4x4/2 stem without dropout, FC 1024 trunk."""
+    stem, n_stem = _stem(shape, width=width, dropout=0)
+    n = 16 * width
+    norm = nn.BatchNorm1d(n, eps=1e-3, momentum=0.01)
+    return Discriminator(nn.Sequential(*stem, nn.Linear(n_stem, n), norm, nn.LeakyReLU(SLOPE)), n)
+
+
+def joint_discriminator(shape: Sequence[int], latent_dim: int, *, width: int) -> JointDiscriminator:
+    """Return D(x, z) of the EGBAD code: conv4x4/2 stem, FC 512 stem, FC 1024 trunk, dropout 0.5."""
+    stem, n_stem = _stem(shape, width=width, dropout=0.5)
+    n_latent, n_trunk = 8 * width, 16 * width
     return JointDiscriminator(
-        nn.Sequential(*stem, nn.Flatten()),
+        stem,
         nn.Sequential(nn.Linear(latent_dim, n_latent), nn.LeakyReLU(SLOPE), Dropout(0.5)),
         nn.Sequential(nn.Linear(n_stem + n_latent, n_trunk), nn.LeakyReLU(SLOPE), Dropout(0.5)),
         n_trunk,

@@ -1,7 +1,34 @@
-"""The discriminator of pairs (x, z), shared by BiGAN's descendants."""
+"""Discriminators: of samples x, and of pairs (x, z) for BiGAN's descendants."""
 
 import torch
 from torch import Tensor, nn
+
+
+class Discriminator(nn.Module):
+    """D(x): a trunk, whose output are the features f, and a linear logit.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+        Maps samples to the flat features f of the last hidden layer.
+    n_features : int
+        Length of f.
+    bias : bool
+        Whether the logit has a bias.
+    """
+
+    def __init__(self, trunk: nn.Module, n_features: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.logit = nn.Linear(n_features, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits d(x), shape (n,), and the features f(x), shape (n, n_features).
+
+        The probability that the sample is real is sigmoid(d).
+        """
+        features = self.trunk(x)
+        return self.logit(features).squeeze(1), features
 
 
 class JointDiscriminator(nn.Module):

@@ -3,7 +3,7 @@
 from torch import nn
 
 from ._blocks import Dropout
-from .joint import JointDiscriminator
+from .joint import Discriminator, JointDiscriminator
 
 SLOPE = 0.1  # of the leaky ReLU, as in the official code
 
@@ -27,6 +27,16 @@ def generator(
         nn.Linear(2 * width, n_outputs),
     ]
     return nn.Sequential(*layers, *([output] if output else []))
+
+
+def discriminator(n_inputs: int, *, width: int) -> Discriminator:
+    """Return FC 4 `width`, FC 2 `width`, FC 2 `width`, each with leaky ReLU and dropout 0.2."""
+    layers: list[nn.Module] = []
+    last = n_inputs
+    for n in (4 * width, 2 * width, 2 * width):
+        layers += [nn.Linear(last, n), nn.LeakyReLU(SLOPE), Dropout(0.2)]
+        last = n
+    return Discriminator(nn.Sequential(*layers), last)
 
 
 def joint_discriminator(n_inputs: int, latent_dim: int, *, width: int) -> JointDiscriminator:

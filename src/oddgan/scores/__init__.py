@@ -1,5 +1,6 @@
 """Scores: what can be measured between samples, and how parts become one anomaly score."""
 
-from .parts import Score, binary_cross_entropy, distance, weighted_sum
+from .parts import Score, binary_cross_entropy, distance
+from .scale import Scale
 
-__all__ = ["Score", "binary_cross_entropy", "distance", "weighted_sum"]
+__all__ = ["Scale", "Score", "binary_cross_entropy", "distance"]

@@ -14,17 +14,27 @@ class Score:
 
     Attributes
     ----------
-    total : Tensor of shape (n,)
-        The anomaly score; higher is odder.
     parts : mapping of str to Tensor of shape (n,)
-        The terms it is made of, unweighted, by name.
+        The terms that the anomaly score is made of, unweighted, by name; higher is odder.
     residual : Tensor of shape (n, *shape)
         How much each encoded input contributes, at least 0.
+    weights : mapping of str to float, or None
+        The weight of each part in the anomaly score, as in the paper; None is 1 each.
     """
 
-    total: Tensor
     parts: Mapping[str, Tensor]
     residual: Tensor
+    weights: Mapping[str, float] | None = None
+
+    @property
+    def total(self) -> Tensor:
+        """The anomaly score, shape (n,): the weighted sum of the parts; higher is odder."""
+        return self.combined(self.parts)
+
+    def combined(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """Sum `parts`, which may be on another scale, with these weights; shape (n,)."""
+        weights = self.weights or dict.fromkeys(parts, 1.0)
+        return torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(0)
 
 
 def distance(a: Tensor, b: Tensor, degree: int = 1) -> Tensor:
@@ -44,8 +54,3 @@ def binary_cross_entropy(logit: Tensor, target: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(
         logit, torch.full_like(logit, target), reduction="none"
     )
-
-
-def weighted_sum(parts: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Sum of `weights[name] * parts[name]` over the names in `weights`; shape (n,)."""
-    return torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Checkpoint:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class Settings:
     Attributes
     ----------
     n_rounds : int
-        Rounds (batches) to train for.
+        Rounds to train for in each stage; a round is one batch of the rows.
     latent_dim : int
         Size of the latent draws z ~ N(0, I).
     ema_decay : float
@@ -74,8 +74,9 @@ class Trainer:
         The networks by role, on the device of `fabric`.
     optimizers : mapping of str to Optimizer
         One for each role that is trained.
-    losses : LossFunction
-        The losses of a round.
+    stages : sequence of LossFunction
+        The losses of a round, stage after stage. A later stage begins with the averaged weights,
+        if there is an average.
     rows : Rows
         Where the batches come from.
     settings : Settings
@@ -96,7 +97,7 @@ class Trainer:
         self,
         networks: Mapping[str, nn.Module],
         optimizers: Mapping[str, Optimizer],
-        losses: LossFunction,
+        stages: Sequence[LossFunction],
         rows: Rows,
         settings: Settings,
         *,
@@ -107,7 +108,8 @@ class Trainer:
         title: str,
     ) -> None:
         self.networks = networks
-        self.losses = losses
+        self.stages = stages
+        self.n_rounds = settings.n_rounds * len(stages)
         self.rows = rows
         self.settings = settings
         self.fabric = fabric
@@ -126,7 +128,7 @@ class Trainer:
         self._trained = {
             role: [p for p in networks[role].parameters() if p.requires_grad] for role in optimizers
         }
-        self._watch = Watch(title, max(1, min(50, settings.n_rounds // 100)))
+        self._watch = Watch(title, max(1, min(50, self.n_rounds // 100)))
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -149,7 +151,7 @@ class Trainer:
         else:
             self._save()  # a file that cannot be written is found out now, not after hours
         self._all.train()
-        self.progress.start(self.title, self.settings.n_rounds, self.step)
+        self.progress.start(self.title, self.n_rounds, self.step)
         try:
             with _deferred_interrupt() as interrupted:
                 for x in self._batches():
@@ -166,11 +168,11 @@ class Trainer:
 
     def _batches(self) -> Iterator[Tensor]:
         """Yield one batch for each round that is left."""
-        while self.step < self.settings.n_rounds:
+        while self.step < self.n_rounds:
             epoch, skip = divmod(self.step, self.rows.batches_per_epoch)
             for x in self.rows.epoch(epoch, skip):
                 yield x
-                if self.step == self.settings.n_rounds:
+                if self.step == self.n_rounds:
                     return
             missing = (epoch + 1) * self.rows.batches_per_epoch - self.step
             if missing > 0:  # the same epoch would be asked for again, for ever
@@ -181,9 +183,12 @@ class Trainer:
                 )
 
     def _round(self, x: Tensor) -> None:
+        stage, done = divmod(self.step, self.settings.n_rounds)
+        if stage and not done and self._average:
+            self._all.load_state_dict(self._average.module.state_dict())
         z = torch.randn(len(x), self.settings.latent_dim, device=x.device, generator=self.generator)
         with self.fabric.autocast():
-            for loss in self.losses(self.networks, x, z):
+            for loss in self.stages[stage](self.networks, x, z):
                 inputs = [p for role in loss.updates for p in self._trained[role]]
                 for parameter in inputs:
                     parameter.grad = None
@@ -200,11 +205,12 @@ class Trainer:
     def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
         # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short
         # run would otherwise be scored with what is left of its first weights.
-        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        done = (self.step - 1) % self.settings.n_rounds + 1  # of this stage
+        decay = min(self.settings.ema_decay, (1 + done) / (10 + done))
         torch._foreach_lerp_(average, current, 1 - decay)
 
     def _report(self) -> None:
-        if self._watch.due(self.step) or self.step == self.settings.n_rounds:
+        if self._watch.due(self.step) or self.step == self.n_rounds:
             self.progress.update(self.step, self._watch.report(self.step))
 
     def _save(self) -> None:

@@ -35,6 +35,7 @@ class Watch:
         self.every = every
         self.history: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
         self._reported = 0
         self._collapsed: dict[str, int] = {}
 
@@ -43,6 +44,7 @@ class Watch:
         if adversary:
             self._collapsed.setdefault(name, 0)
         self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def due(self, step: int) -> bool:
         """Return whether to report after round `step`."""
@@ -57,17 +59,17 @@ class Watch:
             One is not finite, or a discriminator has collapsed.
         """
         n = step - self._reported
-        means = {name: float(total) / n for name, total in self._sums.items()}
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         for name, mean in means.items():
             if not isfinite(mean):
                 raise TrainingError(
                     f"{self.title}: the {name} loss became {mean} between rounds "
                     f"{self._reported + 1} and {step}; try a lower learning_rate"
                 )
-        for name in self._collapsed:
+        for name in self._collapsed.keys() & means.keys():  # a later stage has no discriminator
             self._judge(name, means[name], n, step)
         self.history.append({"step": step, **means})
-        self._sums = {}
+        self._sums, self._counts = {}, {}
         self._reported = step
         return means
 
@@ -88,6 +90,7 @@ class Watch:
         return {
             "history": self.history,
             "sums": self._sums,
+            "counts": self._counts,
             "reported": self._reported,
             "collapsed": self._collapsed,
         }
@@ -96,5 +99,6 @@ class Watch:
         """Go on from `state`."""
         self.history = state["history"]
         self._sums = state["sums"]
+        self._counts = state["counts"]
         self._reported = state["reported"]
         self._collapsed = state["collapsed"]
