@@ -14,6 +14,7 @@ from torch import nn
 
 from . import dcgan, image, table
 from ._blocks import Dropout, Noise, use_generator
+from ._condition import condition_layers, current_condition, given, given_rows
 from ._initialise import Scheme, initialise
 from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
@@ -25,9 +26,13 @@ __all__ = [
     "JointDiscriminator",
     "Noise",
     "Scheme",
+    "condition_layers",
+    "current_condition",
     "discriminator",
     "encoder",
     "generator",
+    "given",
+    "given_rows",
     "initialise",
     "joint_discriminator",
     "use_generator",
