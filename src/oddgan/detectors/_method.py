@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from oddgan import inputs, training
-from oddgan.networks import Scheme, initialise
+from oddgan.networks import Scheme, condition_layers, initialise
 from oddgan.scores import Score
 
 from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
@@ -48,6 +48,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     reference: ClassVar[str]
     #: The values of the parameter `score`, the default first.
     scores: ClassVar[tuple[str, ...]]
+    #: The kinds of samples that it takes.
+    kinds: ClassVar[tuple[str, ...]] = ("table", "image")
 
     #: Shared parameters whose default is another one for this detector.
     defaults: ClassVar[SharedParams] = {}
@@ -56,6 +58,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Answers ("explain", "reconstruct", "embed") that this method cannot give, and why.
     unavailable: ClassVar[dict[str, str]] = {}
+    #: Whether the networks can be given a known context (`condition=`).
+    conditional: ClassVar[bool] = True
     #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
     closed_form: ClassVar[bool] = False
 
@@ -180,11 +184,13 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width)
 
     def _build(
-        self, codec: inputs.Codec, generator: torch.Generator | None
+        self, codec: inputs.Codec, n_condition: int, generator: torch.Generator | None
     ) -> dict[str, nn.Module]:
         """Return the networks on the CPU, with weights from `generator` or, if None, without."""
         with torch.device("meta"):
             networks = self._networks(self._spec(codec))
+            if n_condition:
+                condition_layers(nn.ModuleDict(networks), n_condition)
         if generator:
             for network in networks.values():
                 initialise(network, self._initialisation[codec.kind], generator)

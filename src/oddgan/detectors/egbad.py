@@ -62,6 +62,15 @@ class EGBAD(Detector):
     The sign of "sigma" away from the training data is not defined by the objective: on tables
     with a wide scaling it is often upside down.
 
+    Use it when a comparison needs the BiGAN of the literature, or a GAN that scores in one pass
+    instead of by a search. With one of MNIST's digits anomalous its mean AUROC, .61, was above
+    that of the VAE, .51, though below that of PCA, .68.
+
+    Do not use it when one training run has to be relied on. Nothing in the objective ties
+    G(E(x)) to x, and runs differ by no more than their seed: on KDD99 three of them flagged with
+    an F1 of .71 to .92, where one raw column reaches .93. Nor use it when odd samples are simpler
+    than normal ones: they leave less to get wrong, and so score lower.
+
     References
     ----------
     H. Zenati, C. S. Foo, B. Lecouat, G. Manek, V. R. Chandrasekhar. Efficient GAN-Based Anomaly

@@ -59,6 +59,14 @@ class VAE(Detector):
     possible value, so that none is negative. A grey pixel under the Bernoulli likelihood so has
     a contribution even where it is reconstructed exactly.
 
+    Use it when a table has columns of several kinds and one stable run has to do: a first choice
+    for tables. Training is quick and has no adversary, and each column counts in units of the
+    scale that is predicted for it; on KDD99 three seeds flagged with an F1 of .951 +- .015.
+
+    Do not use it when odd images are simpler than normal ones, or differ in fine detail: blank
+    background is likely whatever stands on it, and reconstructions are blurred. With one of
+    MNIST's digits anomalous its mean AUROC was .51, chance, and .08 for the digit 1.
+
     References
     ----------
     D. P. Kingma, M. Welling. Auto-Encoding Variational Bayes. arXiv 1312.6114, 2013.
