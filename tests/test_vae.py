@@ -8,9 +8,9 @@ from scipy.integrate import trapezoid
 from torch import nn
 
 from oddgan import VAE
-from oddgan.detectors.vae import LatentDraws, kl_divergence
+from oddgan.detectors.vae import kl_divergence
 from oddgan.inputs import Block
-from oddgan.networks import Decoder
+from oddgan.networks import Decoder, LatentDraws
 
 BLOCKS = [Block("gaussian", 0, 2), Block("bernoulli", 2, 3), Block("categorical", 3, 6)]
 # One row: two numbers, a boolean, and a category of three; then the outputs for it.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.inputs import Block
-from oddgan.networks import Decoder
+from oddgan.networks import Decoder, LatentDraws
 from oddgan.scores import Score
 from oddgan.training import Loss
 
@@ -154,16 +154,3 @@ class VAE(Detector):
 def kl_divergence(m: Tensor, log_s: Tensor) -> Tensor:
     """KL(N(m, s^2) || N(0, I)) for each sample: 1/2 sum(m^2 + s^2 - 1 - log s^2); shape (n,)."""
     return 0.5 * (m.square() + (2 * log_s).exp() - 1 - 2 * log_s).sum(1)
-
-
-class LatentDraws(nn.Module):
-    """The draws that every sample is scored with, saved with the model."""
-
-    def __init__(self, n_draws: int, latent_dim: int) -> None:
-        super().__init__()
-        self.noise: Tensor
-        self.register_buffer("noise", torch.empty(n_draws, latent_dim))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Fill the draws from N(0, I)."""
-        self.noise.normal_(generator=generator)

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from torch import nn
 
 from . import dcgan, image, table
-from ._blocks import Dropout, Noise, use_generator
+from ._blocks import Dropout, LatentDraws, Noise, use_generator
 from ._condition import condition_layers, current_condition, given, given_rows
 from ._initialise import Scheme, initialise
 from .joint import Discriminator, JointDiscriminator
@@ -24,6 +24,7 @@ __all__ = [
     "Discriminator",
     "Dropout",
     "JointDiscriminator",
+    "LatentDraws",
     "Noise",
     "Scheme",
     "condition_layers",

@@ -55,6 +55,25 @@ class Noise(nn.Module):
         return draw(like.shape, generator=self.generator, device=like.device, dtype=like.dtype)
 
 
+class LatentDraws(nn.Module):
+    """Draws from N(0, I) that every sample is scored with, saved with the model.
+
+    Parameters
+    ----------
+    n_draws, latent_dim : int
+        Shape of the buffer `noise`.
+    """
+
+    def __init__(self, n_draws: int, latent_dim: int) -> None:
+        super().__init__()
+        self.noise: Tensor
+        self.register_buffer("noise", torch.empty(n_draws, latent_dim))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Fill the draws."""
+        self.noise.normal_(generator=generator)
+
+
 def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     """Let every :class:`Dropout` and :class:`Noise` below `module` draw from `generator`."""
     for layer in module.modules():

@@ -2,5 +2,14 @@
 
 from .parts import Score, binary_cross_entropy, distance
 from .scale import Scale
+from .search import Descent, Found, latent_search
 
-__all__ = ["Scale", "Score", "binary_cross_entropy", "distance"]
+__all__ = [
+    "Descent",
+    "Found",
+    "Scale",
+    "Score",
+    "binary_cross_entropy",
+    "distance",
+    "latent_search",
+]

@@ -1,0 +1,130 @@
+"""Latent search in a detector: which samples the rows are of, their context, and who is told.
+
+For a detector that looks for latents z, from starts it has::
+
+    found = search_latents(
+        nets,                    # the detector's networks; not changed, their weights not followed
+        objective,               # objective(nets, z, *known) -> (m,), the loss of m rows
+        z,                       # starts: (n, k), or (r, n, k) for r starts of each sample
+        known,                   # per-sample tensors that the objective takes: x, f(x), ...
+        Descent(n_steps=20, rates=(0.01,)),
+        title="FAnoGAN: search",
+        verbose=self.verbose,    # 1 shows a bar
+    )                            # the latents after the last step, in the shape of z
+
+It may be called in `_score`, `_embed` and `_reconstruct`, where no gradients are followed: it sees
+to that itself. What the search does not change, such as f(x), is computed before, once.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from oddgan import training
+from oddgan.networks import given_rows
+from oddgan.scores import Descent, Found, latent_search
+from oddgan.scores.search import Objective, Variables
+
+#: From networks, latents (m, k) and what is known of their samples to losses (m,).
+LatentLoss = Callable[..., Tensor]
+
+
+def search_latents(
+    nets: Mapping[str, nn.Module],
+    objective: LatentLoss,
+    z: Tensor,
+    known: Sequence[Tensor],
+    descent: Descent,
+    *,
+    title: str,
+    verbose: int = 0,
+    precision: str = "32-true",
+) -> Tensor:
+    """Move each latent to where the loss of its sample is lowest.
+
+    Parameters
+    ----------
+    nets : mapping of str to nn.Module
+        Networks for `objective`, in evaluation mode. It gets copies that share their weights but
+        ask for no gradients.
+    objective : callable
+        ``objective(nets, z, *known)`` gives the loss of each row, shape (m,).
+    z : Tensor of shape (n, k) or (r, n, k)
+        Where the search starts, for each sample or r times for each.
+    known : sequence of Tensor of shape (n, ...)
+        What else the loss depends on, by sample; `objective` gets the rows that `z` has.
+    descent : Descent
+        Steps, learning rate, tolerance and memory.
+    title : str
+        What the progress bar is called.
+    verbose : int
+        Whether there is a bar.
+    precision : {"32-true", "bf16-mixed"}
+        What the search computes in.
+
+    Returns
+    -------
+    Tensor of the shape of `z`
+        The latents after the last step.
+    """
+    own = without_gradients(nets)
+
+    def loss(variables: Variables, sample: Tensor) -> Tensor:
+        return objective(own, variables[0], *(values[sample] for values in known))
+
+    start = z.flatten(0, -2)
+    found = search(
+        loss, (start,), z.shape[-2], descent, title=title, verbose=verbose, precision=precision
+    )
+    return found.kept[0].reshape(z.shape)
+
+
+def search(
+    objective: Objective,
+    start: Variables,
+    n_samples: int,
+    descent: Descent,
+    *,
+    title: str,
+    keep: Callable[[Variables, Tensor], Variables] | None = None,
+    verbose: int = 0,
+    precision: str = "32-true",
+) -> Found:
+    """Run :func:`oddgan.scores.latent_search` on rows that are samples, again and again.
+
+    Row i is of sample ``i % n_samples``; `objective` and `keep` are told the samples, and the
+    networks are given their context.
+    """
+
+    def losses(variables: Variables, rows: Tensor) -> Tensor:
+        sample = rows % n_samples
+        bf16 = precision == "bf16-mixed"
+        with given_rows(sample), torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16):
+            return objective(variables, sample).float()
+
+    def kept(variables: Variables, rows: Tensor) -> Variables:
+        sample = rows % n_samples
+        with given_rows(sample):
+            return keep(variables, sample) if keep else variables
+
+    progress = training.RichProgress() if verbose else training.Silent()
+    progress.start(title, len(start[0]) * descent.n_steps, 0)
+    try:
+        return latent_search(
+            losses, start, descent, keep=kept, on_progress=lambda n: progress.update(n, {})
+        )
+    finally:
+        progress.stop()
+
+
+def without_gradients(nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Return copies of networks that share their weights but ask for no gradients."""
+    with torch.inference_mode(mode=False):
+        shared = {
+            id(p): nn.Parameter(p.detach(), requires_grad=False)
+            for net in nets.values()
+            for p in net.parameters()
+        }
+        return {role: copy.deepcopy(net, shared) for role, net in nets.items()}
