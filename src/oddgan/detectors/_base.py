@@ -2,21 +2,21 @@
 
 import warnings
 from collections.abc import Iterator
-from os import PathLike
 from typing import Any, Self, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from oddgan import decisions, inputs, persistence
 from oddgan.scores import Scale, Score
 
+from ._encoding import Encoding
 from ._fitting import fit_networks
 from ._method import Method
+from ._opening import open_to_answer, open_to_fit
 from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
 from ._state import dump
 
@@ -29,7 +29,7 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
     A detector adds three hooks: `_networks`, `_losses` and `_score` (see :class:`Method`).
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Self:
         """Learn what normal looks like.
 
         Parameters
@@ -40,6 +40,13 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             of images. At least 3 samples.
         y : None
             Not used; scikit-learn's convention.
+        condition : array, list, frame, column name or names, path, or None
+            What is known of each sample and decides what is normal for it: the season of a
+            consumption, the label of an image. Given to every network, it makes the model
+            conditional: a sample is odd for its context, though common overall. One value for
+            each sample or one row of values, (n,) or (n, k), with numbers as continuous and
+            text, booleans and pandas' categories as categories; or names of columns of X; or a
+            CSV or Parquet file, for image files with a column ``sample`` naming them.
 
         Returns
         -------
@@ -54,8 +61,9 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             A loss became NaN or a discriminator collapsed.
         """
         self._validate_params()
-        fitted = fit_networks(self, self._open(X, reset=True))
-        self.codec_ = fitted.codec
+        fitted = fit_networks(self, open_to_fit(self, X, condition))
+        self.codec_ = fitted.encoding.samples
+        self.condition_codec_ = fitted.encoding.context
         self.networks_ = fitted.networks
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
@@ -84,44 +92,52 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
 
     # -------------------------------------------------------------------------------- answers
 
-    def anomaly_score(self, X: Any) -> Floats:
+    def anomaly_score(self, X: Any, *, condition: Any = None) -> Floats:
         """Return how odd each sample is, shape (n,); higher is odder.
 
         Parameters
         ----------
         X : as in `fit`, or an iterator of such chunks
             Samples. Files and iterators are read in chunks.
+        condition : as in `fit`
+            The context of these samples, if the detector was fitted with one. Columns that were
+            named in `fit` are found in X by themselves. All other answers take it too.
         """
-        return cast("Floats", self._answer(X, "anomaly_score"))
+        return cast("Floats", self._answer(X, condition, "anomaly_score"))
 
-    def score_parts(self, X: Any) -> dict[str, Floats]:
+    def score_parts(self, X: Any, *, condition: Any = None) -> dict[str, Floats]:
         """Return the terms that the anomaly score is made of, by name, each of shape (n,).
 
         They are as in the paper, unweighted, whatever `combine` is.
         """
-        return {name: values.to_numpy() for name, values in self._answer(X, "score_parts").items()}
+        return {
+            name: values.to_numpy()
+            for name, values in self._answer(X, condition, "score_parts").items()
+        }
 
-    def score_samples(self, X: Any) -> Floats:
+    def score_samples(self, X: Any, *, condition: Any = None) -> Floats:
         """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""
-        return -self.anomaly_score(X)
+        return -self.anomaly_score(X, condition=condition)
 
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: Any, *, condition: Any = None) -> Floats:
         """Return ``score_samples(X) - offset_``, shape (n,); negative is flagged."""
-        return self.score_samples(X) - self.offset_
+        return self.score_samples(X, condition=condition) - self.offset_
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
+    def predict(self, X: Any, *, condition: Any = None) -> NDArray[np.int64]:
         """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        return np.where(self.decision_function(X, condition=condition) < 0, -1, 1)
 
-    def p_value(self, X: Any) -> Floats:
+    def p_value(self, X: Any, *, condition: Any = None) -> Floats:
         """Return the conformal p-values, shape (n,).
 
         The probability that a normal sample is at least as odd, by the held-out samples; its
         smallest value 1 / (n_held_out + 1) means "odder than all of them".
         """
-        return decisions.conformal_p_values(self.anomaly_score(X), self.calibration_scores_)
+        return decisions.conformal_p_values(
+            self.anomaly_score(X, condition=condition), self.calibration_scores_
+        )
 
-    def explain(self, X: Any) -> Floats:
+    def explain(self, X: Any, *, condition: Any = None) -> Floats:
         """Return how much each column or pixel contributes to the residual, at least 0.
 
         Returns
@@ -130,33 +146,34 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             (n, n_features_in_) for tables, with the parts of one original column (categories,
             missing) added up; (n, h, w) for images, with the channels added up.
         """
-        return cast("Floats", self._answer(X, "explain"))
+        return cast("Floats", self._answer(X, condition, "explain"))
 
-    def reconstruct(self, X: Any) -> Any:
+    def reconstruct(self, X: Any, *, condition: Any = None) -> Any:
         """Return the nearest normal counterpart of each sample, in the form of the training data.
 
         Arrays and files give an array or a frame of the same columns and units; image files of
         varying size give an array of the size that the networks work at.
         """
-        return self._answer(X, "reconstruct")
+        return self._answer(X, condition, "reconstruct")
 
-    def embed(self, X: Any) -> Floats:
+    def embed(self, X: Any, *, condition: Any = None) -> Floats:
         """Return the latent vectors, shape (n, latent_dim)."""
-        return cast("Floats", self._answer(X, "embed"))
+        return cast("Floats", self._answer(X, condition, "embed"))
 
-    def source(self, data: Any, **how: Any) -> inputs.Source:
+    def source(self, data: Any, *, condition: Any = None, **how: Any) -> inputs.Source:
         """Open `data` as this fitted detector reads it.
 
         Parameters
         ----------
         data : as in `fit`
             What to read.
+        condition : as in `fit`
+            The known context of the samples.
         **how
             `label`, `pattern` and `skip_bad` of :func:`oddgan.inputs.open_source`.
         """
         check_is_fitted(self)
-        texts = getattr(self.codec_, "text_columns", ())
-        return inputs.open_source(data, channels=self.channels, text_columns=texts, **how)
+        return open_to_answer(self, data, condition, **how)
 
     def answer_chunks(
         self, source: inputs.Source, question: Question = "anomaly_score"
@@ -187,7 +204,7 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             "explain": lambda found: codec.per_column(found[""]),
             "reconstruct": lambda found: codec.decode(found[""]),
         }.get(question, lambda found: as_floats(found[""]))
-        return answers(nets, codec, source, compute, convert)
+        return answers(nets, self._encoding, source, compute, convert)
 
     # --------------------------------------------------------------------------------- inside
 
@@ -196,39 +213,20 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             return score.total
         return score.combined(self.part_scale_.apply(score.parts))
 
-    def _open(self, X: Any, *, reset: bool) -> inputs.Source:
-        if isinstance(X, inputs.Source):
-            source = X
-        elif reset:
-            source = inputs.open_source(X, channels=self.channels)
-        else:
-            source = self.source(X)
-        if not reset and source.kind != self.codec_.kind:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on a kind of data called "
-                f"{self.codec_.kind!r} but is given the kind {source.kind!r}"
-            )
-        if source.kind == "table":
-            self._check_columns(X, source, reset)
-        return source
+    @property
+    def _encoding(self) -> Encoding:
+        return Encoding(self.codec_, self.condition_codec_)
 
-    def _check_columns(self, X: Any, source: inputs.Source, reset: bool) -> None:
-        """Let scikit-learn note, or check, number and names of the columns."""
-        if isinstance(X, str | PathLike | inputs.Source):
-            if not reset:
-                return  # the columns of files are found by name, in any order
-            X = (
-                pd.DataFrame(columns=source.columns)
-                if source.columns
-                else next(source.chunks(1))[1]
-            )
-        validate_data(self, X, reset=reset, skip_check_array=True)
-
-    def _answer(self, X: Any, question: Question) -> Any:
+    def _answer(self, X: Any, condition: Any, question: Question) -> Any:
         check_is_fitted(self)
         if isinstance(X, Iterator):
-            return joined([self._answer(chunk, question) for chunk in X])
-        return self._all(self._open(X, reset=False), question)
+            if condition is not None:
+                raise ValueError(
+                    "chunks have their condition in columns of their own: give chunks that are "
+                    "frames, or ask chunk by chunk"
+                )
+            return joined([self._answer(chunk, None, question) for chunk in X])
+        return self._all(self.source(X, condition=condition), question)
 
     def _all(self, source: inputs.Source, question: Question) -> Any:
         """Ask about every sample of `source`; fit and all answers come through here."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from oddgan import inputs, training
 from oddgan.networks import use_generator
 
+from ._encoding import Encoding, fit_encoding
+
 if TYPE_CHECKING:
     from ._base import Detector
 
@@ -28,8 +30,8 @@ class Fit:
 
     Attributes
     ----------
-    codec : inputs.Codec
-        How samples are encoded, learnt on the training rows.
+    encoding : Encoding
+        How samples, and their context, are encoded, learnt on the training rows.
     networks : dict of str to nn.Module
         The trained networks, in evaluation mode.
     history : list of dict
@@ -40,7 +42,7 @@ class Fit:
         The file to remove when all is done.
     """
 
-    codec: inputs.Codec
+    encoding: Encoding
     networks: dict[str, nn.Module]
     history: list[dict[str, float]]
     held_out: inputs.Source
@@ -52,16 +54,17 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     fabric = training.make_fabric(detector.device, detector.precision)
     split, order, weights, noise = _seeds(detector.random_state, 4)
     train, held_out = _hold_out(source, detector.calibration_fraction, split)
-    codec = _fit_codec(detector, train, split)
+    encoding = _fit_encoding(detector, train, split)
+    codec = encoding.samples
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
     for index, raw in held_out.chunks(_READ[held_out.kind]):
-        codec.encode(raw, held_out.called(index))
-    networks = detector._build(codec, torch.Generator().manual_seed(weights))
+        encoding.encode(held_out, index, raw)
+    networks = detector._build(codec, encoding.n_context, torch.Generator().manual_seed(weights))
     if detector.closed_form:
-        detector._solve(networks, _encoded(train, codec))
+        detector._solve(networks, encoding.joint_rows(train, _READ[train.kind]))
         networks = {role: net.to(fabric.device).eval() for role, net in networks.items()}
-        return Fit(codec, networks, [], held_out, None)
-    rows = _rows(detector, train, codec, fabric.device, order)
+        return Fit(encoding, networks, [], held_out, None)
+    rows = _rows(detector, train, encoding, fabric.device, order)
     generator = torch.Generator(fabric.device).manual_seed(noise)
     for network in networks.values():
         network.to(fabric.device)
@@ -70,7 +73,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     trainer = training.Trainer(
         networks,
         {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
-        [getattr(detector, name) for name in detector._stages],
+        [encoding.stage(getattr(detector, name)) for name in detector._stages],
         rows,
         training.Settings(
             n_rounds=_n_rounds(detector, rows.batches_per_epoch),
@@ -86,7 +89,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     networks = trainer.run()
     for network in networks.values():
         use_generator(network, None)
-    return Fit(codec, networks, trainer.history, held_out, trainer.checkpoint)
+    return Fit(encoding, networks, trainer.history, held_out, trainer.checkpoint)
 
 
 def _seeds(random_state: object, n: int) -> list[int]:
@@ -113,59 +116,49 @@ def _hold_out(
     return inputs.Subset(source, ~held), inputs.Subset(source, held)
 
 
-def _fit_codec(detector: "Detector", train: inputs.Source, seed: int) -> inputs.Codec:
+def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
     n, most = train.count(), _SAMPLE[train.kind]
     if n > most:
         drawn = np.zeros(n, dtype=bool)
         drawn[np.random.default_rng([seed, 1]).permutation(n)[:most]] = True
         train = inputs.Subset(train, drawn)
-    chunks = list(train.chunks(_READ[train.kind]))
-    index = np.concatenate([rows for rows, _ in chunks]) if chunks else np.empty(0, np.int64)
-    return inputs.fit_codec(
-        inputs.concat([raw for _, raw in chunks]),
+    return fit_encoding(
+        train,
+        _READ[train.kind],
         scaling=detector.scaling,
         image_size=detector.image_size,
         channels=detector.channels,
-        rows=train.called(index),
     )
 
 
 def _rows(
     detector: "Detector",
     train: inputs.Source,
-    codec: inputs.Codec,
+    encoding: Encoding,
     device: torch.device,
     seed: int,
 ) -> training.Rows:
     """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
-    n, numbers = train.count(), int(np.prod(codec.shape))
+    n, shape = train.count(), encoding.joint_shape
     batch_size = detector.batch_size * detector._batches_per_round
     stream = detector.stream
     if stream == "auto":
-        stream = n * numbers * 4 > training.memory_budget(device)
+        stream = n * int(np.prod(shape)) * 4 > training.memory_budget(device)
     if not stream:
-        held = torch.empty(n, *codec.shape, device=device)
+        held = torch.empty(n, *shape, device=device)
         n_filled = 0
-        for x in _encoded(train, codec):
+        for x in encoding.joint_rows(train, _READ[train.kind]):
             held[n_filled : n_filled + len(x)] = x.to(device)
             n_filled += len(x)
         return training.DeviceRows(held[:n_filled], batch_size, seed)
 
     def read(rng: np.random.Generator) -> Iterator[Tensor]:
-        return _encoded(train, codec, rng)
+        return encoding.joint_rows(train, _READ[train.kind], rng)
 
     # One pass before the first epoch finds a bad row now, and not after hours of training.
     n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
     buffer = 4 * _READ[train.kind]
     return training.StreamedRows(read, n_readable, batch_size, seed, device, buffer)
-
-
-def _encoded(
-    source: inputs.Source, codec: inputs.Codec, order: np.random.Generator | None = None
-) -> Iterator[Tensor]:
-    """Yield all samples once, encoded, in chunks."""
-    for index, raw in source.chunks(_READ[source.kind], order):
-        yield codec.encode(raw, source.called(index))
 
 
 def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:

@@ -190,7 +190,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         with torch.device("meta"):
             networks = self._networks(self._spec(codec))
             if n_condition:
-                condition_layers(nn.ModuleDict(networks), n_condition)
+                held = nn.ModuleDict(networks)
+                condition_layers(held, n_condition)
+                networks = dict(held.items())
         if generator:
             for network in networks.values():
                 initialise(network, self._initialisation[codec.kind], generator)

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddgan import inputs
+from oddgan.networks import given
+
+from ._encoding import Encoding
 
 #: Samples that are read together, and numbers that go through the networks together: what
 #: bounds the memory of scoring.
@@ -54,7 +57,7 @@ def joined(chunks: Sequence[Any]) -> Any:
 
 def answers(
     networks: Mapping[str, nn.Module],
-    codec: inputs.Codec,
+    encoding: Encoding,
     source: inputs.Source,
     compute: Compute,
     convert: Callable[[Answer], Any],
@@ -65,32 +68,40 @@ def answers(
     ----------
     networks : mapping of str to nn.Module
         What `compute` uses; put into evaluation mode.
-    codec : inputs.Codec
-        Turns raw samples into tensors.
+    encoding : Encoding
+        Turns raw samples, and their context, into tensors.
     source : inputs.Source
         The samples.
     compute : callable
         From n encoded samples to tensors of n results by name; each result is of its own sample
-        alone.
+        alone. The networks are given the context.
     convert : callable
         From these results, on the CPU, to what is yielded.
     """
     for index, raw in source.chunks(_READ[source.kind]):
-        x = codec.encode(raw, source.called(index))
-        yield index, convert(_in_batches(networks, x, compute))
+        x, c = encoding.encode(source, index, raw)
+        yield index, convert(_in_batches(networks, x, c, compute))
 
 
 @torch.inference_mode()
-def _in_batches(networks: Mapping[str, nn.Module], x: Tensor, compute: Compute) -> Answer:
+def _in_batches(
+    networks: Mapping[str, nn.Module], x: Tensor, c: Tensor | None, compute: Compute
+) -> Answer:
     for network in networks.values():
         network.eval()
     state = (tensor for net in networks.values() for tensor in net.state_dict().values())
     device = next(state).device
     size = max(1, _COMPUTED // x[0].numel() // _MULTIPLE) * _MULTIPLE
     results: list[Answer] = []
-    for batch in torch.split(x, size):
-        missing = -len(batch) % _MULTIPLE
-        full = torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])])
-        found = compute(full.to(device))
-        results.append({name: values[: len(batch)].cpu() for name, values in found.items()})
+    for start in range(0, len(x), size):
+        batch = slice(start, start + size)
+        with given(None if c is None else _filled(c[batch]).to(device)):
+            found = compute(_filled(x[batch]).to(device))
+        n = len(x[batch])
+        results.append({name: values[:n].cpu() for name, values in found.items()})
     return {name: torch.cat([result[name] for result in results]) for name in results[0]}
+
+
+def _filled(batch: Tensor) -> Tensor:
+    missing = -len(batch) % _MULTIPLE
+    return torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])])

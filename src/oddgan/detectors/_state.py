@@ -19,6 +19,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     """Return what a file must hold of a fitted detector."""
     codec, codec_arrays = detector.codec_.state()
     arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
+    context = detector.condition_codec_
     arrays["calibration_scores"] = detector.calibration_scores_
     for role, network in detector.networks_.items():
         for name, tensor in network.state_dict().items():
@@ -31,6 +32,8 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "detector": type(detector).__name__.lower(),
         "params": {name: _plain(value) for name, value in params.items()},
         "codec": codec,
+        "condition": context.state()[0] if context else None,
+        "condition_columns": list(detector.condition_columns_),
         "history": detector.history_,
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
@@ -64,7 +67,12 @@ def restore(
         params["image_size"] = tuple(params["image_size"])
     detector = detectors[header["detector"]](**params)
     detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
-    detector.networks_ = detector._build(detector.codec_, None)
+    detector.condition_columns_ = header["condition_columns"]
+    detector.condition_codec_ = None
+    if header["condition"]:
+        detector.condition_codec_ = inputs.TableCodec.load(header["condition"])
+    n_context = detector._encoding.n_context
+    detector.networks_ = detector._build(detector.codec_, n_context, None)
     place = training.make_fabric(detector.device, "32-true").device
     for role, network in detector.networks_.items():
         weights = _below(f"networks/{role}/", arrays)

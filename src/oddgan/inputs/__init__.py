@@ -12,7 +12,8 @@ the model, turns raw chunks into float32 tensors for the networks, and back::
 
 Sources (`open_source`)
     ``kind``, ``names``, ``columns``, ``shuffles``, ``skipped``; ``count()``, ``chunks(size,
-    order)``, ``labels()``. A `Subset` is some rows of one, such as those held out.
+    order)``, ``labels()``, ``condition(rows)``. A `Subset` is some rows of one, such as those held
+    out; `with_condition` gives the samples of one a known context.
 Raw chunks (`Raw`)
     A 2-D array or an Arrow table; a 3-D or 4-D array of images, or a list of images of varying
     size. `select` and `concat` take rows of one and join several.
@@ -27,6 +28,7 @@ file, or the column and the row, counted from 0.
 
 from ._codec import Codec, fit_codec, load_codec
 from ._columns import Block, Column
+from ._condition import with_condition
 from ._image_codec import ImageCodec
 from ._open import open_source
 from ._raw import Raw, concat, select
@@ -48,4 +50,5 @@ __all__ = [
     "load_codec",
     "open_source",
     "select",
+    "with_condition",
 ]

@@ -1,7 +1,7 @@
 """What every source offers, and the source that lives in memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +26,10 @@ class Source(ABC):
         Column names of a table; None for bare arrays and images.
     shuffles : bool
         Whether `chunks` can follow a random order (a CSV file can only be read front to back).
+    has_condition : bool
+        Whether the samples have a known context (see `with_condition`).
+    condition_columns : sequence of str
+        Columns of the table that are this context, and no part of the samples.
     skipped : list of (str, str)
         Files left out by ``skip_bad`` so far, with the reason. It grows while chunks are read.
     """
@@ -34,6 +38,8 @@ class Source(ABC):
     names: list[str] | None = None
     columns: list[str] | None = None
     shuffles: bool = True
+    has_condition: bool = False
+    condition_columns: Sequence[str] = ()
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -79,6 +85,10 @@ class Source(ABC):
 
     def labels(self) -> Array | None:
         """Return the column set aside by ``label=`` in the order of the source, or None."""
+        return None
+
+    def condition(self, rows: NDArray[np.int64]) -> Raw | None:
+        """Return the known context of these samples (see `with_condition`), or None."""
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ._raw import Array
+from ._raw import Array, Raw
 from ._source import Chunk, Source
 
 
@@ -31,6 +31,8 @@ class Subset(Source):
         self.names = source.names
         self.columns = source.columns
         self.shuffles = source.shuffles
+        self.has_condition = source.has_condition
+        self.condition_columns = source.condition_columns
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -50,3 +52,7 @@ class Subset(Source):
         """Return the values set aside by ``label=``, or None."""
         labels = self.source.labels()
         return None if labels is None else labels[self.keep]
+
+    def condition(self, rows: NDArray[np.int64]) -> Raw | None:
+        """Return the known context of these samples, or None."""
+        return self.source.condition(rows)

@@ -3,8 +3,9 @@
 A detector says which role it needs and for what shape; a shape ``(d,)`` is an encoded table
 row and gets a dense body, a shape ``(c, h, w)`` is an image and gets a convolutional one of the
 `family` asked for: "egbad" (:mod:`.image`; at 28 x 28 pixels and at 121 columns those of the EGBAD
-paper's official code, Zenati et al. 2018) or "dcgan" (:mod:`.dcgan`; at 32 x 32 and 64 x 64 pixels
-those of GANomaly's). Other sizes follow the same rules. Dense bodies are of one family.
+paper's official code, Zenati et al. 2018), "dcgan" (:mod:`.dcgan`; at 32 x 32 and 64 x 64 pixels
+those of GANomaly's) or "residual" (:mod:`.residual`; at 64 x 64 pixels those of f-AnoGAN's). Other
+sizes follow the same rules. Dense bodies are of one family.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from typing import Literal, Protocol
 
 from torch import nn
 
-from . import dcgan, image, table
+from . import dcgan, image, pairs, residual, table, unet
 from ._blocks import Dropout, LatentDraws, Noise, use_generator
 from ._condition import condition_layers, current_condition, given, given_rows
 from ._initialise import Scheme, initialise
 from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
+from .unet import UNet
 
 __all__ = [
     "Decoder",
@@ -27,7 +29,9 @@ __all__ = [
     "LatentDraws",
     "Noise",
     "Scheme",
+    "UNet",
     "condition_layers",
+    "critic",
     "current_condition",
     "discriminator",
     "encoder",
@@ -36,10 +40,11 @@ __all__ = [
     "given_rows",
     "initialise",
     "joint_discriminator",
+    "u_net",
     "use_generator",
 ]
 
-Family = Literal["egbad", "dcgan"]
+Family = Literal["egbad", "dcgan", "residual"]
 
 
 class _Bodies(Protocol):
@@ -52,7 +57,7 @@ class _Bodies(Protocol):
     def discriminator(self, shape: Sequence[int], *, width: int) -> Discriminator: ...
 
 
-_IMAGE: dict[Family, _Bodies] = {"egbad": image, "dcgan": dcgan}
+_IMAGE: dict[Family, _Bodies] = {"egbad": image, "dcgan": dcgan, "residual": residual}
 
 
 def encoder(
@@ -73,7 +78,7 @@ def encoder(
     width : int or None
         Units of the hidden layer (table) or channels of the first strided convolution (image);
         None is 64, as in both codes.
-    family : {"egbad", "dcgan"}
+    family : {"egbad", "dcgan", "residual"}
         Whose layers, for images.
     """
     if len(shape) == 1:
@@ -125,6 +130,21 @@ def discriminator(
     return _IMAGE[family].discriminator(shape, width=width or 64)
 
 
+def critic(shape: Sequence[int], *, width: int | None = None) -> Discriminator:
+    """Critic of samples for WGAN-GP: nothing in it is drawn, and nothing mixes samples.
+
+    Parameters
+    ----------
+    shape : (d,) or (c, h, w)
+        Shape of one encoded sample; images get residual blocks (:mod:`.residual`).
+    width : int or None
+        As in :func:`encoder`.
+    """
+    if len(shape) == 1:
+        return residual.dense_critic(shape[0], width=width or 64)
+    return residual.discriminator(shape, width=width or 64)
+
+
 def joint_discriminator(
     shape: Sequence[int], latent_dim: int, *, width: int | None = None
 ) -> JointDiscriminator:
@@ -142,3 +162,20 @@ def joint_discriminator(
     if len(shape) == 1:
         return table.joint_discriminator(shape[0], latent_dim, width=width or 64)
     return image.joint_discriminator(shape, latent_dim, width=width or 64)
+
+
+def u_net(shape: Sequence[int], latent_dim: int, *, width: int | None = None) -> UNet:
+    """U-shaped network with skips, from samples of `shape` to such samples and their latents.
+
+    Parameters
+    ----------
+    shape : (d,) or (c, h, w)
+        Shape of one encoded sample.
+    latent_dim : int
+        Size of the narrowest layer.
+    width : int or None
+        As in :func:`encoder`.
+    """
+    if len(shape) == 1:
+        return unet.table(shape[0], latent_dim, width=width or 64)
+    return unet.image(shape, latent_dim, width=width or 64)

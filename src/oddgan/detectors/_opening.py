@@ -1,0 +1,67 @@
+"""From what a user gives to the source that a detector reads: samples and their known context."""
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from oddgan import inputs
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+
+def open_to_fit(detector: "Detector", X: Any, condition: Any) -> inputs.Source:
+    """Open training data, and note its columns and which of them are the context."""
+    source = (
+        X if isinstance(X, inputs.Source) else inputs.open_source(X, channels=detector.channels)
+    )
+    if condition is not None:
+        source = inputs.with_condition(source, condition)
+    if source.has_condition and not detector.conditional:
+        raise ValueError(f"{type(detector).__name__} takes no condition")
+    detector.condition_columns_ = source.condition_columns
+    _check_columns(detector, X, source, reset=True)
+    return source
+
+
+def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> inputs.Source:
+    """Open data as a fitted detector reads it, and check that it is of the same kind."""
+    source: inputs.Source = X
+    if not isinstance(X, inputs.Source):
+        codecs = (detector.codec_, detector.condition_codec_)
+        texts = [name for codec in codecs for name in getattr(codec, "text_columns", ())]
+        source = inputs.open_source(X, channels=detector.channels, text_columns=texts, **how)
+    name = type(detector).__name__
+    if source.kind != detector.codec_.kind:
+        raise ValueError(
+            f"{name} was fitted on a kind of data called {detector.codec_.kind!r} but is given "
+            f"the kind {source.kind!r}"
+        )
+    if detector.condition_codec_ is None:
+        if condition is not None or source.has_condition:
+            raise ValueError(f"this {name} was fitted without a condition, but is given one")
+    elif not source.has_condition:
+        columns = detector.condition_columns_
+        if condition is None and columns and set(columns) <= set(source.columns or ()):
+            condition = columns
+        if condition is None:
+            of = f" ({', '.join(columns)})" if columns else ""
+            raise ValueError(
+                f"this {name} was fitted with a condition{of}: give it for new samples"
+            )
+        source = inputs.with_condition(source, condition, like=detector.condition_codec_)
+    _check_columns(detector, X, source, reset=False)
+    return source
+
+
+def _check_columns(detector: "Detector", X: Any, source: inputs.Source, *, reset: bool) -> None:
+    """Let scikit-learn note, or check, number and names of the columns of a table."""
+    if source.kind != "table":
+        return
+    if isinstance(X, str | PathLike | inputs.Source) or source.condition_columns:
+        if not reset and isinstance(X, str | PathLike | inputs.Source):
+            return  # the columns of files are found by name, in any order
+        X = pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]
+    validate_data(detector, X, reset=reset, skip_check_array=True)
