@@ -89,6 +89,8 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     networks = trainer.run()
     for network in networks.values():
         use_generator(network, None)
+    with torch.no_grad():
+        detector._finish(networks, encoding.given_rows(train, _READ[train.kind], fabric.device))
     return Fit(encoding, networks, trainer.history, held_out, trainer.checkpoint)
 
 

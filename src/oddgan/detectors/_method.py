@@ -156,6 +156,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         """Fill the weights of a `closed_form` method from all training samples, in chunks."""
         raise NotImplementedError
 
+    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+        """Fill what the trained `nets` are to know of all training samples, given in chunks."""
+
     @abstractmethod
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
         """Return the scores of samples `x`; the networks are in evaluation mode."""

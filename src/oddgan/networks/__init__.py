@@ -15,7 +15,7 @@ from torch import nn
 
 from . import dcgan, image, pairs, residual, table, unet
 from ._blocks import Dropout, LatentDraws, Noise, use_generator
-from ._condition import condition_layers, current_condition, given, given_rows
+from ._condition import bare, condition_layers, current_condition, given, given_rows
 from ._initialise import Scheme, initialise
 from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
@@ -30,6 +30,7 @@ __all__ = [
     "Noise",
     "Scheme",
     "UNet",
+    "bare",
     "condition_layers",
     "critic",
     "current_condition",

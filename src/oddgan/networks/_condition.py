@@ -69,6 +69,11 @@ class Conditioned(nn.Module):
         return out + shift[(..., *[None] * (out.ndim - 2))]
 
 
+def bare(layer: nn.Module) -> nn.Module:
+    """Return the layer itself of one that may have a context: where its weights are."""
+    return layer.layer if isinstance(layer, Conditioned) else layer
+
+
 def condition_layers(module: nn.Module, n_condition: int) -> None:
     """Give every linear and convolutional layer below `module` the context, in place."""
     for name, child in module.named_children():

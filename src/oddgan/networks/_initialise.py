@@ -44,9 +44,12 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
     """
     module.to_empty(device="cpu")
     for layer in module.modules():
-        if not [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]:
+        own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+        if not own and not parametrize.is_parametrized(layer):
             continue
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(layer, Drawn):
+            layer.draw(generator)
+        elif isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             _draw_weights(layer, scheme, generator)
         elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm):
             layer.reset_parameters()
@@ -55,8 +58,6 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
         elif isinstance(layer, _SpectralNorm):
             for vector in (layer._u, layer._v):  # estimates of the first singular vectors
                 vector.copy_(F.normalize(vector.normal_(generator=generator), dim=0))
-        elif isinstance(layer, Drawn):
-            layer.draw(generator)
         elif not isinstance(layer, parametrize.ParametrizationList):  # drawn with its layer
             raise TypeError(f"no initialisation known for the layer {type(layer).__name__}")
 
