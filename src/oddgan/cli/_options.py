@@ -18,5 +18,12 @@ Anomaly = Annotated[
 Normal = Annotated[str | None, typer.Option(help="The only normal class; all others are odd.")]
 Pattern = Annotated[str | None, typer.Option(help='Which files of a folder, for example "*.jpg".')]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out, and list, broken images.")]
+Condition = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Known context: a column of the table (may be repeated), or a CSV or Parquet file "
+        "with a row for each sample (for images with a column `sample` naming them).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -34,6 +34,8 @@ class How:
         Which files of a folder.
     skip_bad : bool
         Whether to leave out images that cannot be read.
+    condition : list of str or None
+        Columns, or a file, with the known context of the samples.
     """
 
     label: str | None = None
@@ -43,11 +45,18 @@ class How:
     split_seed: int = 0
     pattern: str | None = None
     skip_bad: bool = False
+    condition: list[str] | None = None
 
     @property
     def reading(self) -> dict[str, Any]:
         """What `inputs.open_source` takes."""
         return {"label": self.label, "pattern": self.pattern, "skip_bad": self.skip_bad}
+
+    @property
+    def known(self) -> list[str] | str | None:
+        """What `inputs.with_condition` takes."""
+        several = self.condition and len(self.condition) > 1
+        return self.condition if several or not self.condition else self.condition[0]
 
     def filled_from(self, origin: Mapping[str, Any]) -> "How":
         """Return these options, and where they say nothing those a model was fitted with."""
@@ -97,6 +106,9 @@ class Data:
             raise ValueError("baselines need every file: use --no-baselines with --skip-bad")
         if isinstance(raw, pa.Table):
             X = raw.to_pandas()
+            known = self.source.condition(np.arange(len(X)))
+            if isinstance(known, pa.Table):  # no secret from those without networks
+                X = pd.concat([X, known.to_pandas()], axis=1)
         elif isinstance(raw, list):
             X = codec.encode(raw).numpy()
         else:
@@ -104,20 +116,26 @@ class Data:
         return replace(self.dataset, X=X)
 
 
-def open_data(text: str, how: How, opener: Open = inputs.open_source) -> Data:
+def open_samples(what: Any, *, condition: Any = None, **reading: Any) -> inputs.Source:
+    """Open samples to train on, with the context that is known of them, if any."""
+    source = inputs.open_source(what, **reading)
+    return source if condition is None else inputs.with_condition(source, condition)
+
+
+def open_data(text: str, how: How, opener: Open = open_samples) -> Data:
     """Open DATA: the name of a data set wins over a file of that name (write ``./name``)."""
     names = [info.name for info in datasets.available()]
     if text in names:
         if how.label or how.pattern:
             raise ValueError(f"{text} is a data set with labels of its own: leave out --label")
         named = datasets.load(text)
-        return Data(opener(named.X), named, text)
+        return Data(opener(named.X, condition=how.known), named, text)
     path = Path(text)
     if not path.exists():
         raise ValueError(
             f"{text} is neither a file, nor a folder, nor one of the data sets {', '.join(names)}"
         )
-    source = opener(path, **how.reading)
+    source = opener(path, condition=how.known, **how.reading)
     labels = source.labels()
     if path.is_dir() and (how.anomaly or how.normal):
         labels = np.array([Path(name).parts[0] for name in source.names or []])

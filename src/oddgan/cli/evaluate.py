@@ -11,7 +11,7 @@ from rich.console import Console
 from oddgan import detectors, evaluation, inputs
 from oddgan.detectors import Detector
 
-from ._options import Anomaly, AsJson, DataArgument, Label, Normal, Pattern, SkipBad
+from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
 from .data import How, open_data, test_rows
 from .output import list_skipped, print_json
 
@@ -24,6 +24,7 @@ def evaluate(
     label: Label = None,
     anomaly: Anomaly = None,
     normal: Normal = None,
+    condition: Condition = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     baselines: Annotated[
@@ -37,7 +38,7 @@ def evaluate(
     Where a model was fitted on this very data, its test part is used, and what the options
     leave open is as it was said to `oddgan fit`.
     """
-    given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad)
+    given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
     rows: dict[str, list[evaluation.Metrics]] = {}
     tested: NDArray[np.int64] | None = None
     for path in models:

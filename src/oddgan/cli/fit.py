@@ -2,15 +2,26 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from oddgan import detectors, inputs
+from oddgan import detectors
 
-from ._options import Anomaly, AsJson, DataArgument, Label, Normal, Pattern, Quiet, SkipBad
-from .data import How, open_data, training_rows
+from ._options import (
+    Anomaly,
+    AsJson,
+    Condition,
+    DataArgument,
+    Label,
+    Normal,
+    Pattern,
+    Quiet,
+    SkipBad,
+)
+from .data import How, open_data, open_samples, training_rows
 from .output import list_skipped, messages, print_json, refuse_overwriting
 
 
@@ -26,6 +37,7 @@ def fit(
         typer.Option(min=0.01, max=1, help="Share of a labelled table's normal rows that trains."),
     ] = 0.7,
     split_seed: Annotated[int, typer.Option(help="Which rows train and which test.")] = 0,
+    condition: Condition = None,
     preset: Annotated[str | None, typer.Option(help="Settings by name, e.g. paper-kdd.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -63,11 +75,8 @@ def fit(
             **parse_settings(settings or []),
         },
     )
-    how = How(label, anomaly, normal, train_fraction, split_seed, pattern, skip_bad)
-
-    def opener(what: Any, **reading: Any) -> inputs.Source:
-        return inputs.open_source(what, channels=model.channels, **reading)
-
+    how = How(label, anomaly, normal, train_fraction, split_seed, pattern, skip_bad, condition)
+    opener = partial(open_samples, channels=model.channels)
     source, origin = training_rows(open_data(data, how, opener), how)
     start = time.perf_counter()
     try:
@@ -92,7 +101,7 @@ def fit(
                 "target_fpr": model.target_fpr,
                 "threshold": model.threshold_,
                 "seconds": round(seconds, 2),
-                "losses": model.history_[-1],
+                "losses": model.history_[-1] if model.history_ else {},
                 "skipped": source.skipped,
             }
         )

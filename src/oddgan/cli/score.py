@@ -11,7 +11,7 @@ import typer
 from oddgan import decisions, detectors, inputs
 from oddgan.detectors import Detector
 
-from ._options import AsJson, DataArgument, Label, ModelArgument, Pattern, SkipBad
+from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, SkipBad
 from .data import How, open_data
 from .output import (
     check_path,
@@ -42,6 +42,7 @@ def score(
         Path | None, typer.Option(help="Also write latent vectors: CSV or Parquet.")
     ] = None,
     label: Label = None,
+    condition: Condition = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -58,7 +59,8 @@ def score(
     ):
         check_path(path, (".csv", ".parquet") if tabular else (".npy",))
     refuse_overwriting((out, explain, reconstruct, embed), (model, data))
-    source = open_data(data, How(label, pattern=pattern, skip_bad=skip_bad), fitted.source).source
+    how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    source = open_data(data, how, fitted.source).source
     n = n_flagged = 0
 
     def rows() -> Iterator[pd.DataFrame]:
