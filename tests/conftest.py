@@ -1,10 +1,15 @@
 """What all tests share."""
 
+import copy
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 
 from oddgan import all_detectors
+
+pytest.register_assert_rewrite("checks")
 
 # Two cores are few: a thread pool in every test process would only get in the way.
 torch.set_num_threads(1)
@@ -16,16 +21,14 @@ def detector_class(request):
     return request.param
 
 
-@pytest.fixture
-def table():
-    """Correlated normal rows (300, 4)."""
+def make_table():
+    """Return correlated normal rows (300, 4)."""
     rng = np.random.default_rng(0)
     return rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(300, 4))
 
 
-@pytest.fixture
-def images():
-    """Grey images (120, 8, 10) of one soft blob each, uint8."""
+def make_images():
+    """Return grey images (120, 8, 10) of one soft blob each, uint8."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:8, :10]
     centres = rng.uniform([2, 2], [6, 8], size=(120, 2))[..., None, None]
@@ -33,6 +36,25 @@ def images():
     return (255 * blobs).astype(np.uint8)
 
 
+DATA = {"table": make_table, "image": make_images}
+table = pytest.fixture(make_table, name="table")
+images = pytest.fixture(make_images, name="images")
+
+
 def quick(cls, **params):
     """Return a detector that trains in a fraction of a second."""
     return cls(**{"max_steps": 30, "width": 8, "latent_dim": 4, "random_state": 0, **params})
+
+
+def fitted(cls, kind, **params):
+    """Return a quick detector fitted on ``DATA[kind]()``.
+
+    It is trained once for all who ask for the same, and each gets a copy of its own: what one
+    test does to it, no other sees.
+    """
+    return copy.deepcopy(_fit_once(cls, kind, tuple(sorted(params.items()))))
+
+
+@cache
+def _fit_once(cls, kind, params):
+    return quick(cls, **dict(params)).fit(DATA[kind]())

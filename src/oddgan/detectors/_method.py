@@ -77,7 +77,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         if "__init__" in vars(cls):
             own = vars(cls)["__init__"]
             own.__signature__ = merge_signature(own, Method.__init__, cls.defaults)
-        elif cls.defaults:
+        elif "defaults" in vars(cls):
             raise TypeError(f"{cls.__name__} needs an __init__ to have defaults of its own")
         cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n" + DOCUMENTATION
 
