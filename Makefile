@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Tests run in as many processes as there are cores, each with one thread.
 WORKERS ?= auto
 
-.PHONY: demo test lint types readme check benchmarks clean
+.PHONY: demo test lint types readme pages check benchmarks clean
 
 demo: $(INSTALLED)
 	$(BIN)/oddgan demo
@@ -23,7 +23,11 @@ types: $(INSTALLED)
 
 # Runs the code blocks of the README, and the examples of the docs, as they stand there.
 readme: $(INSTALLED)
-	$(BIN)/python docs/run_blocks.py README.md docs/*.md
+	$(BIN)/python docs/run_blocks.py README.md docs/*.md docs/detectors/*.md
+
+# Writes the pages of docs/detectors, and their pictures, from the detectors.
+pages: $(INSTALLED)
+	$(BIN)/python docs/make_detector_pages.py --pictures
 
 check: test lint types readme
 

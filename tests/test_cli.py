@@ -282,6 +282,25 @@ def test_lists(run):
         assert word in json.dumps(json.loads(out))
 
 
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_list_of_detectors_cuts_nothing_off(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = run("detectors")
+    assert max(map(len, out.splitlines())) <= columns
+    _, as_json, _ = run("detectors", "--json")
+    listed = json.loads(as_json)
+    gap = "\n" + " " * columns + "\n"
+    entries = dict(zip(listed, out.strip().split(gap), strict=True))
+    for name, cls in oddgan.all_detectors().items():
+        first, *words = entries[name].replace(",", " ").split()
+        assert first == name
+        assert words[words.index("scores") + 1 :][:2] == [cls.scores[0], "(default)"]
+        told = [*cls.reference.replace(",", " ").split(), *cls.scores, *cls.presets]
+        assert {*told, *(f"{kind}s" for kind in cls.kinds)} <= {*words}
+        assert listed[name]["inputs"] == list(cls.kinds)
+        assert listed[name]["presets"].keys() == cls.presets.keys()
+
+
 def test_the_demonstration(run, tmp_path, monkeypatch):
     # The full length is for `make demo`.
     monkeypatch.setattr("oddgan.detectors._fitting._n_rounds", lambda *_: 5)

@@ -12,13 +12,14 @@ from .output import print_json
 
 
 def list_detectors(as_json: AsJson = False) -> None:
-    """List the methods, what they score by and where they were published."""
+    """List the methods: what they take and score by, their presets, where they were published."""
     found = detectors.all_detectors()
     if as_json:
         print_json(
             {
                 name: {
                     "reference": cls.reference,
+                    "inputs": cls.kinds,
                     "scores": cls.scores,
                     "presets": cls.presets,
                     "parameters": cls().get_params(),
@@ -27,11 +28,19 @@ def list_detectors(as_json: AsJson = False) -> None:
             }
         )
         return
-    table = Table("detector", "scores (default first)", "presets", "reference", show_lines=True)
+    table = Table.grid("detector", "what", "values", padding=(0, 2))
     for name, cls in found.items():
-        table.add_row(name, "\n".join(cls.scores), "\n".join(cls.presets), cls.reference)
-    table.columns[1].no_wrap = True
-    Console().print(table)
+        rows = {
+            "inputs": [f"{kind}s" for kind in cls.kinds],
+            "scores": [f"{cls.scores[0]} (default)", *cls.scores[1:]],
+            "presets": list(cls.presets),
+        }
+        table.add_row(name, "from", cls.reference)
+        for what, values in rows.items():
+            if values:
+                table.add_row("", what, ", ".join(values))
+        table.add_row()
+    Console(highlight=False).print(table)
 
 
 def list_datasets(as_json: AsJson = False) -> None:

@@ -67,9 +67,9 @@ class EGBAD(Detector):
     that of the VAE, .51, though below that of PCA, .68.
 
     Do not use it when one training run has to be relied on. Nothing in the objective ties
-    G(E(x)) to x, and runs differ by no more than their seed: on KDD99 three of them flagged with
-    an F1 of .71 to .92, where one raw column reaches .93. Nor use it when odd samples are simpler
-    than normal ones: they leave less to get wrong, and so score lower.
+    G(E(x)) to x, and runs that differ in their seed alone differ much: on KDD99 three of them
+    flagged with an F1 of .71 to .92, where one raw column reaches .93. Nor use it when odd samples
+    are simpler than normal ones: they leave less to get wrong, and so score lower.
 
     References
     ----------

@@ -70,6 +70,7 @@ class VAE(Detector):
     References
     ----------
     D. P. Kingma, M. Welling. Auto-Encoding Variational Bayes. arXiv 1312.6114, 2013.
+
     J. An, S. Cho. Variational Autoencoder based Anomaly Detection using Reconstruction
     Probability. SNU Data Mining Center, 2015.
 
