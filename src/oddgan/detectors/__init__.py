@@ -6,7 +6,11 @@ from oddgan import persistence as _persistence
 
 from . import _state
 from ._base import Detector as Detector
+from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
+from .autoencoder import Autoencoder as Autoencoder
 from .egbad import EGBAD as EGBAD
+from .ganomaly import GANomaly as GANomaly
+from .skip_ganomaly import SkipGANomaly as SkipGANomaly
 from .vae import VAE as VAE
 
 

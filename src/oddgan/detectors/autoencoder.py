@@ -1,0 +1,125 @@
+"""Autoencoder: reconstruction through a narrow layer (Hinton and Salakhutdinov 2006)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any, ClassVar, Literal, Unpack
+
+from sklearn.utils._param_validation import StrOptions
+from torch import Tensor, nn
+
+from oddgan import inputs, networks
+from oddgan.scores import Score
+from oddgan.training import Loss
+
+from ._base import Detector
+from ._method import Spec
+from ._options import SharedParams
+
+
+class Autoencoder(Detector):
+    r"""A plain autoencoder: what does not pass through the narrow layer is odd.
+
+    An encoder E and a decoder G minimise
+
+    .. math::
+        L = \mathbb{E}_x \lVert x - G(E(x)) \rVert_2^2,
+
+    and the same squared error of a sample, summed over its pixels or columns, is its anomaly
+    score.
+
+    Parameters
+    ----------
+    score : {"l2", "l1"}, default="l2"
+        What the anomaly score is:
+
+        - "l2": || x - G(E(x)) ||_2^2, what is minimised;
+        - "l1": || x - G(E(x)) ||_1, less of a single column or pixel that is far off.
+    hidden : {"nonlinear", "linear"}, default="nonlinear"
+        What E and G are: the networks below, or one linear layer each. At its minimum the linear
+        one reconstructs as the first `latent_dim` principal components do (Bourlard and Kamp
+        1988), though its own axes are neither those components nor in their order.
+    **options
+        See Other Parameters. `latent_dim` is 200 for images; for tables it is half the number of
+        encoded columns, at most 32. `learning_rate` is 1e-3 by default for images too.
+
+    Notes
+    -----
+    Networks are those of EGBAD's official code, E and G alone; no paper fixes them. There is no
+    adversary, no noise and no prior: what GANs and the :class:`VAE` add is to be measured
+    against this.
+
+    Use it when a first answer is wanted from a network: it is quick, it has nothing that can
+    collapse, its reconstructions can be looked at and `explain` adds up to the score.
+
+    Do not use it when anomalies are made of what normal samples are made of (a blank or simpler
+    image, a value between two clusters): they are reconstructed as well or better. With a
+    `latent_dim` as large as the number of columns nothing forces it to err at all; and where a
+    linear map would do, :class:`PCAReconstruction` is exact and needs no training.
+
+    References
+    ----------
+    G. E. Hinton, R. R. Salakhutdinov. Reducing the Dimensionality of Data with Neural Networks.
+    Science 313, 2006.
+    H. Bourlard, Y. Kamp. Auto-Association by Multilayer Perceptrons and Singular Value
+    Decomposition. Biological Cybernetics 59, 1988.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oddgan import Autoencoder
+    >>> X = np.random.default_rng(0).normal(size=(500, 1)) * [1.0, 2.0, 3.0]
+    >>> detector = Autoencoder(random_state=0).fit(X)
+    >>> detector.predict([[1.0, 2.0, 3.0], [1.0, -2.0, 3.0]])
+    array([ 1, -1])
+    """
+
+    reference = "Hinton and Salakhutdinov 2006, Science 313"
+    scores = ("l2", "l1")
+    _betas = (0.9, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Detector._parameter_constraints,
+        "score": [StrOptions(set(scores))],
+        "hidden": [StrOptions({"nonlinear", "linear"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        score: str = "l2",
+        hidden: Literal["nonlinear", "linear"] = "nonlinear",
+        **options: Unpack[SharedParams],
+    ) -> None:
+        super().__init__(**options)
+        self.score = score
+        self.hidden = hidden
+
+    def _spec(self, codec: inputs.Codec) -> Spec:
+        spec = super()._spec(codec)
+        if self.latent_dim is None and spec.kind == "table":
+            narrow = max(1, min(spec.latent_dim, spec.shape[0] // 2))
+            return replace(spec, latent_dim=narrow)
+        return spec
+
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
+        if self.hidden == "nonlinear":
+            return {
+                "encoder": networks.encoder(shape, latent_dim, width=width),
+                "generator": networks.generator(shape, latent_dim, width=width),
+            }
+        n = prod(shape)
+        return {
+            "encoder": nn.Sequential(nn.Flatten(), nn.Linear(n, latent_dim)),
+            "generator": nn.Sequential(nn.Linear(latent_dim, n), nn.Unflatten(1, shape)),
+        }
+
+    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        squared = (x - self._reconstruct(nets, x)).square()
+        yield Loss("reconstruction", squared.flatten(1).sum(1).mean(), ("encoder", "generator"))
+
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        difference = x - self._reconstruct(nets, x)
+        residual = difference.square() if self.score == "l2" else difference.abs()
+        return Score({self.score: residual.flatten(1).sum(1)}, residual)
