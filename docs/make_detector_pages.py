@@ -162,8 +162,11 @@ def page(name: str, cls: type[Detector]) -> str:
 
 def example(name: str, cls: type[Detector]) -> str:
     """Return the example of a page: in Python with its picture, and on the command line."""
-    maps = "" if "explain" in cls.unavailable else " --explain maps.npy"
     table = "\n".join(NumpyDocString(inspect.getdoc(cls) or "")["Examples"])
+    on_table = f"```pycon\n{table}\n```"
+    if "image" not in cls.kinds:
+        return f"## Example\n\n{on_table}"
+    maps = "" if "explain" in cls.unavailable else " --explain maps.npy"
     return f"""\
 ## Example
 
@@ -185,9 +188,7 @@ The same on the command line, with the files that the example wrote:
 
 On a table:
 
-```pycon
-{table}
-```"""
+{on_table}"""
 
 
 def example_code(cls: type[Detector]) -> str:
@@ -208,7 +209,7 @@ def parameters(doc: NumpyDocString, cls: type[Detector]) -> str:
     signature = inspect.signature(cls)
     described = [p for p in doc["Parameters"] if not p.name.startswith("*")]
     own = [n for n in signature.parameters if n not in inspect.signature(Detector).parameters]
-    if missing := set(own) - {p.name for p in described}:
+    if missing := set(own) - {name for p in described for name in names(p)}:
         raise ValueError(f"{cls.__name__}: the docstring does not say what {missing} are")
     rest = [p for p in doc["Parameters"] if p.name.startswith("*")]
     said = " ".join(line for p in rest for line in p.desc).removeprefix("See Other Parameters.")
@@ -261,12 +262,18 @@ def written(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+def names(parameter: Parameter) -> list[str]:
+    """Return the names that share one description."""
+    return parameter.name.split(", ")
+
+
 def item(parameter: Parameter, signature: inspect.Signature | None = None) -> str:
     """Return a parameter or an attribute as an item of a list."""
     kind = f"`{parameter.type.partition(', default')[0]}`"
-    default = ""
-    if signature:
-        default = f", default `{written(signature.parameters[parameter.name].default)}`"
+    defaults = (
+        [written(signature.parameters[n].default) for n in names(parameter)] if signature else []
+    )
+    default = f", default `{', '.join(defaults)}`" if defaults else ""
     text = indent(markdown(parameter.desc), "  ")
     return f"- **`{parameter.name}`** ({kind}{default})  \n{text}"
 
@@ -334,7 +341,9 @@ def with_links(text: str) -> str:
 
 
 def draw(name: str, cls: type[Detector]) -> None:
-    """Run the example of a page and draw what it computed."""
+    """Run the example of a page, if it is one of images, and draw what it computed."""
+    if "image" not in cls.kinds:
+        return
     import matplotlib as mpl
 
     mpl.use("Agg")
