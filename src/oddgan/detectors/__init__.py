@@ -8,8 +8,12 @@ from . import _state
 from ._base import Detector as Detector
 from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
 from .autoencoder import Autoencoder as Autoencoder
+from .dagmm import DAGMM as DAGMM
+from .dsebm import DSEBM as DSEBM
 from .egbad import EGBAD as EGBAD
 from .ganomaly import GANomaly as GANomaly
+from .mogaal import MOGAAL as MOGAAL
+from .pca import PCAReconstruction as PCAReconstruction
 from .skip_ganomaly import SkipGANomaly as SkipGANomaly
 from .vae import VAE as VAE
 

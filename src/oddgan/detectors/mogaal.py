@@ -1,0 +1,252 @@
+"""MOGAAL: generative adversarial active learning with several generators (Liu et al. 2019)."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from numbers import Integral, Real
+from typing import Any, ClassVar, Unpack, cast
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from oddgan.networks import Discriminator, Noise, bare, given_rows
+from oddgan.scores import Score, binary_cross_entropy
+from oddgan.training import Loss
+
+from ._base import Detector
+from ._method import Spec
+from ._options import SharedParams
+
+SLOPE = 0.1  # of the discriminator's leaky ReLU
+
+
+class MOGAAL(Detector):
+    r"""Multiple-objective generative adversarial active learning: generators make the outliers.
+
+    k sub-generators G_i begin with outliers spread evenly over the data's range and draw them
+    closer to the data, where they inform; a discriminator D of data and outliers becomes the
+    detector:
+
+    .. math::
+        \max_D \; \tfrac12 \, \mathbb{E}_x[\log D(x)]
+        + \tfrac12 \, \mathbb{E}_{i,u}[\log(1 - D(G_i(u)))], \qquad u \sim U[0, 1]^d,
+
+    .. math::
+        \min_{G_i} \; -\mathbb{E}_u[T_i \log D(G_i(u)) + (1 - T_i) \log(1 - D(G_i(u)))].
+
+    The targets T_i are the (i / k)-quantiles of D on the data, i = 0 ... k - 1, so that each
+    sub-generator goes to a part of the data of its own. With `k` = 1 the method is SO-GAAL, and
+    the target is 1. The anomaly score is 1 - D(x), or in the same order, with d the logit of D,
+    -d(x).
+
+    Parameters
+    ----------
+    score : {"logit", "probability"}, default="logit"
+        What the anomaly score is:
+
+        - "logit": -d(x), which tells samples apart where D rounds to 0 or 1;
+        - "probability": 1 - D(x), as published.
+    k : int, default=10
+        Number of sub-generators.
+    rate_ratio : float, default=0.01
+        Learning rate of the generators, as a multiple of `learning_rate`, which is D's.
+    **options
+        See Other Parameters. `width` is the number of D's hidden units; None is 64, or twice the
+        number of inputs if that is more, as a layer of no more units than inputs cannot close
+        around the data. `latent_dim` has no effect. `learning_rate` is that of stochastic
+        gradient descent with momentum 0.9, 0.01 by default. The generators learn in the first of
+        three stages, and D goes on alone through the other two; `epochs`, `min_steps` and
+        `max_steps` count for each stage, so `epochs` is the released code's `stop_epochs`.
+
+    Notes
+    -----
+    This is the unsupervised one of the detectors: the data may hold anomalies. They are few, so D
+    cannot afford to call the places where they lie normal. Ask for the scores of the very rows
+    that you fit; the threshold and the p-values, made for normal training rows, then count
+    the anomalies among the held-out rows as normal.
+
+    Networks are the released code's: D one hidden layer, each G_i two dense layers of d units
+    that begin as the identity; images are flattened. Differences, each with its reason: D's
+    layer is a leaky ReLU, as D is constant where all ReLUs are off, and has the units said
+    above in place of the square root of the number of rows; the last layer of G_i is linear, as a
+    ReLU could make no negative value; u = 0 and 1 stand for the smallest and the largest value of
+    a column in the batch, so that data need not lie in [0, 1]; the quantiles are those of the
+    batch, not of all data after every batch; every sub-generator makes at least one sample of a
+    batch, however small. As there, G_i makes k - i parts of the outliers that D sees, and is
+    trained on a full batch; the learning rates do not decay by 1e-6 a round.
+
+    `explain` gives | x_j dd / dx_j |, which is what column j adds to the logit if D is linear
+    around x, without the sign.
+
+    Use it when there are no labels and no clean set, columns are numbers, and you want the odd
+    rows of one table.
+
+    Do not use it when you have clean normal rows (every other detector here makes more of them),
+    when anomalies come in a tight group (D takes it for data, even far away), when they may lie
+    outside the range of the training rows (no generator goes there, and D is only
+    extrapolated), or for large images: G_i has 2 d^2 weights.
+
+    References
+    ----------
+    Y. Liu, Z. Li, C. Zhou, Y. Jiang, J. Sun, M. Wang, X. He. Generative Adversarial Active
+    Learning for Unsupervised Outlier Detection. IEEE TKDE 32, 2020, arXiv 1809.10816.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oddgan import MOGAAL
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 4))
+    >>> X[:10] = rng.uniform(-9, 9, size=(10, 4))
+    >>> scores = MOGAAL(k=3, epochs=10, random_state=0).fit(X).anomaly_score(X)
+    >>> int((scores[:10] > np.quantile(scores, 0.9)).sum())
+    10
+    """
+
+    reference = "Liu et al. 2019, IEEE TKDE 32, arXiv 1809.10816"
+    scores = ("logit", "probability")
+    unavailable: ClassVar[dict[str, str]] = {
+        "reconstruct": "its generators make outliers, not normal counterparts",
+        "embed": "it has no latent space",
+    }
+    presets: ClassVar[dict[str, Any]] = {
+        "paper-annthyroid": {"batch_size": 500, "epochs": 22, "min_steps": 1, "max_steps": None},
+        "paper-wdbc": {"batch_size": 500, "epochs": 200, "min_steps": 1, "max_steps": None},
+    }
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 0.01, "image": 0.01}
+    _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
+    _stages = ("_losses", "_discriminate", "_discriminate")
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Detector._parameter_constraints,
+        "score": [StrOptions(set(scores))],
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "rate_ratio": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        score: str = "logit",
+        k: int = 10,
+        rate_ratio: float = 0.01,
+        **options: Unpack[SharedParams],
+    ) -> None:
+        super().__init__(**options)
+        self.score = score
+        self.k = k
+        self.rate_ratio = rate_ratio
+
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        d = prod(spec.shape)
+        width = spec.width or max(64, 2 * d)
+        trunk = nn.Sequential(nn.Flatten(), nn.Linear(d, width), nn.LeakyReLU(SLOPE))
+        return {
+            "generators": SubGenerators(self.k, d),
+            "discriminator": Discriminator(trunk, width),
+            "noise": Noise("uniform"),
+        }
+
+    def _optimizer(
+        self, role: str, parameters: list[nn.Parameter], kind: str
+    ) -> torch.optim.Optimizer:
+        rate = self.learning_rate or self._learning_rates[kind]
+        if role == "generators":
+            rate *= self.rate_ratio
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
+
+    def _discriminate(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        D, x = nets["discriminator"], x.flatten(1)
+        n = max(len(x), self.k)
+        parts = shares(n, self.k)
+        u = nets["noise"](x[:1].expand(self.k, parts[0], -1))
+        made = potential_outliers(nets["generators"], u, x).detach()
+        outliers = torch.cat([some[:part] for some, part in zip(made, parts, strict=True)])
+        with given_rows(torch.arange(n, device=x.device) % len(x)):
+            logit_outliers = D(outliers)[0]
+        # A D without a doubt is the aim here, and no collapse.
+        loss = discriminator_loss(D(x)[0], logit_outliers)
+        yield Loss("discriminator", loss, ("discriminator",))
+
+    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        yield from self._discriminate(nets, x, z)
+        D, x = nets["discriminator"], x.flatten(1)
+        goals = targets(D(x)[0].detach(), self.k)
+        u = nets["noise"](x).expand(self.k, -1, -1)
+        made = potential_outliers(nets["generators"], u, x).flatten(0, 1)
+        with given_rows(torch.arange(len(made), device=x.device) % len(x)):
+            logits = D(made)[0].view(self.k, -1)
+        yield Loss("generators", generator_loss(logits, goals), ("generators",))
+
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        D = cast("Discriminator", nets["discriminator"])
+        logit, features = D(x)
+        slopes = torch.where(features > 0, 1.0, SLOPE)
+        gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
+        parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
+        return Score(parts, (x * gradient.view(x.shape)).abs(), {self.score: 1.0})
+
+
+def discriminator_loss(logit_data: Tensor, logit_outliers: Tensor) -> Tensor:
+    """-(log D(x) + log(1 - D(G(u)))) / 2, each averaged over its samples."""
+    return (
+        binary_cross_entropy(logit_data, 1).mean() + binary_cross_entropy(logit_outliers, 0).mean()
+    ) / 2
+
+
+def weight(layer: nn.Module) -> Tensor:
+    """Return the weights of a dense layer that may have a context."""
+    return cast("nn.Linear", bare(layer)).weight
+
+
+def shares(n: int, k: int) -> list[int]:
+    """Return how many of `n` >= k outliers each sub-generator makes.
+
+    Each makes 1, and of the rest k - i parts; what does not divide goes to the first ones.
+    """
+    parts = k * (k + 1) // 2
+    found = [1 + (n - k) * (k - i) // parts for i in range(k)]
+    left = n - sum(found)
+    return [share + (i < left) for i, share in enumerate(found)]
+
+
+def targets(logit: Tensor, k: int) -> Tensor:
+    """Return T_i, the (i / k)-quantiles of D = sigmoid(`logit`), or 1 if k is 1; shape (k,)."""
+    if k == 1:
+        return torch.ones_like(logit[:1])
+    at = torch.arange(k, device=logit.device, dtype=logit.dtype) / k
+    return torch.quantile(torch.sigmoid(logit), at)
+
+
+def generator_loss(logits: Tensor, goals: Tensor) -> Tensor:
+    """Cross-entropy of D(G_i(u)) against T_i: mean over u, and sum over i; `logits` (k, n)."""
+    goals = goals[:, None].expand_as(logits)
+    return F.binary_cross_entropy_with_logits(logits, goals, reduction="none").mean(1).sum()
+
+
+def potential_outliers(generators: nn.Module, u: Tensor, x: Tensor) -> Tensor:
+    """Return G_i(u_i), scaled from [0, 1] to the range of each column of `x`; shape (k, n, d)."""
+    low, high = x.aminmax(dim=0)
+    outliers: Tensor = low + (high - low) * generators(u)
+    return outliers
+
+
+class SubGenerators(nn.Module):
+    """k networks FC d, ReLU, FC d, computed together, that begin as the identity on [0, 1]."""
+
+    def __init__(self, k: int, d: int) -> None:
+        super().__init__()
+        self.weight1, self.weight2 = (nn.Parameter(torch.empty(k, d, d)) for _ in range(2))
+        self.bias1, self.bias2 = (nn.Parameter(torch.empty(k, 1, d)) for _ in range(2))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Begin as the identity; nothing is drawn."""
+        with torch.no_grad():
+            for weight, bias in ((self.weight1, self.bias1), (self.weight2, self.bias2)):
+                weight.copy_(torch.eye(weight.shape[1]).expand_as(weight))
+                bias.zero_()
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Return G_i(u_i) for u of shape (k, n, d), in that shape."""
+        hidden = torch.baddbmm(self.bias1, u, self.weight1).relu()
+        return torch.baddbmm(self.bias2, hidden, self.weight2)
