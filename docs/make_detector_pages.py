@@ -52,7 +52,7 @@ small = {"latent_dim": 8, "width": 16, "max_steps": 300, "batch_size": 32, "lear
 detector = $cls(**small, random_state=0).fit(good)
 scores, flags = detector.anomaly_score(new), detector.predict(new) == -1
 for name, score, p, flag in zip(what, scores, detector.p_value(new), flags):
-    print(f"{name:8} score {score:8.2f}  p {p:.3f}  {'flagged' if flag else ''}")
+    print(f"{name:8} score {score:8.4g}  p {p:.3f}  {'flagged' if flag else ''}")
 ${more}
 np.save("good.npy", good)
 np.save("new.npy", new)
