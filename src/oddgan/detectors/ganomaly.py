@@ -50,8 +50,12 @@ class GANomaly(Detector):
     adversarial : {"feature_matching", "cross_entropy"}, default="feature_matching"
         The first term of the loss: the distance of features above, or -log D(x^), as in the
         official code's first version.
-    w_adv, w_con, w_enc : float, default=1, 50, 1
-        Weights of the three terms.
+    w_adv : float, default=1
+        Weight of the first term.
+    w_con : float, default=50
+        Weight of the second, the reconstruction of the sample.
+    w_enc : float, default=1
+        Weight of the third, the reconstruction of the latent vector.
     **options
         See Other Parameters. `latent_dim` is 100 for images. :meth:`from_preset` ("paper-mnist",
         "paper-cifar10") gives the official code's run: 15 epochs at 32 x 32 pixels.

@@ -49,8 +49,12 @@ class SkipGANomaly(Detector):
         - "features": its second mean alone.
     weight_disc : float, default=0.1
         Weight w of the features in A(x), in [0, 1].
-    w_adv, w_con, w_lat : float, default=1, 50, 1
-        Weights of the three terms of L_G.
+    w_adv : float, default=1
+        Weight of the first term of L_G.
+    w_con : float, default=50
+        Weight of the second, the reconstruction of the sample.
+    w_lat : float, default=1
+        Weight of the third, the reconstruction of the features.
     latent_in_discriminator : bool, default=False
         Whether D also minimises the feature term, as in the official code. There it works
         against the rest of L_D, which needs features that differ.
