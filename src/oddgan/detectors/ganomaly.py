@@ -74,9 +74,10 @@ class GANomaly(Detector):
     statistics of the test batch, scaled by the least and the greatest of the test set, and
     reported for the epoch that was best on it.
 
-    Use it when anomalies look wrong as a whole rather than in a few pixels, which a latent
-    distance is not swamped by, or when a comparison needs the method. `explain` is of the
-    residual, so its map can be calm where the score is high; look at both.
+    `explain` is of the residual and not of the score: its map can be calm where the score is high.
+
+    Use it when anomalies look wrong as a whole rather than in a few pixels, or when a comparison
+    needs the method: a latent distance is not swamped by residuals that add up over all pixels.
 
     Do not use it when a latent vector is so short that every sample has a good one: an anomaly
     that is reconstructed as some normal sample has a small distance z - z^, however different it

@@ -75,7 +75,7 @@ class SkipGANomaly(Detector):
     been repeated without that. Here scores are as above, and the last weights count.
 
     Use it when normal images are full of fine detail that a narrow autoencoder blurs, so that its
-    residual is large everywhere: the skips keep the detail. Or when a comparison needs it.
+    residual is large everywhere, or when a comparison needs the method: skips keep the detail.
 
     Do not use it when anomalies are small or faint, or on tables of few columns. Skips let G copy
     its input: it learns to reconstruct, not to reconstruct as normal, and an anomaly stands out
