@@ -6,6 +6,8 @@ from oddgan import persistence as _persistence
 
 from . import _state
 from ._base import Detector as Detector
+from .adgan import ADGAN as ADGAN
+from .anogan import AnoGAN as AnoGAN
 from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
 from .autoencoder import Autoencoder as Autoencoder
 from .dagmm import DAGMM as DAGMM

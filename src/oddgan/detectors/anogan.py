@@ -1,0 +1,250 @@
+"""AnoGAN: a GAN, and a search for the latent of every new sample (Schlegl et al. 2017)."""
+
+from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Unpack
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from oddgan import networks
+from oddgan.networks import LatentDraws
+from oddgan.scores import Descent, Score, binary_cross_entropy, distance
+from oddgan.training import PRECISIONS, Loss
+
+from ._base import Detector
+from ._method import Spec
+from ._options import SharedParams
+from ._search import search_latents, without_gradients
+
+#: Shares of the steps after which the EGBAD authors' code lowers the learning rate of the search
+#: to a tenth and to a twentieth: at 300 and 400 of 500 (KDD99), at 200 and 300 (MNIST).
+_DROPS = {"table": (0.6, 0.8), "image": (0.4, 0.6)}
+
+
+class AnoGAN(Detector):
+    r"""Anomaly detection with a GAN and a latent search.
+
+    A generator G: z -> x and a discriminator D, on normal samples only, play
+
+    .. math::
+        \min_G \max_D \; \mathbb{E}_x[\log D(x)] + \mathbb{E}_{z}[\log(1 - D(G(z)))],
+        \quad z \sim N(0, I),
+
+    G in the non-saturating form. For a query x the weights are fixed, and gradient descent from
+    a random start looks for the latent of the nearest normal sample: with w = `weight_disc`,
+
+    .. math::
+        \mathcal{L}(z) = (1 - w) \, \lVert x - G(z) \rVert_1 + w \, L_D(z),
+        \qquad A(x) = \mathcal{L}(z_\Gamma) \text{ after } \Gamma = \texttt{n\_steps} \text{ steps}.
+
+    Norms are sums over pixels or columns, as published.
+
+    Parameters
+    ----------
+    score : {"feature_matching", "sigma", "discriminator"}, default="feature_matching"
+        The discriminator's part L_D of search and score, with d the logit of D and f its last
+        hidden layer:
+
+        - "feature_matching": || f(x) - f(G(z)) ||_1, the paper's AnoGAN;
+        - "sigma": -log D(G(z)), the paper's GAN_R, after Yeh et al.;
+        - "discriminator": no search; A(x) = -d(x), the paper's P_D. `explain` then gives the
+          magnitude of the gradient of d, and `reconstruct` and `embed` search with f.
+    weight_disc : float, default=0.1
+        Weight w of L_D, in [0, 1]; lambda in the paper.
+    n_steps : int, default=500
+        Steps of the search, Gamma in the paper.
+    n_restarts : int, default=1
+        Searches of each sample, from starts that are drawn once, by `fit`. The parts of the
+        score are their means; `embed` and `reconstruct` take the search of lowest loss. The paper
+        has one start, and by it alone the AUROC moves by up to .1.
+    prior_weight : float, default=0.0
+        Weight of :math:`\lVert z \rVert^2 / 2` in the loss of the search; not in the paper.
+        Without it a long search leaves the latents that G has learnt, and reconstructs
+        anomalies too.
+    search_learning_rate : float, default=0.01
+        Learning rate of Adam in the search.
+    search_schedule : {"step", "constant"}, default="step"
+        "step" lowers that rate to a tenth and to a twentieth: for tables after 60 and 80 % of
+        `n_steps`, for images after 40 and 60 %, as the EGBAD authors' AnoGAN does.
+    search_tolerance : float, default=0.01
+        A sample's search ends early when its lowest loss fell by less than this share in 20
+        steps; 0 makes all steps, as published.
+    search_precision : {"32-true", "bf16-mixed"}, default="32-true"
+        Precision of the search; scores are computed from its result in 32 bit.
+    **options
+        See Other Parameters. For images `latent_dim` is 100.
+
+    Notes
+    -----
+    Networks are the DCGAN's for images (:mod:`oddgan.networks.dcgan`; the paper's is one of half
+    the width), with its learning rate, and those of the EGBAD authors' AnoGAN for tables. There is
+    no official code. The EGBAD authors' starts the latents of all samples anew for each batch;
+    the ALAD authors' has the weights the other way round, 0.9 on L_D: `weight_disc=0.9`.
+
+    All samples of a batch are searched together, each with Adam moments of its own, and every
+    sample from the same starts: a score depends on nothing but its sample. Only z is moved.
+
+    Use it when the method that started the field is to be compared with, or when a GAN without an
+    encoder is given and a picture of the nearest normal sample is worth the wait.
+
+    Do not use it when many samples are to be scored, or soon: each takes up to 500 passes forward
+    and back, hundreds of times what f-AnoGAN or EGBAD need, and is seldom judged better for it.
+    Nor when the generator has lost modes: normal samples that it cannot make are called odd.
+
+    References
+    ----------
+    T. Schlegl, P. Seeboeck, S. M. Waldstein, U. Schmidt-Erfurth, G. Langs. Unsupervised Anomaly
+    Detection with Generative Adversarial Networks to Guide Marker Discovery. IPMI 2017, arXiv
+    1703.05921.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oddgan import AnoGAN
+    >>> X = np.random.default_rng(0).normal(size=(500, 4))
+    >>> detector = AnoGAN(epochs=10, random_state=0).fit(X)
+    >>> detector.predict([[0.1, 0.0, -0.2, 0.3], [9.0, 9.0, 9.0, 9.0]])
+    array([ 1, -1])
+    """
+
+    reference = "Schlegl et al. 2017, arXiv 1703.05921"
+    scores = ("feature_matching", "sigma", "discriminator")
+    presets: ClassVar[dict[str, SharedParams]] = {
+        # 64 x 64 patches of retinal images.
+        "paper-oct": {"epochs": 20, "min_steps": 1, "max_steps": None},
+        # The EGBAD authors' AnoGAN, whose numbers are quoted most.
+        "egbad-kdd": {
+            "latent_dim": 32,
+            "batch_size": 50,
+            "learning_rate": 1e-5,
+            "ema_decay": 0.9999,
+            "epochs": 50,
+            "min_steps": 1,
+            "max_steps": None,
+        },
+    }
+    _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
+    _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Detector._parameter_constraints,
+        "score": [StrOptions(set(scores))],
+        "weight_disc": [Interval(Real, 0, 1, closed="both")],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
+        "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "search_schedule": [StrOptions({"step", "constant"})],
+        "search_tolerance": [Interval(Real, 0, 1, closed="left")],
+        "search_precision": [StrOptions(set(PRECISIONS))],
+    }
+
+    def __init__(
+        self,
+        *,
+        score: str = "feature_matching",
+        weight_disc: float = 0.1,
+        n_steps: int = 500,
+        n_restarts: int = 1,
+        prior_weight: float = 0.0,
+        search_learning_rate: float = 0.01,
+        search_schedule: Literal["step", "constant"] = "step",
+        search_tolerance: float = 0.01,
+        search_precision: Literal["32-true", "bf16-mixed"] = "32-true",
+        **options: Unpack[SharedParams],
+    ) -> None:
+        super().__init__(**options)
+        self.score = score
+        self.weight_disc = weight_disc
+        self.n_steps = n_steps
+        self.n_restarts = n_restarts
+        self.prior_weight = prior_weight
+        self.search_learning_rate = search_learning_rate
+        self.search_schedule = search_schedule
+        self.search_tolerance = search_tolerance
+        self.search_precision = search_precision
+
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
+        return {
+            "generator": networks.generator(shape, latent_dim, width=width, family="dcgan"),
+            "discriminator": networks.discriminator(shape, width=width, family="dcgan"),
+            "starts": LatentDraws(self.n_restarts, latent_dim),
+        }
+
+    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        G, D = nets["generator"], nets["discriminator"]
+        y = G(z)
+        loss = discriminator_loss(D(x)[0], D(y.detach())[0])
+        yield Loss("discriminator", loss, ("discriminator",), adversary=True)
+        yield Loss("generator", binary_cross_entropy(D(y)[0], 1).mean(), ("generator",))
+
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        d, f = nets["discriminator"](x)
+        if self.score == "discriminator":
+            return Score({"discriminator": -d}, sensitivity(nets, x))
+        found = [self._parts(nets, z, x, f) for z in self._search(nets, x, f)]
+        residual = torch.stack([(x - y).abs() for y, _, _ in found]).mean(0)
+        parts = {
+            "residual": torch.stack([l_r for _, l_r, _ in found]).mean(0),
+            self.score: torch.stack([l_d for _, _, l_d in found]).mean(0),
+        }
+        weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
+        return Score(parts, residual, weights)
+
+    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        f = nets["discriminator"](x)[1]
+        found = self._search(nets, x, f)
+        best = torch.stack([self._search_loss(nets, z, x, f) for z in found]).argmin(0)
+        return found[best, torch.arange(len(x), device=x.device)]
+
+    def _parts(
+        self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return G(z), the residual and L_D."""
+        y = nets["generator"](z)
+        logit, features = nets["discriminator"](y)
+        sigma = self.score == "sigma"
+        return y, distance(x, y), binary_cross_entropy(logit, 1) if sigma else distance(f, features)
+
+    def _search_loss(
+        self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
+    ) -> Tensor:
+        _, l_r, l_d = self._parts(nets, z, x, f)
+        loss = (1 - self.weight_disc) * l_r + self.weight_disc * l_d
+        return loss + self.prior_weight / 2 * z.square().sum(1)
+
+    def _search(self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor) -> Tensor:
+        """Return the latents that were found, (n_restarts, n, latent_dim)."""
+        starts = nets["starts"].get_buffer("noise")
+        rates = [(0, self.search_learning_rate)]
+        if self.search_schedule == "step":
+            first, second = _DROPS["table" if x.ndim == 2 else "image"]
+            rates.append((round(first * self.n_steps), self.search_learning_rate / 10))
+            rates.append((round(second * self.n_steps), self.search_learning_rate / 20))
+        return search_latents(
+            nets,
+            self._search_loss,
+            starts[:, None].expand(-1, len(x), -1),
+            (x, f),
+            Descent(self.n_steps, (rates,), tolerance=self.search_tolerance),
+            title=f"{type(self).__name__}: search",
+            verbose=self.verbose,
+            precision=self.search_precision,
+        )
+
+
+def discriminator_loss(logit_real: Tensor, logit_generated: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))), both averaged over the batch."""
+    return (
+        binary_cross_entropy(logit_real, 1).mean() + binary_cross_entropy(logit_generated, 0).mean()
+    )
+
+
+def sensitivity(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    """Magnitude of the gradient of d(x), in the shape of x."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        x = x.clone().requires_grad_()
+        logit = without_gradients({"": nets["discriminator"]})[""](x)[0]
+        return torch.autograd.grad(logit.sum(), x)[0].abs()
