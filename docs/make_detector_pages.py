@@ -284,7 +284,10 @@ _MATH = re.compile(r"^( *)\.\. math:: *(.*)\n((?:\n|\1 +.*\n)*)", re.MULTILINE)
 _ROLE = re.compile(r":([\w:]+):`~?([^`]+)`")
 # What stays as it is: displayed formulas, code, formulas, emphasis.
 _KEPT = re.compile(r"(\$\$.*?\$\$|`[^`]+`|\$[^$]+\$|\*\*\S.*?\S\*\*|\*\S[^*]*\S\*)", re.DOTALL)
-_SPECIAL = re.compile(r"(?<!\w)_|_(?!\w)|[*<]")
+# What Markdown would read as its own; and TeX in the midst of text, such as \sigma^2.
+_SPECIAL = re.compile(
+    r"(?<!\w)_|_(?!\w)|[*<~]|(?P<tex>\\[A-Za-z]+(\{[^{}]*\})*([_^](\w|\{[^{}]*\}))*)"
+)
 # What would begin a list within a paragraph, where in a docstring it is a sign or a number.
 _BULLET = re.compile(r"^( *)([-+*]|\d+[.)])(?= )", re.MULTILINE)
 _ARXIV = re.compile(r"arXiv:? ?(\d{4}\.\d{4,5})")
@@ -306,8 +309,12 @@ def markdown(lines: Iterable[str]) -> str:
     text = _ROLE.sub(lambda m: f"${m[2]}$" if m[1] == "math" else f"`{m[2]}`", text)
     text = "\n\n".join(_without_bullets(paragraph) for paragraph in text.split("\n\n"))
     parts = _KEPT.split(text)
-    parts[::2] = [_SPECIAL.sub(r"\\\g<0>", part) for part in parts[::2]]
+    parts[::2] = [_SPECIAL.sub(_escaped, part) for part in parts[::2]]
     return "".join(parts)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"${found[0]}$" if found["tex"] else f"\\{found[0]}"
 
 
 def _without_bullets(paragraph: str) -> str:
@@ -319,6 +326,8 @@ def _without_bullets(paragraph: str) -> str:
 def _displayed(found: re.Match[str]) -> str:
     margin, first, more = found.groups()
     lines = [line.strip() for line in (first, *more.splitlines()) if line.strip()]
+    if any(line.endswith(r"\\") for line in lines):  # as Sphinx does
+        lines = [r"\begin{aligned}", *lines, r"\end{aligned}"]
     return "\n".join(margin + line for line in ("$$", *lines, "$$")) + "\n\n"
 
 

@@ -109,7 +109,7 @@ def test_docstrings_become_markdown(maker):
     text = r"""
 See :math:`a_1 * b` and :class:`~oddgan.VAE` or :func:`oddgan.load`, ``code_``, `x` [1]_.
 With *stress*, E* < 3
-- 2 is no list, _x nor
+- 2 is no list, _x nor x \sim \sigma_1^2 f(\mathcal{E})
 
 - a: x_j
 - b:
@@ -126,14 +126,16 @@ With *stress*, E* < 3
         r"""
 See $a_1 * b$ and `oddgan.VAE` or `oddgan.load`, `code_`, `x` [1].
 With *stress*, E\* \< 3
-\- 2 is no list, \_x nor
+\- 2 is no list, \_x nor x $\sim$ $\sigma_1^2$ f($\mathcal{E}$)
 
 - a: x_j
 - b:
 
   $$
+  \begin{aligned}
   a \\
   + b
+  \end{aligned}
   $$
 
   and on.
