@@ -155,7 +155,7 @@ USED_IN_TRAINING = {
     "width": 16,
     "batch_size": 32,
     "max_steps": 20,
-    "learning_rate": 1e-2,
+    "learning_rate": 3e-3,  # of no paper
     "ema_decay": 0.5,
 }
 
