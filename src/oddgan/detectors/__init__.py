@@ -7,12 +7,14 @@ from oddgan import persistence as _persistence
 from . import _state
 from ._base import Detector as Detector
 from .adgan import ADGAN as ADGAN
-from .anogan import AnoGAN as AnoGAN
 from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
+from .alad import ALAD as ALAD
+from .anogan import AnoGAN as AnoGAN
 from .autoencoder import Autoencoder as Autoencoder
 from .dagmm import DAGMM as DAGMM
 from .dsebm import DSEBM as DSEBM
 from .egbad import EGBAD as EGBAD
+from .fanogan import FAnoGAN as FAnoGAN
 from .ganomaly import GANomaly as GANomaly
 from .mogaal import MOGAAL as MOGAAL
 from .pca import PCAReconstruction as PCAReconstruction

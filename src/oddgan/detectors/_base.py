@@ -18,7 +18,7 @@ from ._fitting import fit_networks
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
 from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
-from ._state import dump
+from ._state import dump, rebuilt
 
 Floats = NDArray[np.float64]
 
@@ -242,3 +242,16 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         """
         check_is_fitted(self)
         persistence.write(path, *dump(self))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Of the networks only the weights: modules with spectral norm refuse to be pickled.
+        state: dict[str, Any] = super().__getstate__()
+        if "networks_" not in state:
+            return state
+        weights = {role: net.state_dict() for role, net in self.networks_.items()}
+        return {**state, "networks_": weights}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "networks_" in state:
+            self.networks_ = rebuilt(self, state["networks_"].__getitem__)

@@ -1,12 +1,13 @@
 """A fitted detector as header and arrays of a model file, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.scores import Scale
@@ -71,16 +72,11 @@ def restore(
     detector.condition_codec_ = None
     if header["condition"]:
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"])
-    n_context = detector._encoding.n_context
-    detector.networks_ = detector._build(detector.codec_, n_context, None)
+    tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    detector.networks_ = rebuilt(detector, lambda role: _below(f"networks/{role}/", tensors))
     place = training.make_fabric(detector.device, "32-true").device
-    for role, network in detector.networks_.items():
-        weights = _below(f"networks/{role}/", arrays)
-        network.load_state_dict(
-            {name: torch.from_numpy(np.array(array)) for name, array in weights.items()},
-            assign=True,
-        )
-        network.to(place).eval()
+    for network in detector.networks_.values():
+        network.to(place)
     detector.history_ = header["history"]
     detector.provenance_ = header["provenance"]
     if header["n_features_in"] is not None:
@@ -94,7 +90,18 @@ def restore(
     return detector
 
 
-def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def rebuilt(
+    detector: "Detector", weights: Callable[[str], Mapping[str, Tensor]]
+) -> dict[str, nn.Module]:
+    """Return the networks of a fitted detector with `weights` of each role, where these are."""
+    networks = detector._build(detector.codec_, detector._encoding.n_context, None)
+    for role, network in networks.items():
+        network.load_state_dict(weights(role), assign=True)
+        network.eval()
+    return networks
+
+
+def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 

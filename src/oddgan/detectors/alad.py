@@ -1,6 +1,6 @@
 """ALAD: Adversarially Learned Anomaly Detection (Zenati et al. 2018)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Unpack
 
 import torch
@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.networks import given_rows, pairs
+from oddgan.networks import pairs
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss
 
@@ -83,7 +83,7 @@ class ALAD(Detector):
     >>> import numpy as np
     >>> from oddgan import ALAD
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = ALAD(epochs=10, random_state=0).fit(X)
+    >>> detector = ALAD(max_steps=100, random_state=0).fit(X)
     >>> detector.predict([[0.1, 0.0, -0.2, 0.3], [9.0, 9.0, 9.0, 9.0]])
     array([ 1, -1])
     """
@@ -158,11 +158,12 @@ class ALAD(Detector):
         if self.use_dzz:
             real["discriminator_zz"], fake["discriminator_zz"] = (z, z), (z, E(Gz))
         for role in real:
-            a, b = ([part.detach() for part in pair] for pair in (real[role], fake[role]))
-            yield Loss(role, real_fake_loss(*logits(nets[role], a, b)), (role,), adversary=True)
+            D = nets[role]
+            logits = (D(*(part.detach() for part in pair))[0] for pair in (real[role], fake[role]))
+            yield Loss(role, real_fake_loss(*logits), (role,), adversary=True)
         # Exchanged labels: each term of E's loss that E has no part in has no gradient for E, and
         # so for G. Their losses, which share the cycles, are therefore minimised as one.
-        exchanged = [real_fake_loss(*logits(nets[role], fake[role], real[role])) for role in real]
+        exchanged = [real_fake_loss(nets[r](*fake[r])[0], nets[r](*real[r])[0]) for r in real]
         yield Loss("generator and encoder", torch.stack(exchanged).sum(), ("generator", "encoder"))
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
@@ -176,16 +177,6 @@ class ALAD(Detector):
             "l2": distance(x, y, 2),
         }
         return Score(parts, (x - y).abs(), {self.score: 1.0})
-
-
-def logits(
-    D: nn.Module, first: Sequence[Tensor], second: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Return the logits of n pairs and of n others, as one batch: batch norm sees both."""
-    n = len(first[0])
-    with given_rows(torch.arange(n, device=first[0].device).repeat(2)):
-        d: Tensor = D(*(torch.cat(parts) for parts in zip(first, second, strict=True)))[0]
-    return d[:n], d[n:]
 
 
 def real_fake_loss(logit_real: Tensor, logit_fake: Tensor) -> Tensor:
