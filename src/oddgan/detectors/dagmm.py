@@ -63,12 +63,12 @@ class DAGMM(Detector):
         Units of the encoder's hidden layers, for tables; None is `width`, a half and a sixth of
         it.
     **options
-        See Other Parameters. `latent_dim` is the size of E(x), 2 by default for tables (the
-        paper has 1 or 2 by data set) and 8 for images; `width` is 60 by default for tables. The
+        See Other Parameters. `latent_dim` is the size of E(x), 1 by default for tables (the
+        paper has 2 for Arrhythmia) and 8 for images; `width` is 60 by default for tables. The
         paper trains at a `learning_rate` of 1e-4 with a `batch_size` of 1,024 for very long;
         :meth:`from_preset` ("paper-kdd", "paper-thyroid", "paper-arrhythmia") gives its
-        settings. Defaults here: `batch_size` 256, as 64 rows are few for K covariances, and
-        `min_steps` 1000, as the objective falls for long.
+        settings. Defaults here: `batch_size` 256, as 64 rows are few for K covariances;
+        `min_steps` 1000, as the objective falls for long; `scaling` "minmax", see Notes.
 
     Notes
     -----
@@ -82,14 +82,14 @@ class DAGMM(Detector):
     with (some take that of the last batch, or even of the test samples), add a constant to the
     covariances as is done here, and compute the energy without stabilising the logarithm.
 
-    Near the mean of standardised columns || x || is small and the relative distance large for
-    normal rows too; norms below 0.001 count as 0.001.
+    Relative distance and cosine are seen from x = 0, which has to lie outside the data: with
+    "standard" scaling it is their mean, and rows near it have huge relative distances though they
+    are as normal as can be. Norms below 0.001 count as 0.001.
 
     Use it when rows have a few clear groups, there are thousands of them, and both an unusual
     code and an unusual error should count.
 
-    Do not use it when the reconstruction error alone will do (on small tables it often ranks
-    better, see "residual"), when rows are few (K covariances are estimated on each batch), when you cannot
+    Do not use it when rows are few (K covariances are estimated on each batch), when you cannot
     afford to fit several seeds (published results are means of 20 runs and others found them
     hard to reproduce), or when the answer to "which column" has to be that of the score:
     `explain` tells the reconstruction error, not the energy.
@@ -111,7 +111,11 @@ class DAGMM(Detector):
 
     reference = "Zong et al. 2018, ICLR"
     scores = ("energy", "residual")
-    defaults: ClassVar[SharedParams] = {"batch_size": 256, "min_steps": 1000}
+    defaults: ClassVar[SharedParams] = {
+        "batch_size": 256,
+        "min_steps": 1000,
+        "scaling": "minmax",
+    }
     presets: ClassVar[dict[str, Any]] = {
         "paper-kdd": {
             "latent_dim": 1,
@@ -145,7 +149,7 @@ class DAGMM(Detector):
         },
     }
     _betas = (0.9, 0.999)
-    _latent_dims: ClassVar[dict[str, int]] = {"table": 2, "image": 8}
+    _latent_dims: ClassVar[dict[str, int]] = {"table": 1, "image": 8}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Detector._parameter_constraints,
         "score": [StrOptions(set(scores))],
