@@ -42,8 +42,11 @@ images = pytest.fixture(make_images, name="images")
 
 
 def quick(cls, **params):
-    """Return a detector that trains in a fraction of a second."""
-    return cls(**{"max_steps": 30, "width": 8, "latent_dim": 4, "random_state": 0, **params})
+    """Return a detector that trains, and scores, in a fraction of a second."""
+    small = {"max_steps": 30, "width": 8, "latent_dim": 4, "random_state": 0}
+    if n_steps := cls().get_params().get("n_steps"):  # of a search in the latent space
+        small["n_steps"] = min(n_steps, 50)
+    return cls(**{**small, **params})
 
 
 def fitted(cls, kind, **params):
