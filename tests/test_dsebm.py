@@ -118,9 +118,15 @@ def test_the_energy_is_no_lower_far_away_in_any_direction(table):
 def test_the_energy_is_the_minus_log_density_of_noisy_rows():
     """For N(0, s^2) and noise 1 the best denoiser is linear: grad e = x / (1 + s^2)."""
     X = 2 * np.random.default_rng(0).normal(size=(4000, 1))
-    detector = DSEBM(scaling="none", batch_size=1000, min_steps=500, epochs=1, random_state=0).fit(
-        X
-    )
+    detector = DSEBM(
+        scaling="none",
+        width=32,
+        latent_dim=64,
+        batch_size=500,
+        min_steps=500,
+        epochs=1,
+        random_state=0,
+    ).fit(X)
     x = torch.tensor([[-3.0], [-1.0], [0.0], [2.0], [4.0]])
     gradient = detector.networks_["energy"](x)[1].detach()
     np.testing.assert_allclose(gradient, x / (1 + 4), atol=0.15)

@@ -56,7 +56,9 @@ class Encoding:
             x, c = self.encode(source, rows, raw)
             yield x if c is None else torch.cat([x.flatten(1), c], dim=1)
 
-    def given_rows(self, source: inputs.Source, size: int, device: torch.device) -> Iterator[Tensor]:
+    def given_rows(
+        self, source: inputs.Source, size: int, device: torch.device
+    ) -> Iterator[Tensor]:
         """Yield all samples once, in chunks on `device`; networks are given their context."""
         for joint in self.joint_rows(source, size):
             x, c = self.split(joint.to(device))
