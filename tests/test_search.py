@@ -5,8 +5,10 @@ import pytest
 import torch
 from conftest import quick
 from torch import nn
+from typer.testing import CliRunner
 
 from oddgan import AnoGAN, networks
+from oddgan.cli import app
 from oddgan.detectors._search import search_latents, without_gradients
 from oddgan.networks import current_condition, given
 from oddgan.scores import Descent, latent_search
@@ -249,3 +251,13 @@ def test_verbose_shows_a_bar_with_the_time_left(table, capsys):
     shown = capsys.readouterr().err
     assert "AnoGAN: search" in shown
     assert "left" in shown
+
+
+def test_the_command_line_shows_the_search_unless_told_not_to(table, tmp_path):
+    model, data = tmp_path / "m.oddgan", tmp_path / "t.npy"
+    quick(AnoGAN).fit(table).save(model)
+    np.save(data, table[:5])
+    for more, shown in (((), True), (("--quiet",), False), (("--json",), False)):
+        found = CliRunner().invoke(app, ["score", str(model), str(data), *more])
+        assert found.exit_code == 0, found.output
+        assert ("AnoGAN: search" in found.stderr) == shown

@@ -11,7 +11,7 @@ import typer
 from oddgan import decisions, detectors, inputs
 from oddgan.detectors import Detector
 
-from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, SkipBad
+from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .data import How, open_data
 from .output import (
     check_path,
@@ -46,10 +46,12 @@ def score(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score samples: how odd each is, its p-value, and whether it is flagged."""
     fitted = detectors.load(model, device=device)
+    fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
     image = fitted.codec_.kind == "image"
     for path, tabular in (
         (out, True),

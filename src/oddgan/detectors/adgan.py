@@ -89,7 +89,7 @@ class ADGAN(Detector):
     >>> import numpy as np
     >>> from oddgan import ADGAN
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = ADGAN(epochs=10, random_state=0).fit(X)
+    >>> detector = ADGAN(max_steps=150, random_state=0).fit(X)
     >>> detector.predict([[0.1, 0.0, -0.2, 0.3], [9.0, 9.0, 9.0, 9.0]])
     array([ 1, -1])
     """
@@ -133,9 +133,12 @@ class ADGAN(Detector):
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
+        discriminator = networks.discriminator(shape, width=width, family="dcgan")
+        if self.objective == "wgan":  # a bias of d cancels
+            discriminator.logit = nn.Linear(discriminator.logit.in_features, 1, bias=False)
         return {
             "generator": networks.generator(shape, latent_dim, width=width, family="dcgan"),
-            "discriminator": networks.discriminator(shape, width=width, family="dcgan"),
+            "discriminator": discriminator,
             "starts": LatentDraws(self.n_starts, latent_dim),
         }
 
