@@ -235,6 +235,30 @@ def test_rows_get_the_samples_and_the_context_they_belong_to():
     np.testing.assert_allclose(found[0], x, atol=0.5)
 
 
+def test_bf16_leaves_weights_and_their_strides_as_they_are():
+    net = nn.Conv2d(3, 3, 3, padding=1).eval()
+    before, strides = net.weight.detach().clone(), net.weight.stride()
+    seen = []
+
+    def objective(nets, z, x):
+        seen.append((nets["net"].weight.stride(), nets["net"](z).dtype))
+        return (x - nets["net"](z)).square().flatten(1).sum(1).float()
+
+    z = torch.zeros(2, 3 * 16)
+    search_latents(
+        {"net": net},
+        lambda nets, z, x: objective(nets, z.view(-1, 3, 4, 4), x),
+        z,
+        (torch.ones(2, 3, 4, 4),),
+        Descent(2, (0.1,)),
+        title="search",
+        precision="bf16-mixed",
+    )
+    assert seen[0] == ((27, 1, 9, 3), torch.bfloat16)
+    assert net.weight.stride() == strides == (27, 9, 3, 1)
+    assert torch.equal(net.weight, before)
+
+
 def test_bf16_searches_as_well(table):
     detector = quick(AnoGAN).fit(table)
     scores = detector.anomaly_score(table)

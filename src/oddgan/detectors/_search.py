@@ -62,7 +62,7 @@ def search_latents(
     verbose : int
         Whether there is a bar.
     precision : {"32-true", "bf16-mixed"}
-        What the search computes in.
+        What the search computes in. In bf16 the copies have their channels last: faster still.
 
     Returns
     -------
@@ -70,6 +70,9 @@ def search_latents(
         The latents after the last step.
     """
     own = without_gradients(nets)
+    if precision == "bf16-mixed":
+        for net in own.values():  # only the copies: the networks keep their strides
+            net.to(memory_format=torch.channels_last)
 
     def loss(variables: Variables, sample: Tensor) -> Tensor:
         return objective(own, variables[0], *(values[sample] for values in known))

@@ -20,7 +20,7 @@ Objective = Callable[[Variables, Tensor], Tensor]
 #: A learning rate, or the rates from given steps on, for example ((0, 0.01), (200, 0.001)).
 Rate = float | Sequence[tuple[int, float]]
 
-_CPU_BUDGET = 512 * 2**20
+_CPU_BUDGET = 64 * 2**20  # larger chunks fall out of the caches, and are no faster
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Descent:
     patience : int
         How many steps these are; rows leave after multiples of it.
     memory : int or None
-        Bytes that a chunk of rows may take; None is 512 MiB, on a GPU a quarter of what is free.
+        Bytes that a chunk of rows may take; None is 64 MiB, on a GPU a quarter of what is free.
     multiple : int
         Rows are filled up to a multiple of this many.
     """
