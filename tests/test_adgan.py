@@ -9,8 +9,8 @@ from conftest import quick
 from torch import nn
 
 from oddgan import ADGAN, networks
-from oddgan.detectors.adgan import clip, generate
-from oddgan.networks import LatentDraws, condition_layers, given
+from oddgan.detectors.adgan import clip
+from oddgan.networks import LatentDraws, condition_layers, generate, given
 
 
 class Known(nn.Module):

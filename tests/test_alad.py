@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 import oddgan
 from oddgan import ALAD
-from oddgan.detectors.alad import real_fake_loss
+from oddgan.training import discriminator_loss
 
 
 class Known(nn.Module):
@@ -130,7 +130,7 @@ def test_the_score_is_the_papers(nets, score, value):
 def test_the_first_loss_is_of_real_pairs_and_the_second_of_fakes():
     real, fake = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
     by_hand = cross_entropy(real, 1) + cross_entropy(fake, 0)
-    np.testing.assert_allclose(real_fake_loss(real, fake), by_hand, rtol=1e-5)
+    np.testing.assert_allclose(discriminator_loss(real, fake), by_hand, rtol=1e-5)
 
 
 # ------------------------------------------------------------------------------ spectral norm

@@ -8,13 +8,8 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from oddgan import DAGMM
-from oddgan.detectors.dagmm import (
-    JITTER,
-    Mixture,
-    energy,
-    estimate_mixture,
-    reconstruction_features,
-)
+from oddgan.detectors.dagmm import reconstruction_features
+from oddgan.scores.mixture import JITTER, Mixture, energy, estimate_mixture
 
 
 class Known(nn.Module):

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from oddgan import DSEBM
-from oddgan.detectors.dsebm import Energy, convolutions, denoising_loss
+from oddgan.detectors.dsebm import denoising_loss
 from oddgan.networks import Noise, condition_layers, given, initialise, use_generator
+from oddgan.networks.energy import Energy, convolutions
 
 
 def softplus(a):

@@ -7,7 +7,8 @@ from conftest import quick
 from torch import nn
 
 from oddgan import FAnoGAN
-from oddgan.detectors.fanogan import batches, critic_loss, gradient_penalty, squared
+from oddgan.detectors.fanogan import squared
+from oddgan.training import critic_loss, gradient_penalty, parts
 
 
 class Known(nn.Module):
@@ -121,11 +122,11 @@ def test_losses_of_a_round_of_the_second_stage(nets, training, kappa, value):
 
 def test_batches_are_of_all_rows_once():
     rows = np.arange(13)
-    parts = [rows[part] for part in batches(13, 5)]
-    assert [len(part) for part in parts] == [3, 3, 3, 3, 1]
-    np.testing.assert_array_equal(np.concatenate(parts), rows)
-    assert len(batches(3, 5)) == 3
-    assert len(batches(320, 5)) == 5
+    found = [rows[part] for part in parts(13, 5)]
+    assert [len(part) for part in found] == [3, 3, 3, 3, 1]
+    np.testing.assert_array_equal(np.concatenate(found), rows)
+    assert len(parts(3, 5)) == 3
+    assert len(parts(320, 5)) == 5
 
 
 def test_squared_is_the_mean_over_a_sample():

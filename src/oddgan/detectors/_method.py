@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan import inputs, training
@@ -70,10 +71,18 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "normal"}
     #: The methods that yield the losses, stage after stage; each stage has the rounds of a fit.
     _stages: ClassVar[tuple[str, ...]] = ("_losses",)
+    # A detector states those of its own parameters; that of `score` is made of `scores`.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        names = {"score": [StrOptions(set(cls.scores))]} if "scores" in vars(cls) else {}
+        inherited = super(cls, cls)._parameter_constraints
+        cls._parameter_constraints = {
+            **inherited,
+            **names,
+            **vars(cls).get("_parameter_constraints", {}),
+        }
         if "__init__" in vars(cls):
             own = vars(cls)["__init__"]
             own.__signature__ = merge_signature(own, Method.__init__, cls.defaults)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -131,6 +131,12 @@ DOCUMENTATION = """
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where they were given and all are strings.
 """
+
+
+def as_published(**settings: Any) -> SharedParams:
+    """Return a paper's settings: its epochs are all that says how long to train."""
+    published: dict[str, Any] = {"min_steps": 1, "max_steps": None, **settings}
+    return cast("SharedParams", published)
 
 
 def merge_signature(

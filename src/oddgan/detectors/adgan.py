@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Literal, Unpack
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from oddgan import networks
-from oddgan.networks import LatentDraws, current_condition, given, given_rows
+from oddgan.networks import LatentDraws, generate, given_rows
 from oddgan.scores import Descent, Score, binary_cross_entropy
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss, parts
 
 from ._base import Detector
 from ._method import Spec
@@ -99,8 +98,6 @@ class ADGAN(Detector):
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 256}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "objective": [StrOptions({"wgan", "gan"})],
         "n_starts": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -153,11 +150,11 @@ class ADGAN(Detector):
         G, D = nets["generator"], nets["discriminator"]
         if self.objective == "gan":
             y = G(z)
-            loss = binary_cross_entropy(D(x)[0], 1) + binary_cross_entropy(D(y.detach())[0], 0)
-            yield Loss("discriminator", loss.mean(), ("discriminator",), adversary=True)
+            loss = discriminator_loss(D(x)[0], D(y.detach())[0])
+            yield Loss("discriminator", loss, ("discriminator",), adversary=True)
             yield Loss("generator", binary_cross_entropy(D(y)[0], 1).mean(), ("generator",))
             return
-        for rows in torch.arange(len(x), device=x.device).chunk(_N_CRITIC):
+        for rows in parts(len(x), _N_CRITIC):
             with given_rows(rows):
                 with torch.no_grad():
                     y = G(z[rows])
@@ -213,23 +210,6 @@ def clip(critic: nn.Module) -> None:
     with torch.no_grad():
         for p in critic.parameters():
             p.clamp_(-_CLIP, _CLIP)
-
-
-def generate(generator: nn.Module, z: Tensor, *weights: Tensor) -> Tensor:
-    """Return g_j(z_j) for m latents, each with weights of its own, shape (m, ...)."""
-    names = [name for name, _ in generator.named_parameters()]
-    fixed = dict(generator.named_buffers())
-
-    def one(z: Tensor, condition: Tensor | None, *weights: Tensor) -> Tensor:
-        own = fixed | dict(zip(names, weights, strict=True))
-        with given(None if condition is None else condition[None]):
-            y: Tensor = functional_call(generator, own, (z[None],))
-        return y[0]
-
-    condition = current_condition()
-    in_dims = (0, None if condition is None else 0, *[0] * len(weights))
-    made: Tensor = vmap(one, in_dims=in_dims)(z, condition, *weights)
-    return made
 
 
 def best(x: Tensor, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

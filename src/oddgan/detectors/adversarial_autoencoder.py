@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Unpack
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import networks
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
@@ -90,8 +90,6 @@ class AdversarialAutoencoder(Detector):
     scores = ("feature_matching", "residual")
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         "w_adv": [Interval(Real, 0, 1, closed="both")],
     }
@@ -121,7 +119,7 @@ class AdversarialAutoencoder(Detector):
         D = nets["discriminator"]
         y = self._reconstruct(nets, x)
         d_x, d_y = D(x)[0], D(y.detach())[0]
-        loss = (binary_cross_entropy(d_x, 1) + binary_cross_entropy(d_y, 0)).mean()
+        loss = discriminator_loss(d_x, d_y)
         yield Loss("discriminator", loss, ("discriminator",), adversary=True)
         adversarial = binary_cross_entropy(D(y)[0], 1).mean()
         loss = (1 - self.w_adv) * mse_loss(y, x) + self.w_adv * adversarial

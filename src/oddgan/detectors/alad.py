@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from oddgan import networks
 from oddgan.networks import pairs
 from oddgan.scores import Score, binary_cross_entropy, distance
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
 
 class ALAD(Detector):
@@ -92,30 +92,20 @@ class ALAD(Detector):
     scores = ("features", "logits", "l1", "l2")
     defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
     presets: ClassVar[dict[str, SharedParams]] = {
-        "paper-kdd": {
-            "latent_dim": 32,
-            "batch_size": 50,
-            "learning_rate": 1e-5,
-            "ema_decay": 0.999,
-            "epochs": 100,
-            "min_steps": 1,
-            "max_steps": None,
-        },
-        "paper-cifar10": {
-            "latent_dim": 100,
-            "width": 128,
-            "batch_size": 32,
-            "learning_rate": 2e-4,
-            "ema_decay": 0.999,
-            "epochs": 100,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "paper-kdd": as_published(
+            latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.999, epochs=100
+        ),
+        "paper-cifar10": as_published(
+            latent_dim=100,
+            width=128,
+            batch_size=32,
+            learning_rate=2e-4,
+            ema_decay=0.999,
+            epochs=100,
+        ),
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "spectral_norm": ["boolean", StrOptions({"images"})],
         "use_dzz": ["boolean"],
     }
@@ -160,10 +150,10 @@ class ALAD(Detector):
         for role in real:
             D = nets[role]
             logits = (D(*(part.detach() for part in pair))[0] for pair in (real[role], fake[role]))
-            yield Loss(role, real_fake_loss(*logits), (role,), adversary=True)
+            yield Loss(role, discriminator_loss(*logits), (role,), adversary=True)
         # Exchanged labels: each term of E's loss that E has no part in has no gradient for E, and
         # so for G. Their losses, which share the cycles, are therefore minimised as one.
-        exchanged = [real_fake_loss(nets[r](*fake[r])[0], nets[r](*real[r])[0]) for r in real]
+        exchanged = [discriminator_loss(nets[r](*fake[r])[0], nets[r](*real[r])[0]) for r in real]
         yield Loss("generator and encoder", torch.stack(exchanged).sum(), ("generator", "encoder"))
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
@@ -177,8 +167,3 @@ class ALAD(Detector):
             "l2": distance(x, y, 2),
         }
         return Score(parts, (x - y).abs(), {self.score: 1.0})
-
-
-def real_fake_loss(logit_real: Tensor, logit_fake: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake)), both averaged over the batch."""
-    return binary_cross_entropy(logit_real, 1).mean() + binary_cross_entropy(logit_fake, 0).mean()

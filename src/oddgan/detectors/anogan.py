@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from oddgan import networks
 from oddgan.networks import LatentDraws
 from oddgan.scores import Descent, Score, binary_cross_entropy, distance
-from oddgan.training import PRECISIONS, Loss
+from oddgan.training import PRECISIONS, Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 from ._search import search_latents, without_gradients
 
 #: Shares of the steps after which the EGBAD authors' code lowers the learning rate of the search
@@ -113,23 +113,15 @@ class AnoGAN(Detector):
     scores = ("feature_matching", "sigma", "discriminator")
     presets: ClassVar[dict[str, SharedParams]] = {
         # 64 x 64 patches of retinal images.
-        "paper-oct": {"epochs": 20, "min_steps": 1, "max_steps": None},
+        "paper-oct": as_published(epochs=20),
         # The EGBAD authors' AnoGAN, whose numbers are quoted most.
-        "egbad-kdd": {
-            "latent_dim": 32,
-            "batch_size": 50,
-            "learning_rate": 1e-5,
-            "ema_decay": 0.9999,
-            "epochs": 50,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "egbad-kdd": as_published(
+            latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.9999, epochs=50
+        ),
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
@@ -233,13 +225,6 @@ class AnoGAN(Detector):
             verbose=self.verbose,
             precision=self.search_precision,
         )
-
-
-def discriminator_loss(logit_real: Tensor, logit_generated: Tensor) -> Tensor:
-    """-log D(x) - log(1 - D(G(z))), both averaged over the batch."""
-    return (
-        binary_cross_entropy(logit_real, 1).mean() + binary_cross_entropy(logit_generated, 0).mean()
-    )
 
 
 def sensitivity(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:

@@ -79,8 +79,6 @@ class Autoencoder(Detector):
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "hidden": [StrOptions({"nonlinear", "linear"})],
     }
 

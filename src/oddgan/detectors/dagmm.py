@@ -1,27 +1,24 @@
 """DAGMM: the deep autoencoding Gaussian mixture model (Zong et al. 2018)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from math import log, nan, pi
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan import networks
 from oddgan.networks import Dropout
-from oddgan.scores import Score
+from oddgan.scores import Mixture, Score, energy, estimate_mixture
 from oddgan.training import Loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
-#: Added to the diagonal of every covariance: constant and collinear features have a density too.
-JITTER = 1e-6
 #: Smallest norm that a difference is told relative to: the mean of a scaled table is 0.
 SMALLEST_NORM = 1e-3
 
@@ -117,42 +114,34 @@ class DAGMM(Detector):
         "scaling": "minmax",
     }
     presets: ClassVar[dict[str, Any]] = {
-        "paper-kdd": {
-            "latent_dim": 1,
-            "hidden": (60, 30, 10),
-            "n_mixtures": 4,
-            "batch_size": 1024,
-            "learning_rate": 1e-4,
-            "epochs": 200,
-            "min_steps": 1,
-            "max_steps": None,
-        },
-        "paper-thyroid": {
-            "latent_dim": 1,
-            "hidden": (12, 4),
-            "n_mixtures": 2,
-            "batch_size": 1024,
-            "learning_rate": 1e-4,
-            "epochs": 20000,
-            "min_steps": 1,
-            "max_steps": None,
-        },
-        "paper-arrhythmia": {
-            "latent_dim": 2,
-            "hidden": (10,),
-            "n_mixtures": 2,
-            "batch_size": 128,
-            "learning_rate": 1e-4,
-            "epochs": 10000,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "paper-kdd": as_published(
+            latent_dim=1,
+            hidden=(60, 30, 10),
+            n_mixtures=4,
+            batch_size=1024,
+            learning_rate=1e-4,
+            epochs=200,
+        ),
+        "paper-thyroid": as_published(
+            latent_dim=1,
+            hidden=(12, 4),
+            n_mixtures=2,
+            batch_size=1024,
+            learning_rate=1e-4,
+            epochs=20000,
+        ),
+        "paper-arrhythmia": as_published(
+            latent_dim=2,
+            hidden=(10,),
+            n_mixtures=2,
+            batch_size=128,
+            learning_rate=1e-4,
+            epochs=10000,
+        ),
     }
     _betas = (0.9, 0.999)
     _latent_dims: ClassVar[dict[str, int]] = {"table": 1, "image": 8}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "n_mixtures": [Interval(Integral, 1, None, closed="left")],
         "weight_energy": [Interval(Real, 0, None, closed="left")],
         "weight_covariance": [Interval(Real, 0, None, closed="left")],
@@ -239,68 +228,3 @@ def reconstruction_features(x: Tensor, y: Tensor) -> Tensor:
     norm = torch.linalg.vector_norm(x, dim=1).clamp_min(SMALLEST_NORM)
     relative = torch.linalg.vector_norm(x - y, dim=1) / norm
     return torch.stack([relative, F.cosine_similarity(x, y, dim=1)], dim=1)
-
-
-def estimate_mixture(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mixture that features and memberships imply, in double precision.
-
-    Parameters
-    ----------
-    batches : iterable of (Tensor of shape (n, d), Tensor of shape (n, K))
-        Features z and logits of the memberships.
-
-    Returns
-    -------
-    phi, means, covariances : Tensor of shapes (K,), (K, d) and (K, d, d)
-    """
-    n, weights, firsts, seconds = 0, *[torch.zeros(())] * 3
-    for features, logits in batches:
-        z, gamma = features.double(), logits.double().softmax(1)
-        n += len(z)
-        weights = weights.to(z) + gamma.sum(0)
-        firsts = firsts.to(z) + gamma.T @ z
-        seconds = seconds.to(z) + torch.einsum("nk,ni,nj->kij", gamma, z, z)
-    weights = weights.clamp_min(1e-30)  # of a Gaussian without members
-    means = firsts / weights[:, None]
-    covariances = seconds / weights[:, None, None] - means[:, :, None] * means[:, None]
-    jitter = JITTER * torch.eye(means.shape[1], dtype=means.dtype, device=means.device)
-    return weights / n, means, covariances + jitter
-
-
-def energy(z: Tensor, phi: Tensor, means: Tensor, covariances: Tensor) -> Tensor:
-    """Return -log sum_k phi_k N(z; mu_k, Sigma_k), shape (n,), in double precision.
-
-    It is NaN where a covariance is not positive definite, so that training stops and says so.
-    """
-    L, failed = torch.linalg.cholesky_ex(covariances)
-    L = L.masked_fill(failed[:, None, None] != 0, nan)
-    centred = z.double() - means[:, None]  # (K, n, d)
-    whitened = torch.linalg.solve_triangular(L, centred.mT, upper=False)
-    log_det = 2 * L.diagonal(dim1=1, dim2=2).log().sum(1)
-    d = z.shape[1]
-    log_n = -0.5 * (whitened.square().sum(1) + log_det[:, None] + d * log(2 * pi))
-    return -torch.logsumexp(phi.log()[:, None] + log_n, dim=0)
-
-
-class Mixture(nn.Module):
-    """The mixture that every sample is scored with, saved with the model."""
-
-    def __init__(self, n_mixtures: int, n_features: int) -> None:
-        super().__init__()
-        k, d = n_mixtures, n_features
-        self.phi: Tensor
-        self.means: Tensor
-        self.covariances: Tensor
-        self.register_buffer("phi", torch.empty(k, dtype=torch.float64))
-        self.register_buffer("means", torch.empty(k, d, dtype=torch.float64))
-        self.register_buffer("covariances", torch.empty(k, d, d, dtype=torch.float64))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Begin as a standard normal distribution; training rows will say what it is."""
-        self.phi.fill_(1 / len(self.phi))
-        self.means.zero_()
-        self.covariances.copy_(torch.eye(self.means.shape[1]))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the energies of features z, shape (n,)."""
-        return energy(z, self.phi, self.means, self.covariances)

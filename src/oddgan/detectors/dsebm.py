@@ -1,25 +1,21 @@
 """DSEBM: deep structured energy-based models (Zhai et al. 2016)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import prod
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Unpack, cast
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from oddgan.networks import Noise, bare
+from oddgan.networks import Noise
+from oddgan.networks.energy import Energy, convolutions
 from oddgan.scores import Score
 from oddgan.training import Loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
-
-#: No side of an image that is longer is left as it is by the convolutions.
-END = 7
+from ._options import SharedParams, as_published
 
 
 class DSEBM(Detector):
@@ -94,22 +90,13 @@ class DSEBM(Detector):
     reference = "Zhai et al. 2016, ICML, arXiv 1605.07717"
     scores = ("energy", "reconstruction")
     presets: ClassVar[dict[str, SharedParams]] = {
-        "alad-kdd": {
-            "latent_dim": 512,
-            "width": 128,
-            "batch_size": 100,
-            "learning_rate": 1e-4,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "alad-kdd": as_published(latent_dim=512, width=128, batch_size=100, learning_rate=1e-4),
     }
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 512, "image": 128}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "noise_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -153,65 +140,3 @@ class DSEBM(Detector):
 def denoising_loss(x: Tensor, noisy: Tensor, gradient: Tensor) -> Tensor:
     """|| x - (x~ - grad e(x~)) ||_2^2, averaged over the batch."""
     return (x - (noisy - gradient)).square().flatten(1).sum(1).mean()
-
-
-def convolutions(shape: Sequence[int], latent_dim: int, width: int) -> list[nn.Module]:
-    """Return conv3x3/2 until no side is longer than 7 pixels, at least one, and a dense layer."""
-    last, *size = shape
-    layers: list[nn.Module] = []
-    while not layers or max(size) > END:
-        out = width * min(2 ** len(layers), 8)
-        layers.append(nn.Conv2d(last, out, 3, stride=2, padding=1))
-        last, size = out, [-(-side // 2) for side in size]
-    return [*layers, nn.Linear(last * prod(size), latent_dim)]
-
-
-class Energy(nn.Module):
-    """e(x) and its gradient.
-
-    Parameters
-    ----------
-    shape : (d,) or (c, h, w)
-        Shape of one sample.
-    layers : sequence of nn.Module
-        Linear layers, or convolutions 3x3/2 and then linear ones; softplus follows each.
-    """
-
-    def __init__(self, shape: Sequence[int], layers: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.centre = nn.Parameter(torch.empty(*shape))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Begin with b' = 0."""
-        nn.init.zeros_(self.centre)
-
-    def hidden(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return each layer's output before and after softplus."""
-        outputs = []
-        for layer in self.layers:
-            a = layer(x.flatten(1) if isinstance(bare(layer), nn.Linear) else x)
-            x = F.softplus(a)
-            outputs.append((a, x))
-        return outputs
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return energies, shape (n,), and their gradients by x, in the shape of x."""
-        outputs = self.hidden(x)
-        back = torch.ones_like(outputs[-1][1])  # the derivative of the sum of h
-        inputs = [x, *(h for _, h in outputs[:-1])]
-        passed = list(zip(self.layers, inputs, outputs, strict=True))
-        for layer, below, (a, _) in reversed(passed):
-            back = transposed(bare(layer), back * a.sigmoid(), below.shape)
-        away = x - self.centre
-        energy = away.square().flatten(1).sum(1) / 2 - outputs[-1][1].sum(1)
-        return energy, away - back
-
-
-def transposed(layer: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the transposed linear map of `layer` (without its bias), reshaped to `shape`."""
-    if isinstance(layer, nn.Linear):
-        return F.linear(x, layer.weight.T).view(shape)
-    assert isinstance(layer, nn.Conv2d)
-    odd = [1 - side % 2 for side in shape[2:]]  # the row that halving an even side passes over
-    return F.conv_transpose2d(x, layer.weight, stride=2, padding=1, output_padding=odd)

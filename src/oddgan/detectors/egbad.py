@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, Options
 from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.scores import Score, binary_cross_entropy, distance
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
 
 class EGBAD(Detector):
@@ -90,28 +90,14 @@ class EGBAD(Detector):
     scores = ("sigma", "sigma_reconstruction", "feature_matching")
     defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
     presets: ClassVar[dict[str, SharedParams]] = {
-        "paper-mnist": {
-            "latent_dim": 200,
-            "batch_size": 100,
-            "learning_rate": 1e-5,
-            "ema_decay": 0.999,
-            "epochs": 100,
-            "min_steps": 1,
-            "max_steps": None,
-        },
-        "paper-kdd": {
-            "latent_dim": 32,
-            "batch_size": 50,
-            "learning_rate": 1e-5,
-            "ema_decay": 0.9999,
-            "epochs": 50,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "paper-mnist": as_published(
+            latent_dim=200, batch_size=100, learning_rate=1e-5, ema_decay=0.999, epochs=100
+        ),
+        "paper-kdd": as_published(
+            latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.9999, epochs=50
+        ),
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         "degree": [Options(Integral, {1, 2})],
     }
@@ -158,11 +144,3 @@ class EGBAD(Detector):
         parts = {"residual": distance(x, y, self.degree), self.score: l_d}
         weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
         return Score(parts, (x - y).abs(), weights)
-
-
-def discriminator_loss(logit_encoded: Tensor, logit_generated: Tensor) -> Tensor:
-    """-log D(x, E(x)) - log(1 - D(G(z), z)), both averaged over the batch."""
-    return (
-        binary_cross_entropy(logit_encoded, 1).mean()
-        + binary_cross_entropy(logit_generated, 0).mean()
-    )

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from oddgan import networks
 from oddgan.networks import given_rows
 from oddgan.scores import Descent, Score
-from oddgan.training import Loss
+from oddgan.training import Loss, critic_loss, parts
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 from ._search import search_latents
 
 
@@ -108,24 +108,15 @@ class FAnoGAN(Detector):
     # A round is `n_critic` batches: so each half of training has as many batches as elsewhere.
     defaults: ClassVar[SharedParams] = {"min_steps": 100, "max_steps": 600}
     presets: ClassVar[dict[str, SharedParams]] = {
-        "paper-oct": {
-            "latent_dim": 128,
-            "width": 128,
-            "batch_size": 64,
-            "learning_rate": 1e-4,
-            "image_size": 64,
-            "epochs": 7,
-            "min_steps": 1,
-            "max_steps": None,
-        },
+        "paper-oct": as_published(
+            latent_dim=128, width=128, batch_size=64, learning_rate=1e-4, image_size=64, epochs=7
+        ),
     }
     _betas = (0.0, 0.9)
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 128}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
     _stages = ("_losses", "_encoder_losses")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "training": [StrOptions(set(scores))],
         "kappa": [Interval(Real, 0, None, closed="left")],
         "encoder_output": [StrOptions({"tanh", "linear"})],
@@ -178,7 +169,7 @@ class FAnoGAN(Detector):
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["critic"]
-        for rows in batches(len(x), self.n_critic):
+        for rows in parts(len(x), self.n_critic):
             with given_rows(rows):
                 with torch.no_grad():
                     fake = G(z[rows])
@@ -193,7 +184,7 @@ class FAnoGAN(Detector):
         self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor
     ) -> Iterator[Loss]:
         G, D, E = nets["generator"].eval(), nets["critic"].eval(), nets["encoder"]
-        for rows in batches(len(x), self.n_critic):
+        for rows in parts(len(x), self.n_critic):
             with given_rows(rows):
                 if self.training == "ziz":
                     loss = squared(z[rows], E(G(z[rows])))
@@ -239,28 +230,7 @@ class FAnoGAN(Detector):
         return squared(x, y) + self.kappa * squared(f, nets["critic"](y)[1])
 
 
-def batches(n: int, n_batches: int) -> list[slice]:
-    """Return `n` rows in `n_batches` parts of equal length, or fewer if there are few rows."""
-    size = -(-n // n_batches)
-    return [slice(start, start + size) for start in range(0, n, size)]
-
-
 def squared(a: Tensor, b: Tensor) -> Tensor:
     """Return the mean square of a - b for each sample; shape (n,)."""
     means: Tensor = (a - b).square().flatten(1).mean(1)
     return means
-
-
-def critic_loss(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
-    """WGAN-GP's L_D, with penalties at `place`, shape (n,), in [0, 1] on the way to the fakes."""
-    distance: Tensor = D(x)[0].mean() - D(fake)[0].mean()
-    return 10 * gradient_penalty(D, x, fake, place) - distance
-
-
-def gradient_penalty(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
-    """(|| gradient of D at x + place (fake - x) ||_2 - 1)^2, averaged over the batch."""
-    between = x + place.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
-    between.requires_grad_()
-    (gradient,) = torch.autograd.grad(D(between)[0].sum(), between, create_graph=True)
-    norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
-    return (norm - 1).square().mean()

@@ -11,7 +11,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from oddgan import networks
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
@@ -116,8 +116,6 @@ class GANomaly(Detector):
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "adversarial": [StrOptions({"feature_matching", "cross_entropy"})],
         **{name: [Interval(Real, 0, None, closed="left")] for name in ("w_adv", "w_con", "w_enc")},
     }
@@ -161,7 +159,7 @@ class GANomaly(Detector):
         loss = self.w_adv * adversarial + self.w_con * l1_loss(y, x) + self.w_enc * encoding
         yield Loss("generator", loss, ("encoder", "generator", "second_encoder"))
         d_y = D(y.detach())[0]
-        loss = 0.5 * (binary_cross_entropy(d_x, 1) + binary_cross_entropy(d_y, 0)).mean()
+        loss = discriminator_loss(d_x, d_y) / 2
         yield Loss("discriminator", loss, ("discriminator",), adversary=True)
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:

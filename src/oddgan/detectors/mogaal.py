@@ -6,17 +6,18 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack, cast
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan.networks import Discriminator, Noise, bare, given_rows
-from oddgan.scores import Score, binary_cross_entropy
-from oddgan.training import Loss
+from oddgan.networks.sub_generators import SubGenerators
+from oddgan.scores import Score
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
 SLOPE = 0.1  # of the discriminator's leaky ReLU
 
@@ -111,15 +112,13 @@ class MOGAAL(Detector):
         "embed": "it has no latent space",
     }
     presets: ClassVar[dict[str, Any]] = {
-        "paper-annthyroid": {"batch_size": 500, "epochs": 22, "min_steps": 1, "max_steps": None},
-        "paper-wdbc": {"batch_size": 500, "epochs": 200, "min_steps": 1, "max_steps": None},
+        "paper-annthyroid": as_published(batch_size=500, epochs=22),
+        "paper-wdbc": as_published(batch_size=500, epochs=200),
     }
     _learning_rates: ClassVar[dict[str, float]] = {"table": 0.01, "image": 0.01}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
     _stages = ("_losses", "_discriminate", "_discriminate")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "k": [Interval(Integral, 1, None, closed="left")],
         "rate_ratio": [Interval(Real, 0, None, closed="neither")],
     }
@@ -165,7 +164,7 @@ class MOGAAL(Detector):
         with given_rows(torch.arange(n, device=x.device) % len(x)):
             logit_outliers = D(outliers)[0]
         # A D without a doubt is the aim here, and no collapse.
-        loss = discriminator_loss(D(x)[0], logit_outliers)
+        loss = discriminator_loss(D(x)[0], logit_outliers) / 2
         yield Loss("discriminator", loss, ("discriminator",))
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
@@ -185,13 +184,6 @@ class MOGAAL(Detector):
         gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
         parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
         return Score(parts, (x * gradient.view(x.shape)).abs(), {self.score: 1.0})
-
-
-def discriminator_loss(logit_data: Tensor, logit_outliers: Tensor) -> Tensor:
-    """-(log D(x) + log(1 - D(G(u)))) / 2, each averaged over its samples."""
-    return (
-        binary_cross_entropy(logit_data, 1).mean() + binary_cross_entropy(logit_outliers, 0).mean()
-    ) / 2
 
 
 def weight(layer: nn.Module) -> Tensor:
@@ -229,24 +221,3 @@ def potential_outliers(generators: nn.Module, u: Tensor, x: Tensor) -> Tensor:
     low, high = x.aminmax(dim=0)
     outliers: Tensor = low + (high - low) * generators(u)
     return outliers
-
-
-class SubGenerators(nn.Module):
-    """k networks FC d, ReLU, FC d, computed together, that begin as the identity on [0, 1]."""
-
-    def __init__(self, k: int, d: int) -> None:
-        super().__init__()
-        self.weight1, self.weight2 = (nn.Parameter(torch.empty(k, d, d)) for _ in range(2))
-        self.bias1, self.bias2 = (nn.Parameter(torch.empty(k, 1, d)) for _ in range(2))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Begin as the identity; nothing is drawn."""
-        with torch.no_grad():
-            for weight, bias in ((self.weight1, self.bias1), (self.weight2, self.bias2)):
-                weight.copy_(torch.eye(weight.shape[1]).expand_as(weight))
-                bias.zero_()
-
-    def forward(self, u: Tensor) -> Tensor:
-        """Return G_i(u_i) for u of shape (k, n, d), in that shape."""
-        hidden = torch.baddbmm(self.bias1, u, self.weight1).relu()
-        return torch.baddbmm(self.bias2, hidden, self.weight2)

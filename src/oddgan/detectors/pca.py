@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from sklearn.decomposition import IncrementalPCA
-from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan.networks import bare
@@ -91,10 +90,7 @@ class PCAReconstruction(Detector):
     scores = ("l2", "l1")
     closed_form = True
     _latent_dims: ClassVar[dict[str, int]] = {"table": 30, "image": 30}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def __init__(self, *, score: str = "l2", **options: Unpack[SharedParams]) -> None:
         super().__init__(**options)

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Unpack
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
 from oddgan.networks import Discriminator, Scheme
 from oddgan.scores import Score, binary_cross_entropy
-from oddgan.training import Loss
+from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
@@ -113,8 +113,6 @@ class SkipGANomaly(Detector):
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 512}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         **{name: [Interval(Real, 0, None, closed="left")] for name in ("w_adv", "w_con", "w_lat")},
         "latent_in_discriminator": ["boolean"],
@@ -154,7 +152,7 @@ class SkipGANomaly(Detector):
         loss = self.w_adv * adversarial + self.w_con * l1_loss(y, x) + self.w_lat * latent
         yield Loss("generator", loss, ("generator",))
         d_y, f_y = D(y.detach())
-        loss = (binary_cross_entropy(d_x, 1) + binary_cross_entropy(d_y, 0)).mean()
+        loss = discriminator_loss(d_x, d_y)
         if self.latent_in_discriminator:
             loss = loss + self.w_lat * mse_loss(f_y, f_x)
         yield Loss("discriminator", loss, ("discriminator",), adversary=True)

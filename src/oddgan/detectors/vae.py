@@ -89,8 +89,6 @@ class VAE(Detector):
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Detector._parameter_constraints,
-        "score": [StrOptions(set(scores))],
         "likelihood": [StrOptions({"bernoulli", "gaussian"})],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
         "min_scale": [Interval(Real, 0, None, closed="neither")],

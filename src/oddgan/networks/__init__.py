@@ -13,10 +13,11 @@ from typing import Literal, Protocol
 
 from torch import nn
 
-from . import dcgan, image, pairs, residual, table, unet
+from . import dcgan, image, residual, table, unet
 from ._blocks import Dropout, LatentDraws, Noise, use_generator
 from ._condition import bare, condition_layers, current_condition, given, given_rows
 from ._initialise import Scheme, initialise
+from ._private import generate
 from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
 from .unet import UNet
@@ -36,6 +37,7 @@ __all__ = [
     "current_condition",
     "discriminator",
     "encoder",
+    "generate",
     "generator",
     "given",
     "given_rows",

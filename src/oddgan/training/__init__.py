@@ -3,6 +3,7 @@
 from .checkpoint import Checkpoint
 from .device import PRECISIONS, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
+from .losses import critic_loss, discriminator_loss, gradient_penalty, parts
 from .progress import Progress, RichProgress, Silent
 from .rows import DeviceRows, Rows, StreamedRows
 from .watch import TrainingError
@@ -21,6 +22,10 @@ __all__ = [
     "StreamedRows",
     "Trainer",
     "TrainingError",
+    "critic_loss",
+    "discriminator_loss",
+    "gradient_penalty",
     "make_fabric",
     "memory_budget",
+    "parts",
 ]

@@ -1,0 +1,37 @@
+"""What adversaries minimise, in the forms that several methods share."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def discriminator_loss(logit_real: Tensor, logit_generated: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(generated)), each averaged; D is the sigmoid of its logit.
+
+    Goodfellow et al. 2014, equation 1. Of pairs (x, z) the real ones are those of the encoder.
+    """
+    return F.softplus(-logit_real).mean() + F.softplus(logit_generated).mean()
+
+
+def critic_loss(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
+    """WGAN-GP's loss, with penalties at `place`, shape (n,), in [0, 1] on the way to the fakes.
+
+    Gulrajani et al. 2017, equation 3, with their weight of 10.
+    """
+    distance: Tensor = D(x)[0].mean() - D(fake)[0].mean()
+    return 10 * gradient_penalty(D, x, fake, place) - distance
+
+
+def gradient_penalty(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
+    """(|| gradient of D at x + place (fake - x) ||_2 - 1)^2, averaged over the batch."""
+    between = x + place.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
+    between.requires_grad_()
+    (gradient,) = torch.autograd.grad(D(between)[0].sum(), between, create_graph=True)
+    norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
+    return (norm - 1).square().mean()
+
+
+def parts(n: int, n_parts: int) -> list[slice]:
+    """Return the rows of a round in `n_parts` batches of equal length, fewer if rows are few."""
+    size = -(-n // n_parts)
+    return [slice(start, start + size) for start in range(0, n, size)]
