@@ -72,7 +72,7 @@ def search_latents(
     own = without_gradients(nets)
     if precision == "bf16-mixed":
         for net in own.values():  # only the copies: the networks keep their strides
-            net.to(memory_format=torch.channels_last)
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(variables: Variables, sample: Tensor) -> Tensor:
         return objective(own, variables[0], *(values[sample] for values in known))
