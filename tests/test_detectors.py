@@ -1,6 +1,8 @@
 """The promises that every detector keeps. A detector needs nothing here to be tested."""
 
+import copy
 import json
+import pickle
 import re
 import signal
 import subprocess
@@ -378,6 +380,21 @@ def test_a_file_keeps_the_decision_of_the_fit(detector_class, kind, tmp_path):
     assert again.threshold_ == detector.threshold_
     assert again.offset_ == detector.offset_
     assert again.image_size == (8, 9)
+
+
+@detectors("table")
+def test_parameters_that_change_after_the_fit_do_not_change_the_networks(detector_class, tmp_path):
+    detector = fitted(detector_class, "table")
+    scores = detector.anomaly_score(DATA["table"]())
+    detector.set_params(width=12, latent_dim=3)
+    detector.save(tmp_path / "m.oddgan")
+    for again in (
+        copy.deepcopy(detector),
+        pickle.loads(pickle.dumps(detector)),
+        oddgan.load(tmp_path / "m.oddgan"),
+    ):
+        np.testing.assert_array_equal(again.anomaly_score(DATA["table"]()), scores)
+        assert again.width == 12
 
 
 @detectors_and_kinds()

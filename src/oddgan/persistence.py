@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 1
+FORMAT = 2
 
 PathLike = str | os.PathLike[str]
 
@@ -51,7 +51,7 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is not a model file, is damaged or changed, or of a newer format.
+        It is not a model file, is damaged or changed, or of another format.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model file at {path}")
@@ -65,10 +65,11 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if _digest(text, arrays) != digest:
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
     header = json.loads(text)
-    if header["format"] > FORMAT:
+    if header["format"] != FORMAT:
+        newer = header["format"] > FORMAT
         raise ValueError(
-            f"{path} has format {header['format']}, newer than this version of OddGAN reads "
-            f"({FORMAT}); update oddgan"
+            f"{path} has format {header['format']}, {'newer' if newer else 'older'} than this "
+            f"version of OddGAN reads ({FORMAT}); {'update oddgan' if newer else 'fit it anew'}"
         )
     return header, arrays
 

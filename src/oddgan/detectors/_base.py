@@ -65,6 +65,7 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
         self.codec_ = fitted.encoding.samples
         self.condition_codec_ = fitted.encoding.context
         self.networks_ = fitted.networks
+        self.fitted_params_ = self.get_params(deep=False)
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
         self.part_scale_ = None

@@ -25,13 +25,10 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     for role, network in detector.networks_.items():
         for name, tensor in network.state_dict().items():
             arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
-    params = detector.get_params(deep=False)
-    seed = params["random_state"]
-    params["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
-    params["checkpoint"] = None  # a path of the machine that trained it
     header = {
         "detector": type(detector).__name__.lower(),
-        "params": {name: _plain(value) for name, value in params.items()},
+        "params": _storable(detector.get_params(deep=False)),
+        "fitted_params": _storable(detector.fitted_params_),
         "codec": codec,
         "condition": context.state()[0] if context else None,
         "condition_columns": list(detector.condition_columns_),
@@ -57,16 +54,15 @@ def restore(
         raise ValueError(
             f"{path} holds a {header['detector']}, which this version of OddGAN does not have"
         )
-    params = header["params"]
+    params = _as_given(header["params"])
     if device:
         if device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
         params["device"] = device
     elif params["device"] == "cuda" and not torch.cuda.is_available():
         params["device"] = "cpu"
-    if isinstance(params["image_size"], list):
-        params["image_size"] = tuple(params["image_size"])
     detector = detectors[header["detector"]](**params)
+    detector.fitted_params_ = _as_given(header["fitted_params"])
     detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
     detector.condition_columns_ = header["condition_columns"]
     detector.condition_codec_ = None
@@ -93,8 +89,12 @@ def restore(
 def rebuilt(
     detector: "Detector", weights: Callable[[str], Mapping[str, Tensor]]
 ) -> dict[str, nn.Module]:
-    """Return the networks of a fitted detector with `weights` of each role, where these are."""
-    networks = detector._build(detector.codec_, detector._encoding.n_context, None)
+    """Return the networks of a fitted detector with `weights` of each role, where these are.
+
+    They are built by the parameters of the fit; `set_params` may have changed them since.
+    """
+    as_fitted = type(detector)(**detector.fitted_params_)
+    networks = as_fitted._build(detector.codec_, detector._encoding.n_context, None)
     for role, network in networks.items():
         network.load_state_dict(weights(role), assign=True)
         network.eval()
@@ -103,6 +103,19 @@ def rebuilt(
 
 def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _storable(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as JSON holds them, without what is of the machine that trained."""
+    seed = params["random_state"]
+    seed = int(seed) if isinstance(seed, int | np.integer) else None
+    plain = {name: _plain(value) for name, value in params.items() if name != "checkpoint"}
+    return {**plain, "checkpoint": None, "random_state": seed}
+
+
+def _as_given(params: dict[str, Any]) -> dict[str, Any]:
+    """Return stored parameters as a constructor takes them: JSON has no tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
 
 
 def _plain(value: Any) -> Any:
