@@ -18,6 +18,7 @@ to that itself. What the search does not change, such as f(x), is computed befor
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +75,13 @@ def search_latents(
         for net in own.values():  # only the copies: the networks keep their strides
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    # Most steps are of the same samples as the last one.
+    @lru_cache(maxsize=1)
+    def known_of(sample: Tensor) -> tuple[Tensor, ...]:
+        return tuple(values[sample] for values in known)
+
     def loss(variables: Variables, sample: Tensor) -> Tensor:
-        return objective(own, variables[0], *(values[sample] for values in known))
+        return objective(own, variables[0], *known_of(sample))
 
     start = z.flatten(0, -2)
     found = search(
@@ -101,14 +107,18 @@ def search(
     networks are given their context.
     """
 
+    @lru_cache(maxsize=1)
+    def sample_of(rows: Tensor) -> Tensor:
+        return rows % n_samples
+
     def losses(variables: Variables, rows: Tensor) -> Tensor:
-        sample = rows % n_samples
+        sample = sample_of(rows)
         bf16 = precision == "bf16-mixed"
         with given_rows(sample), torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16):
             return objective(variables, sample).float()
 
     def kept(variables: Variables, rows: Tensor) -> Variables:
-        sample = rows % n_samples
+        sample = sample_of(rows)
         with given_rows(sample):
             return keep(variables, sample) if keep else variables
 

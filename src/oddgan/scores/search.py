@@ -15,7 +15,8 @@ from torch.optim.adam import adam
 
 #: What is searched, row by row: tensors of shape (m, ...).
 Variables = tuple[Tensor, ...]
-#: From the variables of some rows, and which rows these are (m,), to their losses (m,).
+#: From the variables of some rows, and which rows these are (m,), to their losses (m,). As long as
+#: no row leaves it is the same tensor of rows each time.
 Objective = Callable[[Variables, Tensor], Tensor]
 #: A learning rate, or the rates from given steps on, for example ((0, 0.01), (200, 0.001)).
 Rate = float | Sequence[tuple[int, float]]
@@ -172,6 +173,7 @@ class _Chunk:
         self.n_steps = torch.zeros_like(self.rows)
         # Of those that still descend: their place in the chunk, and whether they are mere filling.
         self.place, self.left = filled, filled >= self.n
+        self.active = self.rows
         # Without a tolerance nobody leaves early, and a copy is not needed.
         self.variables = [v.clone() if descent.tolerance else v for v in self.final]
         self.moments = [(torch.zeros_like(v), torch.zeros_like(v)) for v in self.final]
@@ -197,7 +199,7 @@ class _Chunk:
     def _step(self, step: int, clocks: list[Tensor]) -> None:
         for v in self.variables:
             v.requires_grad_()
-        losses = self.objective(tuple(self.variables), self.rows[self.place])
+        losses = self.objective(tuple(self.variables), self.active)
         gradients = torch.autograd.grad(losses.sum(), self.variables)
         self.lowest = torch.minimum(self.lowest, losses.detach())
         for i, v in enumerate(self.variables):
@@ -220,6 +222,7 @@ class _Chunk:
         if n_filled < len(self.left):
             kept = self.left.int().argsort(stable=True)[:n_filled]  # those that stay come first
             self.place, self.left = self.place[kept], self.left[kept]
+            self.active = self.rows[self.place]
             self.lowest, self.before = self.lowest[kept], self.before[kept]
             self.variables = [v[kept] for v in self.variables]
             self.moments = [(mean[kept], square[kept]) for mean, square in self.moments]
