@@ -309,14 +309,14 @@ def _state(nets):
     }
 
 
-def check_every_loss_trains_its_networks_and_nothing_else(cls, kind):
+def check_every_loss_trains_its_networks_and_nothing_else(cls, kind, condition=None):
     """Nor do networks that a stage does not train change in it, statistics included."""
     detector = quick(cls, max_steps=5)
     stages = [_Stage(getattr(detector, name)) for name in cls._stages]
     detector._stages = [f"_stage_{number}" for number in range(len(stages))]
     for name, stage in zip(detector._stages, stages, strict=True):
         setattr(detector, name, stage.losses)
-    detector.fit(DATA[kind]())
+    detector.fit(DATA[kind](), condition=condition)
     for stage in stages:
         for loss, roles in stage.updates.items():
             assert {role for role, _ in stage.trained[loss]} == roles, loss

@@ -155,24 +155,8 @@ def test_the_critics_weights_are_clipped(table):
     assert max(p.abs().max() for p in critic.parameters()) <= 0.01
 
 
-def test_dcgan_losses_of_a_round():
-    nets = {
-        "generator": Known(lambda z: z / 4),
-        "discriminator": Known(lambda x: (x.sum(1), x)),
-    }
-    losses = {loss.name: loss for loss in ADGAN(objective="gan")._losses(nets, X, Z)}
-    real, fake = X.sum(1).numpy(), Z.sum(1).numpy() / 4
-    by_hand = (np.log1p(np.exp(-real)) + np.log1p(np.exp(fake))).mean()
-    np.testing.assert_allclose(losses["discriminator"].value, by_hand, rtol=1e-5)
-    np.testing.assert_allclose(losses["generator"].value, np.log1p(np.exp(-fake)).mean(), rtol=1e-5)
-
-
-def test_objective_and_optimiser(table):
-    wgan, gan = quick(ADGAN), quick(ADGAN, objective="gan")
+def test_the_critic_is_updated_five_times_by_rmsprop():
+    detector = quick(ADGAN)
     weights = [nn.Parameter(torch.zeros(1))]
-    assert isinstance(wgan._optimizer("generator", weights, "table"), torch.optim.RMSprop)
-    assert isinstance(gan._optimizer("generator", weights, "table"), torch.optim.Adam)
-    assert (wgan._batches_per_round, gan._batches_per_round) == (5, 1)
-    assert not np.array_equal(
-        wgan.fit(table).anomaly_score(table), gan.fit(table).anomaly_score(table)
-    )
+    assert isinstance(detector._optimizer("generator", weights, "table"), torch.optim.RMSprop)
+    assert detector._batches_per_round == 5

@@ -306,13 +306,18 @@ def test_the_demonstration(run, tmp_path, monkeypatch):
     monkeypatch.setattr("oddgan.detectors._fitting._n_rounds", lambda *_: 5)
     code, out, err = run("demo", "--out", "d")
     assert code == 0
-    for name in oddgan.all_detectors():
+    for name in ("egbad", "vae"):
         assert (tmp_path / "d" / f"{name}.oddgan").exists()
         scores = pd.read_csv(tmp_path / "d" / f"{name}-scores.csv")
         assert len(scores) == 502
     assert "AUROC" in out
     assert "Next:" in out
     assert "5/5" in err  # progress
+    code, out, _ = run("demo", "--out", "e", "--detector", "pcareconstruction", "--json")
+    assert "PCAReconstruction l2" in json.loads(out)["results"]
+    code, _, err = run("demo", "--detector", "oracle")
+    assert code == 2
+    assert "no detector is called 'oracle'" in err
     code, out, _ = run("evaluate", "d/vae.oddgan", "digits", "--json")
     assert json.loads(out)["results"]["VAE reconstruction_probability"][0]["n"] == 502
 

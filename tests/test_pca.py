@@ -68,7 +68,7 @@ def test_one_direction_is_always_left_to_score():
     _, components, _ = principal_components(iter([torch.randn(4, 10)]), 10, 30)
     assert (np.linalg.norm(components, axis=1) > 0).sum() == 3
     X = rng.normal(size=(40, 3))
-    detector = PCAReconstruction(random_state=0).fit(X)
+    detector = PCAReconstruction(latent_dim=30, random_state=0).fit(X)
     assert detector.embed(X).shape == (40, 30)
     assert (detector.embed(X)[:, 2:] == 0).all()
     assert (detector.anomaly_score(X) > 0).all()

@@ -28,8 +28,8 @@ from oddgan import all_detectors, evaluation
 from oddgan.datasets import Dataset, data_home, load
 from oddgan.evaluation import Split
 
-# 28 x 28 images within the budget of a CPU: half the usual width, 1,000 batches of 32. Where a round
-# takes five batches, for a critic, there are 200 rounds.
+# 28 x 28 images within the budget of a CPU: half the usual width, 1,000 batches of 32 (200 rounds
+# where a round takes five, for a critic).
 IMAGES = {"width": 32, "max_steps": 1000, "batch_size": 32}
 IMAGES_TESTED, SEARCHED = 2_000, 20_000
 # Scoring is repeated for as many seconds, and the quickest counts. All times are the processor's.
@@ -253,7 +253,8 @@ letters are baselines that learn little or nothing.
 - cardio, thyroid, satimage-2: tables of ADBench, 70 % of whose normal rows train (`Labelled` of
   `oddgan.evaluation`).
 - mnist-3, mnist-8: this digit is normal; official training part, {IMAGES_TESTED:,} images of the
-  test part drawn by seed 0 (`OneClassNormal`). Trained within a CPU's budget: {{images}}.
+  test part drawn by seed 0 (`OneClassNormal`). Trained within a CPU's budget: {{images}}
+  (as many batches for those whose round takes five).
 - kddcup99: the papers' protocol (`KDD99`).
 
 †: scored on {SEARCHED:,} test rows drawn by seed 0, because it searches a latent vector for each.

@@ -11,6 +11,7 @@ from oddgan import detectors, evaluation, inputs
 from ._options import AsJson, Quiet
 from .data import How, open_data, test_rows, training_rows
 from .evaluate import measure, title
+from .fit import make
 from .output import print_json, write_table
 from .score import judge
 
@@ -20,11 +21,19 @@ def demo(
         "demo-output"
     ),
     anomaly: Annotated[int, typer.Option(help="The digit that training never sees.")] = 0,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(help="A method; may be repeated. Else egbad and vae; see `oddgan detectors`."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all that training draws.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn nine handwritten digits and find the tenth; needs no network, takes a minute or two."""
+    models = [
+        make(name, None, {"random_state": seed, "verbose": int(not (quiet or as_json))})
+        for name in detector or ("egbad", "vae")
+    ]
     how = How(anomaly=str(anomaly))
     data = open_data("digits", how)
     train, origin = training_rows(data, how)
@@ -39,9 +48,9 @@ def demo(
         )
     rows: list[tuple[str, list[evaluation.Metrics]]] = []
     written = []
-    for name, cls in detectors.all_detectors().items():
-        model = cls(random_state=seed, verbose=int(not silent)).fit(train)
-        model.provenance_ = origin
+    for model in models:
+        model.fit(train).provenance_ = origin
+        name = type(model).__name__.lower()
         rows.append((title(model), [measure(model, test, split)]))
         written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
     for name, scores in evaluation.run_baselines(data.with_samples(model.codec_), split).items():

@@ -17,6 +17,7 @@ from ._encoding import Encoding
 from ._fitting import fit_networks
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
+from ._options import SharedParams
 from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
 from ._state import dump, rebuilt
 
@@ -42,7 +43,7 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
             Not used; scikit-learn's convention.
         condition : array, list, frame, column name or names, path, or None
             What is known of each sample and decides what is normal for it: the season of a
-            consumption, the label of an image. Given to every network, it makes the model
+            consumption, the label of an image. Given to the networks, it makes the model
             conditional: a sample is odd for its context, though common overall. One value for
             each sample or one row of values, (n,) or (n, k), with numbers as continuous and
             text, booleans and pandas' categories as categories; or names of columns of X; or a
@@ -210,8 +211,17 @@ class Detector(OutlierMixin, Method):  # type: ignore[misc]
     # --------------------------------------------------------------------------------- inside
 
     def _total(self, score: Score) -> Tensor:
-        if self.part_scale_ is None:
+        if self.part_scale_ is None and self.combine == "paper":
             return score.total
+        before = self.fitted_params_
+        own = before.keys() - SharedParams.__annotations__.keys() - {"score"}
+        for name in ("combine", *sorted(own)):
+            if getattr(self, name) != before[name]:
+                raise ValueError(
+                    f"combine='standardised' has the scale of the parts as they were fitted, and "
+                    f"{name} has changed since: fit again"
+                )
+        assert self.part_scale_
         return score.combined(self.part_scale_.apply(score.parts))
 
     @property

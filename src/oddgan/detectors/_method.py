@@ -68,6 +68,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 2e-4}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 200}
+    #: Whether the latent vector is at most half as long as a row of a table: without a bottleneck
+    #: nothing forces a reconstruction to err.
+    _bottleneck: ClassVar[bool] = False
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "normal"}
     #: The methods that yield the losses, stage after stage; each stage has the rounds of a fit.
     _stages: ClassVar[tuple[str, ...]] = ("_losses",)
@@ -193,6 +196,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _spec(self, codec: inputs.Codec) -> Spec:
         latent_dim = self.latent_dim or self._latent_dims[codec.kind]
+        if self._bottleneck and self.latent_dim is None and codec.kind == "table":
+            latent_dim = max(1, min(latent_dim, codec.shape[0] // 2))
         return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width)
 
     def _build(

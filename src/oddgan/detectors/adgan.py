@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.networks import LatentDraws, generate, given_rows
-from oddgan.scores import Descent, Score, binary_cross_entropy
-from oddgan.training import Loss, discriminator_loss, parts
+from oddgan.networks import LatentDraws, generate, given_rows, without_context
+from oddgan.scores import Descent, Score
+from oddgan.training import Loss, parts
 
 from ._base import Detector
 from ._method import Spec
@@ -25,7 +25,8 @@ _N_CRITIC, _CLIP = 5, 0.01
 class ADGAN(Detector):
     r"""Anomaly detection with a GAN whose generator adapts to every sample.
 
-    A generator g: z -> x and a critic d are trained on normal samples,
+    A generator g: z -> x and a critic d are trained on normal samples, by RMSprop and with five
+    updates of d for each of g,
 
     .. math::
         \min_\theta \max_{d} \; \mathbb{E}_x[d(x)] - \mathbb{E}_{z}[d(g_\theta(z))],
@@ -43,10 +44,6 @@ class ADGAN(Detector):
     ----------
     score : {"reconstruction"}, default="reconstruction"
         The mean of the losses that the searches end with.
-    objective : {"wgan", "gan"}, default="wgan"
-        What the networks are trained with: "wgan" as above, by RMSprop and with five updates of
-        d for each of g; "gan" is the DCGAN's objective, -log D(x) - log(1 - D(g(z))) against
-        -log D(g(z)), by Adam. There `learning_rate` does for both.
     n_starts : int, default=4
         Searches of each sample, n, from starts that are drawn once, by `fit`.
     n_steps : int, default=5
@@ -98,7 +95,6 @@ class ADGAN(Detector):
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 256}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "objective": [StrOptions({"wgan", "gan"})],
         "n_starts": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -109,7 +105,6 @@ class ADGAN(Detector):
         self,
         *,
         score: str = "reconstruction",
-        objective: Literal["wgan", "gan"] = "wgan",
         n_starts: int = 4,
         n_steps: int = 5,
         search_learning_rate: float = 0.25,
@@ -118,7 +113,6 @@ class ADGAN(Detector):
     ) -> None:
         super().__init__(**options)
         self.score = score
-        self.objective = objective
         self.n_starts = n_starts
         self.n_steps = n_steps
         self.search_learning_rate = search_learning_rate
@@ -126,34 +120,26 @@ class ADGAN(Detector):
 
     @property
     def _batches_per_round(self) -> int:
-        return _N_CRITIC if self.objective == "wgan" else 1
+        return _N_CRITIC
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
-        discriminator = networks.discriminator(shape, width=width, family="dcgan")
-        if self.objective == "wgan":  # a bias of d cancels
-            discriminator.logit = nn.Linear(discriminator.logit.in_features, 1, bias=False)
+        critic = networks.discriminator(shape, width=width, family="dcgan")
+        critic.logit = nn.Linear(critic.logit.in_features, 1, bias=False)  # a bias of d cancels
+        without_context(critic.logit)
         return {
             "generator": networks.generator(shape, latent_dim, width=width, family="dcgan"),
-            "discriminator": discriminator,
+            "discriminator": critic,
             "starts": LatentDraws(self.n_starts, latent_dim),
         }
 
     def _optimizer(
         self, role: str, parameters: list[nn.Parameter], kind: str
     ) -> torch.optim.Optimizer:
-        if self.objective == "gan":
-            return super()._optimizer(role, parameters, kind)
         return torch.optim.RMSprop(parameters, lr=self.learning_rate or self._learning_rates[kind])
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["discriminator"]
-        if self.objective == "gan":
-            y = G(z)
-            loss = discriminator_loss(D(x)[0], D(y.detach())[0])
-            yield Loss("discriminator", loss, ("discriminator",), adversary=True)
-            yield Loss("generator", binary_cross_entropy(D(y)[0], 1).mean(), ("generator",))
-            return
         for rows in parts(len(x), _N_CRITIC):
             with given_rows(rows):
                 with torch.no_grad():

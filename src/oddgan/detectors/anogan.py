@@ -113,10 +113,15 @@ class AnoGAN(Detector):
     scores = ("feature_matching", "sigma", "discriminator")
     presets: ClassVar[dict[str, SharedParams]] = {
         # 64 x 64 patches of retinal images.
-        "paper-oct": as_published(epochs=20),
+        "paper-oct": as_published(epochs=20, image_size=64, search_tolerance=0),
         # The EGBAD authors' AnoGAN, whose numbers are quoted most.
         "egbad-kdd": as_published(
-            latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.9999, epochs=50
+            latent_dim=32,
+            batch_size=50,
+            learning_rate=1e-5,
+            ema_decay=0.9999,
+            epochs=50,
+            search_tolerance=0,
         ),
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}

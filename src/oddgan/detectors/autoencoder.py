@@ -1,14 +1,13 @@
 """Autoencoder: reconstruction through a narrow layer (Hinton and Salakhutdinov 2006)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import prod
 from typing import Any, ClassVar, Literal, Unpack
 
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
-from oddgan import inputs, networks
+from oddgan import networks
 from oddgan.scores import Score
 from oddgan.training import Loss
 
@@ -77,6 +76,7 @@ class Autoencoder(Detector):
     reference = "Hinton and Salakhutdinov 2006, Science 313"
     scores = ("l2", "l1")
     _betas = (0.9, 0.999)
+    _bottleneck = True
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden": [StrOptions({"nonlinear", "linear"})],
@@ -92,13 +92,6 @@ class Autoencoder(Detector):
         super().__init__(**options)
         self.score = score
         self.hidden = hidden
-
-    def _spec(self, codec: inputs.Codec) -> Spec:
-        spec = super()._spec(codec)
-        if self.latent_dim is None and spec.kind == "table":
-            narrow = max(1, min(spec.latent_dim, spec.shape[0] // 2))
-            return replace(spec, latent_dim=narrow)
-        return spec
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width

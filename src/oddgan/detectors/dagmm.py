@@ -172,7 +172,8 @@ class DAGMM(Detector):
             generator = networks.generator(shape, latent_dim, width=width)
         else:
             width = width or 60
-            units = [*shape, *(self.hidden or (width, max(2, width // 2), max(2, width // 6)))]
+            hidden = (width, max(2, width // 2), max(2, width // 6))
+            units = [*shape, *checked(hidden if self.hidden is None else self.hidden)]
             encoder = tanh_layers([*units, latent_dim])
             generator = tanh_layers([latent_dim, *reversed(units)])
         n, k = latent_dim + 2, self.n_mixtures
@@ -214,6 +215,13 @@ class DAGMM(Detector):
         code = nets["encoder"](x)
         y = nets["generator"](code)
         return y, torch.cat([code, reconstruction_features(x, y)], dim=1)
+
+
+def checked(hidden: Sequence[int]) -> Sequence[int]:
+    """Return the sizes of hidden layers, or say what is wrong with them."""
+    if not hidden or any(not isinstance(n, Integral) or n < 1 for n in hidden):
+        raise ValueError(f"hidden must be one or more whole numbers of at least 1, not {hidden!r}")
+    return hidden
 
 
 def tanh_layers(units: Sequence[int]) -> nn.Sequential:

@@ -15,7 +15,7 @@ from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
 
 class GANomaly(Detector):
@@ -102,15 +102,9 @@ class GANomaly(Detector):
     reference = "Akcay et al. 2018, arXiv 1805.06725"
     scores = ("l1", "l2")
     presets: ClassVar[dict[str, SharedParams]] = {
-        name: {
-            "latent_dim": 100,
-            "batch_size": 64,
-            "learning_rate": 2e-4,
-            "epochs": 15,
-            "min_steps": 1,
-            "max_steps": None,
-            "image_size": 32,
-        }
+        name: as_published(
+            latent_dim=100, batch_size=64, learning_rate=2e-4, epochs=15, image_size=32
+        )
         for name in ("paper-mnist", "paper-cifar10")
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
@@ -158,14 +152,16 @@ class GANomaly(Detector):
         encoding = mse_loss(nets["second_encoder"](y), code)
         loss = self.w_adv * adversarial + self.w_con * l1_loss(y, x) + self.w_enc * encoding
         yield Loss("generator", loss, ("encoder", "generator", "second_encoder"))
-        d_y = D(y.detach())[0]
-        loss = discriminator_loss(d_x, d_y) / 2
-        yield Loss("discriminator", loss, ("discriminator",), adversary=True)
+        judged = discriminator_loss(d_x, D(y.detach())[0])
+        yield Loss("discriminator", judged / 2, ("discriminator",), adversary=True, judged=judged)
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
         z = nets["encoder"](x)
         y = nets["generator"](z)
         z_again = nets["second_encoder"](y)
-        l1, l2 = distance(z, z_again), (z - z_again).square().mean(1)
-        parts = {"encoding": l1 if self.score == "l1" else l2, "residual": distance(x, y)}
-        return Score(parts, (x - y).abs(), {"encoding": 1.0})
+        parts = {
+            "l1": distance(z, z_again),
+            "l2": (z - z_again).square().mean(1),
+            "residual": distance(x, y),
+        }
+        return Score(parts, (x - y).abs(), {self.score: 1.0})

@@ -58,7 +58,9 @@ class MOGAAL(Detector):
         around the data. `latent_dim` has no effect. `learning_rate` is that of stochastic
         gradient descent with momentum 0.9, 0.01 by default. The generators learn in the first of
         three stages, and D goes on alone through the other two; `epochs`, `min_steps` and
-        `max_steps` count for each stage, so `epochs` is the released code's `stop_epochs`.
+        `max_steps` count for each stage, so `epochs` is the released code's `stop_epochs`, 20
+        by default as there. Defaults here: `batch_size` 500, `min_steps` 200, as many as the
+        paper's smallest set has, and `scaling` "minmax", as its data are scaled.
 
     Notes
     -----
@@ -77,11 +79,19 @@ class MOGAAL(Detector):
     batch, however small. As there, G_i makes k - i parts of the outliers that D sees, and is
     trained on a full batch; the learning rates do not decay by 1e-6 a round.
 
+    A `condition` is given to D alone: what is odd depends on it, what the generators try does not.
+
     `explain` gives | x_j dd / dx_j |, which is what column j adds to the logit if D is linear
     around x, without the sign.
 
     Use it when there are no labels and no clean set, columns are numbers, and you want the odd
     rows of one table.
+
+    How long D is trained decides: on satimage-2 of ADBench, trained on the rows that were scored,
+    k = 1 had an AUROC of 1.00 after 60 rounds a stage and of .00 after 200, and with scaling
+    "standard" .09 and .20; k = 10 kept 1.00 with "minmax". The uniform outliers of the beginning
+    have no correlations, and a D that has learnt to tell data by theirs takes a far group that
+    has them for data. No label-free sign of it is known.
 
     Do not use it when you have clean normal rows (every other detector here makes more of them),
     when anomalies come in a tight group (D takes it for data, even far away), when they may lie
@@ -100,9 +110,9 @@ class MOGAAL(Detector):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 4))
     >>> X[:10] = rng.uniform(-9, 9, size=(10, 4))
-    >>> scores = MOGAAL(k=3, epochs=10, random_state=0).fit(X).anomaly_score(X)
-    >>> int((scores[:10] > np.quantile(scores, 0.9)).sum())
-    10
+    >>> scores = MOGAAL(random_state=0).fit(X).anomaly_score(X)
+    >>> bool((scores[:10] > np.quantile(scores, 0.9)).mean() >= 0.9)
+    True
     """
 
     reference = "Liu et al. 2019, IEEE TKDE 32, arXiv 1809.10816"
@@ -110,6 +120,12 @@ class MOGAAL(Detector):
     unavailable: ClassVar[dict[str, str]] = {
         "reconstruct": "its generators make outliers, not normal counterparts",
         "embed": "it has no latent space",
+    }
+    defaults: ClassVar[SharedParams] = {
+        "scaling": "minmax",
+        "batch_size": 500,
+        "epochs": 20,
+        "min_steps": 200,
     }
     presets: ClassVar[dict[str, Any]] = {
         "paper-annthyroid": as_published(batch_size=500, epochs=22),
@@ -131,7 +147,7 @@ class MOGAAL(Detector):
         rate_ratio: float = 0.01,
         **options: Unpack[SharedParams],
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**(self.defaults | options))
         self.score = score
         self.k = k
         self.rate_ratio = rate_ratio

@@ -49,11 +49,12 @@ class PCAReconstruction(Detector):
         - "l2": the squared distance, summed over columns or pixels;
         - "l1": the sum of the absolute differences.
     **options
-        See Other Parameters. `latent_dim` is the number of components k, 30 by default. There
-        are at most min(n, d) - 1 for n rows of d inputs, so that something is left to score, and
-        none without variance; what is asked for beyond that is always 0 in `embed`. Nothing is
-        trained: `width`, `epochs`, `min_steps`, `max_steps`, `batch_size`, `learning_rate`,
-        `ema_decay`, `stream`, `precision` and `checkpoint` have no effect.
+        See Other Parameters. `latent_dim` is the number of components k; by default 30, for
+        tables at most half the number of encoded columns. There are at most min(n, d) - 1 for n
+        rows of d inputs, so that something is left to score, and none without variance; what is
+        asked for beyond that is always 0 in `embed`. Nothing is trained: `width`, `epochs`,
+        `min_steps`, `max_steps`, `batch_size`, `learning_rate`, `ema_decay`, `stream`,
+        `precision` and `checkpoint` have no effect.
 
     Notes
     -----
@@ -89,6 +90,7 @@ class PCAReconstruction(Detector):
     reference = "Pearson 1901, Philosophical Magazine 2; Shyu et al. 2003, ICDM"
     scores = ("l2", "l1")
     closed_form = True
+    _bottleneck = True
     _latent_dims: ClassVar[dict[str, int]] = {"table": 30, "image": 30}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 

@@ -15,7 +15,7 @@ from oddgan.training import Loss, discriminator_loss
 
 from ._base import Detector
 from ._method import Spec
-from ._options import SharedParams
+from ._options import SharedParams, as_published
 
 #: Length of the discriminator's features, `nz` in the official code.
 N_FEATURES = 100
@@ -100,15 +100,9 @@ class SkipGANomaly(Detector):
     reference = "Akcay et al. 2019, arXiv 1901.08954"
     scores = ("residual_and_features", "residual", "features")
     presets: ClassVar[dict[str, SharedParams]] = {
-        "paper-cifar10": {
-            "latent_dim": 512,
-            "batch_size": 64,
-            "learning_rate": 2e-4,
-            "epochs": 15,
-            "min_steps": 1,
-            "max_steps": None,
-            "image_size": 32,
-        }
+        "paper-cifar10": as_published(
+            latent_dim=512, batch_size=64, learning_rate=2e-4, epochs=15, image_size=32
+        ),
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 512}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
@@ -152,10 +146,10 @@ class SkipGANomaly(Detector):
         loss = self.w_adv * adversarial + self.w_con * l1_loss(y, x) + self.w_lat * latent
         yield Loss("generator", loss, ("generator",))
         d_y, f_y = D(y.detach())
-        loss = discriminator_loss(d_x, d_y)
+        loss = judged = discriminator_loss(d_x, d_y)
         if self.latent_in_discriminator:
             loss = loss + self.w_lat * mse_loss(f_y, f_x)
-        yield Loss("discriminator", loss, ("discriminator",), adversary=True)
+        yield Loss("discriminator", loss, ("discriminator",), adversary=True, judged=judged)
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
         D = nets["discriminator"]

@@ -15,7 +15,14 @@ from torch import nn
 
 from . import dcgan, image, residual, table, unet
 from ._blocks import Dropout, LatentDraws, Noise, use_generator
-from ._condition import bare, condition_layers, current_condition, given, given_rows
+from ._condition import (
+    bare,
+    condition_layers,
+    current_condition,
+    given,
+    given_rows,
+    without_context,
+)
 from ._initialise import Scheme, initialise
 from ._private import generate
 from .joint import Discriminator, JointDiscriminator
@@ -45,6 +52,7 @@ __all__ = [
     "joint_discriminator",
     "u_net",
     "use_generator",
+    "without_context",
 ]
 
 Family = Literal["egbad", "dcgan", "residual"]

@@ -74,9 +74,20 @@ def bare(layer: nn.Module) -> nn.Module:
     return layer.layer if isinstance(layer, Conditioned) else layer
 
 
+def without_context(layer: nn.Module) -> None:
+    """Let `layer` never have a context.
+
+    Behind the last nonlinearity of a critic it would add the same to the values of real and
+    generated samples, whose difference is all that is trained.
+    """
+    layer.without_context = True  # type: ignore[assignment]
+
+
 def condition_layers(module: nn.Module, n_condition: int) -> None:
     """Give every linear and convolutional layer below `module` the context, in place."""
     for name, child in module.named_children():
+        if getattr(child, "without_context", False):
+            continue
         if isinstance(child, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             setattr(module, name, Conditioned(child, n_condition))
         else:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ._blocks import Crop, halvings, strides
+from ._condition import without_context
 from .joint import Discriminator
 from .table import SLOPE
 
@@ -69,16 +70,23 @@ def _down(
     def pool() -> nn.Module:
         return nn.AvgPool2d(stride, ceil_mode=True)
 
+    end, shortcut = (
+        nn.Conv2d(last, out, 3, padding=1, bias=bias),
+        nn.Conv2d(last, out, 1, bias=bias),
+    )
+    if not bias:
+        without_context(end)
+        without_context(shortcut)
     branch = nn.Sequential(
         norm(last),
         nn.ReLU(),
         nn.Conv2d(last, last, 3, padding=1, bias=False),
         norm(last),
         nn.ReLU(),
-        nn.Conv2d(last, out, 3, padding=1, bias=bias),
+        end,
         pool(),
     )
-    return Residual(branch, nn.Sequential(pool(), nn.Conv2d(last, out, 1, bias=bias)))
+    return Residual(branch, nn.Sequential(pool(), shortcut))
 
 
 def _up(last: int, out: int, stride: tuple[int, int], size: tuple[int, int]) -> Residual:
@@ -150,7 +158,7 @@ def generator(
 def discriminator(shape: Sequence[int], *, width: int) -> Discriminator:
     """Return conv3x3 and a block with layer norm for each halving, whose output is f; FC 1."""
     trunk, n_features = _trunk(shape, width, ChannelScaledNorm, last_bias=False)
-    return Discriminator(trunk, n_features, bias=False)
+    return _critic(trunk, n_features)
 
 
 def dense_critic(n_inputs: int, *, width: int) -> Discriminator:
@@ -163,4 +171,10 @@ def dense_critic(n_inputs: int, *, width: int) -> Discriminator:
     for n in (4 * width, 2 * width, 2 * width):
         layers += [nn.Linear(last, n), nn.LeakyReLU(SLOPE)]
         last = n
-    return Discriminator(nn.Sequential(*layers), last, bias=False)
+    return _critic(nn.Sequential(*layers), last)
+
+
+def _critic(trunk: nn.Module, n_features: int) -> Discriminator:
+    critic = Discriminator(trunk, n_features, bias=False)
+    without_context(critic.logit)
+    return critic

@@ -24,7 +24,19 @@ class Scale:
 
     @classmethod
     def of(cls, parts: Mapping[str, NDArray[np.float64]]) -> Self:
-        """Learn the scale from `parts` of shape (n,) each; one that never varies keeps its own."""
+        """Learn the scale from `parts` of shape (n,) each; one that never varies keeps its own.
+
+        Raises
+        ------
+        ValueError
+            A part is not finite.
+        """
+        for name, values in parts.items():
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"combine='standardised': the part {name} of a held-out normal sample is not "
+                    "finite; scale the data, or leave such samples out"
+                )
         return cls(
             {name: float(values.mean()) for name, values in parts.items()},
             {name: float(values.std()) or 1.0 for name, values in parts.items()},

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-_VERSION = 2
+_VERSION = 3
 
 
 class Checkpoint:

@@ -33,12 +33,16 @@ class Loss:
         The roles of the networks that it updates; no other network gets a gradient from it.
     adversary : bool
         Whether it is the loss of a discriminator, whose collapse ends the run.
+    judged : scalar Tensor or None
+        What an adversary is judged by, -log D(real) - log(1 - D(generated)), if `value` is more or
+        less than that.
     """
 
     name: str
     value: Tensor
     updates: tuple[str, ...]
     adversary: bool = False
+    judged: Tensor | None = None
 
 
 #: Yields the losses of one round for a batch x and as many latent draws z. It is a generator:
@@ -197,7 +201,10 @@ class Trainer:
                     self.optimizers[role].step()
                 # Autocast keeps copies of the weights as they were before the step.
                 torch.clear_autocast_cache()
-                self._watch.add(loss.name, loss.value.detach(), loss.adversary)
+                judged = loss.value if loss.judged is None else loss.judged
+                self._watch.add(
+                    loss.name, loss.value.detach(), judged.detach() if loss.adversary else None
+                )
         self.step += 1
         if self._average:
             self._average.update_parameters(self._all)

@@ -36,13 +36,18 @@ class Watch:
         self.history: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._judged: dict[str, Tensor] = {}
         self._reported = 0
         self._collapsed: dict[str, int] = {}
 
-    def add(self, name: str, value: Tensor, adversary: bool) -> None:
-        """Take in a loss, without waiting for the device to have computed it."""
-        if adversary:
+    def add(self, name: str, value: Tensor, judged: Tensor | None) -> None:
+        """Take in a loss, without waiting for the device to have computed it.
+
+        `judged` is what an adversary is judged by; None if it is no adversary's.
+        """
+        if judged is not None:
             self._collapsed.setdefault(name, 0)
+            self._judged[name] = self._judged[name] + judged if name in self._judged else judged
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + 1
 
@@ -66,10 +71,10 @@ class Watch:
                     f"{self.title}: the {name} loss became {mean} between rounds "
                     f"{self._reported + 1} and {step}; try a lower learning_rate"
                 )
-        for name in self._collapsed.keys() & means.keys():  # a later stage has no discriminator
-            self._judge(name, means[name], n, step)
+        for name, total in self._judged.items():
+            self._judge(name, float(total) / self._counts[name], n, step)
         self.history.append({"step": step, **means})
-        self._sums, self._counts = {}, {}
+        self._sums, self._counts, self._judged = {}, {}, {}
         self._reported = step
         return means
 
@@ -91,6 +96,7 @@ class Watch:
             "history": self.history,
             "sums": self._sums,
             "counts": self._counts,
+            "judged": self._judged,
             "reported": self._reported,
             "collapsed": self._collapsed,
         }
@@ -100,5 +106,6 @@ class Watch:
         self.history = state["history"]
         self._sums = state["sums"]
         self._counts = state["counts"]
+        self._judged = state["judged"]
         self._reported = state["reported"]
         self._collapsed = state["collapsed"]
