@@ -182,3 +182,9 @@ def test_presets_are_those_of_the_official_code():
         assert (detector.learning_rate, detector.image_size) == (2e-4, 32)
         assert detector._betas == (0.5, 0.999)
         assert (detector.min_steps, detector.max_steps) == (1, None)
+
+
+def test_a_constant_discriminator_is_judged_by_its_whole_loss(nets):
+    """The halved loss of a coin is log 2, which the watch would not know for one."""
+    found = {loss.name: loss for loss in GANomaly()._losses(nets, X, X)}["discriminator"]
+    torch.testing.assert_close(found.judged, 2 * found.value)

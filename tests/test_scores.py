@@ -59,3 +59,22 @@ def test_a_part_in_large_units_does_not_swamp_a_standardised_sum(table):
     assert Score(odd, none, weights).total < Score(normal, none, weights).total
     totals = [Score(p, none).combined(scale.apply(p)) for p in (normal, odd)]
     assert totals[1] > totals[0]
+
+
+def test_what_changes_after_the_fit_does_not_get_a_stale_scale(table):
+    detector = quick(EGBAD, combine="standardised").fit(table)
+    for name, value in {"weight_disc": 0.5, "degree": 2, "combine": "paper"}.items():
+        before = getattr(detector, name)
+        with pytest.raises(ValueError, match=f"{name} has changed since: fit again"):
+            detector.set_params(**{name: value}).anomaly_score(table)
+        detector.set_params(**{name: before})
+    with pytest.raises(ValueError, match="no scale for the part"):
+        detector.set_params(score="feature_matching").anomaly_score(table)
+    plain = quick(EGBAD).fit(table).set_params(combine="standardised")
+    with pytest.raises(ValueError, match="combine has changed since: fit again"):
+        plain.anomaly_score(table)
+
+
+def test_a_scale_of_what_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="the part a of a held-out normal sample is not finite"):
+        Scale.of({"a": np.array([1.0, np.inf])})

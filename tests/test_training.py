@@ -215,6 +215,15 @@ def test_a_collapsed_discriminator_ends_the_run(value, how, n_rounds):
     assert trainer.step == 200
 
 
+def test_an_adversary_is_judged_by_its_plain_loss_where_the_value_is_another():
+    def losses(nets, x, z):
+        zero = nets["a"](x).mean() * 0
+        yield Loss("critic", zero + 7, ("a",), adversary=True, judged=zero + 2 * math.log(2))
+
+    with pytest.raises(TrainingError, match=r"the critic has collapsed.*answers a constant"):
+        train({"a": scalar(1.0)}, losses, 300)[1]()
+
+
 @pytest.mark.parametrize("value", [5e-6, 2 * math.log(2)])
 def test_only_a_discriminator_can_collapse(value):
     trainer, run = train({"a": scalar(1.0)}, constant_loss(value), 300)
