@@ -273,6 +273,17 @@ def test_bad_data_is_told_in_one_line(run, payments, tmp_path):
     assert (code, "constant" in err) == (2, True)
 
 
+@pytest.mark.parametrize("question", ["reconstruct", "embed"])
+def test_an_impossible_answer_is_refused_before_any_work(run, payments, monkeypatch, question):
+    settings = ["--set", "max_steps=2", "--set", "min_steps=1", "--quiet"]
+    code, _, err = run("fit", "mogaal", "payments.csv", "-o", "m", *settings)
+    assert code == 0, err
+    monkeypatch.setattr(oddgan.MOGAAL, "answer_chunks", None)  # any scoring would end otherwise
+    code, out, err = run("score", "m", "payments.csv", f"--{question}", "a.csv")
+    assert (code, out) == (2, "")
+    assert f"--{question}: MOGAAL cannot {question}: it" in err
+
+
 def test_lists(run):
     for command, word in (("detectors", "egbad"), ("datasets", "fashion-mnist")):
         code, out, _ = run(command)

@@ -247,6 +247,9 @@ def test_nothing_to_learn_from_no_rows_or_wrong_settings(frame):
         fit_codec(raw_of(frame), scaling="standart")
     with pytest.raises(ValueError, match="sides must be 8 to 256"):
         fit_codec(np.random.default_rng(0).random((3, 9, 9)), image_size=4)
+    for size in ((8,), (8, 8, 8), [16, "a"], 16.5):
+        with pytest.raises(ValueError, match="image_size must be a whole number or a pair"):
+            fit_codec(np.random.default_rng(0).random((3, 9, 9)), image_size=size)
 
 
 def test_unscaled_numbers_beyond_float32_are_named():

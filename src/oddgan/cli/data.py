@@ -95,25 +95,32 @@ class Data:
     def with_samples(self, codec: inputs.Codec) -> datasets.Dataset:
         """Return the data set with its samples in memory, as baselines need them.
 
-        Image files of varying size are as `codec` resizes them.
+        Image files of varying size are as `codec` resizes them. The known context of a table's
+        rows becomes columns of it; images stand for themselves.
         """
         if self.dataset is None:
             raise ValueError("baselines need labelled data")
-        if self.dataset.X.size:
-            return self.dataset
+        X = self.dataset.X
+        if X.size and self.source.condition_columns:
+            return self.dataset  # its table has them
+        if not X.size:
+            X = self._in_memory(codec)
+        known = self.source.condition(np.arange(len(X)))
+        if isinstance(X, pd.DataFrame) and isinstance(known, pa.Table):
+            context = known.to_pandas().add_prefix("condition: ").set_axis(X.index)
+            X = pd.concat([X, context], axis=1)
+        return replace(self.dataset, X=X)
+
+    def _in_memory(self, codec: inputs.Codec) -> NDArray[Any] | pd.DataFrame:
         raw = inputs.concat([raw for _, raw in self.source.chunks(65536)])
-        if len(raw) != len(self.dataset):
+        if len(raw) != self.source.count():
             raise ValueError("baselines need every file: use --no-baselines with --skip-bad")
         if isinstance(raw, pa.Table):
-            X = raw.to_pandas()
-            known = self.source.condition(np.arange(len(X)))
-            if isinstance(known, pa.Table):  # no secret from those without networks
-                X = pd.concat([X, known.to_pandas()], axis=1)
-        elif isinstance(raw, list):
-            X = codec.encode(raw).numpy()
-        else:
-            X = pd.DataFrame(raw) if raw.ndim == 2 else raw
-        return replace(self.dataset, X=X)
+            frame: pd.DataFrame = raw.to_pandas()
+            return frame
+        if isinstance(raw, list):
+            return codec.encode(raw).numpy()
+        return pd.DataFrame(raw) if raw.ndim == 2 else raw
 
 
 def open_samples(what: Any, *, condition: Any = None, **reading: Any) -> inputs.Source:

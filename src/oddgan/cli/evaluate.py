@@ -13,7 +13,7 @@ from oddgan.detectors import Detector
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
 from .data import How, open_data, test_rows
-from .output import list_skipped, print_json
+from .output import list_skipped, messages, print_json
 
 
 def evaluate(
@@ -56,6 +56,8 @@ def evaluate(
         ).items():
             found = evaluation.evaluate_scores(split.y_test, scores, flag_rate=split.flag_rate)
             rows[name] = [found]
+        if source.has_condition and source.kind == "image":
+            messages.print("The baselines judge the images without the condition.")
     if markdown:
         markdown.write_text(evaluation.markdown_table(list(rows.items())), encoding="utf-8")
     if as_json:

@@ -1,6 +1,7 @@
 """``oddgan fit``."""
 
 import json
+import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -114,8 +115,10 @@ def fit(
     )
     if "description" in origin:
         print(f"Split: {origin['description']}.")
-    what_next = "evaluate" if "description" in origin else "score"
-    print(f"Wrote {out}. Next: oddgan {what_next} {out} {data}")
+    what_next = ["evaluate" if "description" in origin else "score", str(out), data]
+    if source.has_condition and not source.condition_columns:  # columns are found by themselves
+        what_next += ["--condition", str(how.known)]
+    print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:

@@ -49,18 +49,18 @@ def score(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score samples: how odd each is, its p-value, and whether it is flagged."""
+    """Score samples: how odd each is, its p-value, and whether it is flagged.
+
+    AnoGAN and ADGAN search anew for each of --explain, --reconstruct and --embed, which takes as
+    long as the scores.
+    """
     fitted = detectors.load(model, device=device)
     fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
-    image = fitted.codec_.kind == "image"
-    for path, tabular in (
-        (out, True),
-        (explain, not image),
-        (reconstruct, not image),
-        (embed, True),
-    ):
-        check_path(path, (".csv", ".parquet") if tabular else (".npy",))
-    refuse_overwriting((out, explain, reconstruct, embed), (model, data))
+    asked = {"explain": explain, "reconstruct": reconstruct, "embed": embed}
+    check_path(out, (".csv", ".parquet"))
+    for question, path in asked.items():
+        check_question(fitted, question, path)
+    refuse_overwriting((out, *asked.values()), (model, data))
     how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, how, fitted.source).source
     n = n_flagged = 0
@@ -79,7 +79,7 @@ def score(
         write_table(out, rows())
     if n == 0:
         raise ValueError(f"{data}: there is no sample to score")
-    for path, question in ((explain, "explain"), (reconstruct, "reconstruct"), (embed, "embed")):
+    for question, path in asked.items():
         if path is not None:
             write_answers(path, fitted, source, question)
     if as_json:
@@ -91,6 +91,15 @@ def score(
     messages.print(
         f"{n_flagged} of {n} samples flagged (score above {fitted.threshold_:.6g}).{where}"
     )
+
+
+def check_question(fitted: Detector, question: str, path: Path | None) -> None:
+    """Refuse what the detector cannot answer or the file cannot hold, before any work is done."""
+    maps = fitted.codec_.kind == "image" and question != "embed"
+    check_path(path, (".npy",) if maps else (".csv", ".parquet"))
+    if path is not None and question in fitted.unavailable:
+        why = fitted.unavailable[question]
+        raise ValueError(f"--{question}: {type(fitted).__name__} cannot {question}: {why}")
 
 
 def judge(fitted: Detector, source: inputs.Source, index: Any, scores: Any) -> pd.DataFrame:

@@ -30,8 +30,7 @@ def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> 
     """Open data as a fitted detector reads it, and check that it is of the same kind."""
     source: inputs.Source = X
     if not isinstance(X, inputs.Source):
-        codecs = (detector.codec_, detector.condition_codec_)
-        texts = [name for codec in codecs for name in getattr(codec, "text_columns", ())]
+        texts = _text_columns(detector)
         source = inputs.open_source(X, channels=detector.channels, text_columns=texts, **how)
     name = type(detector).__name__
     if source.kind != detector.codec_.kind:
@@ -56,9 +55,20 @@ def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> 
     return source
 
 
+def _text_columns(detector: "Detector") -> list[str]:
+    """Return the columns that held text in training: of samples, and of a context beside them."""
+    samples, context = detector.codec_, detector.condition_codec_
+    known = {column.name for column in samples.columns}
+    beside = [name for name in context.text_columns if name not in known] if context else []
+    return [*samples.text_columns, *beside]
+
+
 def _check_columns(detector: "Detector", X: Any, source: inputs.Source, *, reset: bool) -> None:
     """Let scikit-learn note, or check, number and names of the columns of a table."""
     if source.kind != "table":
+        for name in ("n_features_in_", "feature_names_in_"):
+            if reset and hasattr(detector, name):  # of an earlier fit on a table
+                delattr(detector, name)
         return
     if isinstance(X, str | PathLike | inputs.Source) or source.condition_columns:
         if not reset and isinstance(X, str | PathLike | inputs.Source):

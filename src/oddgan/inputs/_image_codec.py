@@ -1,6 +1,7 @@
 """Images to float32 tensors and back: `ImageCodec`."""
 
 from dataclasses import asdict
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -248,5 +249,9 @@ def _files_size(images: list[Array]) -> tuple[tuple[int, int], bool]:
 
 
 def _pair(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    h, w = np.broadcast_to(image_size, 2).tolist()
-    return int(h), int(w)
+    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
+    if len(sides) != 2 or not all(isinstance(side, Integral) for side in sides):
+        raise ValueError(
+            f"image_size must be a whole number or a pair of them (height, width), not {image_size}"
+        )
+    return int(sides[0]), int(sides[1])
