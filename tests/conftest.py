@@ -44,8 +44,11 @@ images = pytest.fixture(make_images, name="images")
 def quick(cls, **params):
     """Return a detector that trains, and scores, in a fraction of a second."""
     small = {"max_steps": 30, "width": 8, "latent_dim": 4, "random_state": 0}
-    if n_steps := cls().get_params().get("n_steps"):  # of a search in the latent space
-        small["n_steps"] = min(n_steps, 50)
+    default = cls().get_params()
+    if "n_steps" in default:  # of a search in the latent space
+        small["n_steps"] = min(default["n_steps"], 50)
+    if "n_critic" in default:  # batches of a round
+        small["n_critic"] = 2
     return cls(**{**small, **params})
 
 

@@ -336,7 +336,7 @@ def test_the_demonstration(run, tmp_path, monkeypatch):
 def test_ctrl_c_loses_nothing(tmp_path, payments):
     """A real SIGINT to a real process; the same command then ends as if never stopped."""
     command = [sys.executable, "-m", "oddgan", "fit", "vae", "payments.csv", "--label", "fraud"]
-    settings = ["--set", "max_steps=4000", "--set", "min_steps=4000", "--quiet", "--out"]
+    settings = ["--set", "max_steps=2000", "--set", "min_steps=2000", "--quiet", "--out"]
     process = subprocess.Popen(
         [*command, *settings, "m"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
