@@ -217,9 +217,11 @@ def auroc(args: argparse.Namespace) -> None:
         makes["f-AnoGAN"] = oddgan.FAnoGAN
     for name, make in makes.items():
         quick = {"n_steps": 1} if name == "AnoGAN" else {}
-        detector = make(
-            width=args.width, max_steps=args.rounds, random_state=0, latent_dim=32, **quick
-        ).fit(X[normal[: -args.n_test // 2]][:3000])
+        rounds = args.batches // make()._batches_per_round
+        params = {"width": args.width, "batch_size": 32, "max_steps": rounds, "latent_dim": 32}
+        detector = make(random_state=0, **params, **quick).fit(
+            X[normal[: -args.n_test // 2]][:3000]
+        )
         detector.networks_ = {role: net.eval() for role, net in detector.networks_.items()}
         for start in ("random", "encoder") if "encoder" in detector.networks_ else ("random",):
             found = curve(detector, X[test], truth, start, args.at)
@@ -276,7 +278,7 @@ def main() -> None:
     parser.add_argument("--digit", default="3")
     parser.add_argument("--n-test", type=int, default=400)
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=600)
+    parser.add_argument("--batches", type=int, default=600)
     parser.add_argument("--at", type=int, nargs="+", default=[0, 5, 20, 50, 100, 200, 500])
     args = parser.parse_args()
     torch.set_num_threads(1)

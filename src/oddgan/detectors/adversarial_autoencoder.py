@@ -48,8 +48,7 @@ class AdversarialAutoencoder(Detector):
     w_adv : float, default=0.001
         Weight w_a of the adversarial term in training, in [0, 1].
     **options
-        See Other Parameters. `latent_dim` of tables is by default half the number of encoded
-        columns, at most 32.
+        See Other Parameters.
 
     Notes
     -----
@@ -66,7 +65,8 @@ class AdversarialAutoencoder(Detector):
 
     Do not use it when :class:`Autoencoder` does as well: at the published weight the adversary
     hardly moves the reconstructions, and costs a second network. On the paper's OCT images its
-    AUC was .73 where AnoGAN had .89.
+    AUC was .73 where AnoGAN had .89. On a table of fewer columns than `latent_dim` nothing
+    narrows it: give a smaller one.
 
     References
     ----------
@@ -88,7 +88,6 @@ class AdversarialAutoencoder(Detector):
 
     reference = "Schlegl et al. 2017, arXiv 1703.05921 (aCAE)"
     scores = ("feature_matching", "residual")
-    _bottleneck = True
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
