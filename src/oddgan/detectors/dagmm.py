@@ -140,6 +140,7 @@ class DAGMM(Detector):
         ),
     }
     _betas = (0.9, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 1, "image": 8}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_mixtures": [Interval(Integral, 1, None, closed="left")],
