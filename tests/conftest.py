@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from oddgan import all_detectors
 
@@ -39,6 +40,17 @@ def make_images():
 DATA = {"table": make_table, "image": make_images}
 table = pytest.fixture(make_table, name="table")
 images = pytest.fixture(make_images, name="images")
+
+
+class Known(nn.Module):
+    """A network that answers what it is told."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, *inputs):
+        return self.answer(*inputs)
 
 
 def quick(cls, **params):

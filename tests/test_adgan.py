@@ -5,23 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import Known, quick
 from torch import nn
 
 from oddgan import ADGAN, networks
 from oddgan.detectors.adgan import clip
 from oddgan.networks import LatentDraws, condition_layers, generate, given
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 def body(shape, scheme="xavier", n_condition=0):

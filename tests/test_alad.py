@@ -6,24 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import Known, quick
 from torch import nn
 from torch.nn.utils import parametrize
 
 import oddgan
 from oddgan import ALAD
 from oddgan.training import discriminator_loss
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 @pytest.fixture

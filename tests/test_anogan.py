@@ -3,24 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from conftest import quick
-from torch import nn
+from conftest import Known, quick
 
 from oddgan import AnoGAN
 from oddgan.detectors import anogan
 from oddgan.detectors.anogan import discriminator_loss, sensitivity
 from oddgan.networks import LatentDraws
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 def starts(*rows):

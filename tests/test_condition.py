@@ -20,12 +20,10 @@ import oddgan
 from oddgan import EGBAD, VAE, all_detectors, cli, datasets, inputs, networks
 from oddgan.networks import condition_layers, given, given_rows, initialise
 
-CONDITIONAL = {name: cls for name, cls in all_detectors().items() if cls.conditional}
 
-
-@pytest.fixture(params=CONDITIONAL.values(), ids=lambda cls: cls.__name__)
+@pytest.fixture(params=all_detectors().values(), ids=lambda cls: cls.__name__)
 def conditional_class(request):
-    """Every detector that takes a condition."""
+    """Every detector: all take a condition."""
     return request.param
 
 
@@ -109,12 +107,6 @@ def test_every_answer_is_given_for_a_context(conditional_class, kind, table, ima
 def test_every_map_of_the_context_has_a_gradient(conditional_class, kind):
     context = np.random.default_rng(0).random((len(DATA[kind]()), 2))
     checks.check_every_loss_trains_its_networks_and_nothing_else(conditional_class, kind, context)
-
-
-def test_detectors_without_a_conditional_form_say_so(table):
-    for cls in {*all_detectors().values()} - {*CONDITIONAL.values()}:
-        with pytest.raises(ValueError, match=f"{cls.__name__} takes no condition"):
-            quick(cls).fit(table, condition=table[:, 0])
 
 
 # --------------------------------------------------------------------- how it can be handed over

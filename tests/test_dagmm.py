@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import Known
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 from torch import nn

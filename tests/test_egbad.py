@@ -3,21 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from conftest import Known
 
 from oddgan import EGBAD
 from oddgan.detectors.egbad import discriminator_loss
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 @pytest.fixture

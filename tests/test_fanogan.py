@@ -3,23 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import Known, quick
 from torch import nn
 
 from oddgan import FAnoGAN
 from oddgan.detectors.fanogan import squared
 from oddgan.training import critic_loss, gradient_penalty, parts
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 def known_critic():

@@ -3,21 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import Known, quick
 from torch import nn
 
 from oddgan import GANomaly
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
 
 
 @pytest.fixture

@@ -59,8 +59,6 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Answers ("explain", "reconstruct", "embed") that this method cannot give, and why.
     unavailable: ClassVar[dict[str, str]] = {}
-    #: Whether the networks can be given a known context (`condition=`).
-    conditional: ClassVar[bool] = True
     #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
     closed_form: ClassVar[bool] = False
 

@@ -19,8 +19,6 @@ def open_to_fit(detector: "Detector", X: Any, condition: Any) -> inputs.Source:
     )
     if condition is not None:
         source = inputs.with_condition(source, condition)
-    if source.has_condition and not detector.conditional:
-        raise ValueError(f"{type(detector).__name__} takes no condition")
     detector.condition_columns_ = source.condition_columns
     _check_columns(detector, X, source, reset=True)
     return source
