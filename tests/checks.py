@@ -139,9 +139,13 @@ def _rows_trained_on(detector, X):
         seen.append(x.clone())
         return x
 
-    for name in ("_solve", "_finish"):  # these see all rows once, in chunks
-        hook = getattr(detector, name)
-        setattr(detector, name, lambda nets, chunks, hook=hook: hook(nets, map(noted, chunks)))
+    for name in ("_solve", "_begin", "_finish"):  # these see all rows once, in chunks
+
+        def noting(nets, *stage_and_chunks, hook=getattr(detector, name)):
+            *stage, chunks = stage_and_chunks
+            hook(nets, *stage, map(noted, chunks))
+
+        setattr(detector, name, noting)
     for name in set(detector._stages):
         losses = getattr(detector, name)
         setattr(detector, name, lambda nets, x, z, losses=losses: losses(nets, noted(x), z))

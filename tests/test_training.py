@@ -183,6 +183,68 @@ def test_without_a_decay_the_trained_networks_themselves_are_returned():
     assert train(nets, constant_loss(1.0))[1]()["a"] is nets["a"]
 
 
+# ------------------------------------------------------------------------ the beginning of a stage
+
+
+def two_stages(checkpoint=None):
+    """Return a run of two stages of two rounds, and what it does in order, with the weights."""
+    nets, done = {"a": scalar(1.0)}, []
+
+    def losses(nets, x, z):
+        done.append(("round", weight(nets["a"])))
+        yield Loss("mean", nets["a"](x).mean(), ("a",))  # the weight falls by 1
+
+    def begin(nets, stage):
+        assert not torch.is_grad_enabled()
+        done.append(("begin", stage, weight(nets["a"])))
+
+    trainer, run = train(nets, losses, 2, ema=0.5, checkpoint=checkpoint)
+    trainer.stages, trainer.n_rounds, trainer.begin = [losses, losses], 4, begin
+    return trainer, run, done
+
+
+def test_a_stage_begins_before_its_first_round_with_the_averaged_weights():
+    _, run, done = two_stages()
+    run()
+    assert [event[:2] for event in done] == [
+        ("begin", 0),
+        ("round", 1.0),
+        ("round", 0.0),
+        ("begin", 1),
+        ("round", -0.75),
+        ("round", -1.75),
+    ]
+    # Averages after the rounds of the first stage: 0, then 1/4 of it and 3/4 of -1.
+    assert [event[2] for event in done if event[0] == "begin"] == [1.0, -0.75]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (1, ["round", "begin", "round", "round"]),
+        (2, ["begin", "round", "round"]),
+        (3, ["round"]),
+    ],
+)
+def test_a_run_that_is_resumed_within_a_stage_does_not_begin_it_again(
+    step, expected, tmp_path, monkeypatch
+):
+    checkpoint = training.Checkpoint(tmp_path / "fit.ckpt", "run")
+    trainer, run, _ = two_stages(checkpoint)
+    with monkeypatch.context() as patch:
+
+        def report():
+            if trainer.step == step:
+                signal.raise_signal(signal.SIGINT)
+
+        patch.setattr(trainer, "_report", report)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    _, run, done = two_stages(checkpoint)
+    run()
+    assert [event[0] for event in done] == expected
+
+
 # ---------------------------------------------------------------------------------- early abort
 
 

@@ -70,6 +70,10 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         network.to(fabric.device)
         use_generator(network, generator)
     trained = {role: list(net.parameters()) for role, net in networks.items()}
+
+    def all_rows() -> Iterator[Tensor]:
+        return encoding.given_rows(train, _READ[train.kind], fabric.device)
+
     trainer = training.Trainer(
         networks,
         {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
@@ -85,12 +89,13 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         progress=training.RichProgress() if detector.verbose else training.Silent(),
         checkpoint=_checkpoint(detector, rows, order),
         title=type(detector).__name__,
+        begin=lambda nets, stage: detector._begin(nets, stage, all_rows()),
     )
     networks = trainer.run()
     for network in networks.values():
         use_generator(network, None)
     with torch.no_grad():
-        detector._finish(networks, encoding.given_rows(train, _READ[train.kind], fabric.device))
+        detector._finish(networks, all_rows())
     return Fit(encoding, networks, trainer.history, held_out, trainer.checkpoint)
 
 

@@ -166,6 +166,14 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         """Fill the weights of a `closed_form` method from all training samples, in chunks."""
         raise NotImplementedError
 
+    def _begin(self, nets: Mapping[str, nn.Module], stage: int, chunks: Iterator[Tensor]) -> None:
+        """Fill what `nets` are to know of all training samples, in chunks, before a stage.
+
+        `stage` is its place in `_stages`. The networks are in training mode, have the weights
+        that the stage begins with, and what is filled has to be a buffer of theirs: a run that is
+        resumed within the stage finds it there.
+        """
+
     def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
         """Fill what the trained `nets` are to know of all training samples, given in chunks."""
 

@@ -48,6 +48,8 @@ class Loss:
 #: Yields the losses of one round for a batch x and as many latent draws z. It is a generator:
 #: when it goes on after a yield, the networks of that loss have been updated.
 LossFunction = Callable[[Mapping[str, nn.Module], Tensor, Tensor], Iterator[Loss]]
+#: Told the networks and the number of a stage, from 0, that is about to begin.
+Begin = Callable[[Mapping[str, nn.Module], int], None]
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,9 @@ class Trainer:
         Where the state is kept.
     title : str
         What the run is called.
+    begin : Begin or None
+        What is done when a stage begins, without gradients: with the weights that it begins with,
+        and not again when a run is resumed within the stage.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Trainer:
         progress: Progress,
         checkpoint: Checkpoint | None,
         title: str,
+        begin: Begin | None = None,
     ) -> None:
         self.networks = networks
         self.stages = stages
@@ -121,6 +127,7 @@ class Trainer:
         self.progress = progress
         self.checkpoint = checkpoint
         self.title = title
+        self.begin = begin
         self.step = 0
         self.optimizers: dict[str, Any] = {
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
@@ -188,8 +195,8 @@ class Trainer:
 
     def _round(self, x: Tensor) -> None:
         stage, done = divmod(self.step, self.settings.n_rounds)
-        if stage and not done and self._average:
-            self._all.load_state_dict(self._average.module.state_dict())
+        if not done:
+            self._begin(stage)
         z = torch.randn(len(x), self.settings.latent_dim, device=x.device, generator=self.generator)
         with self.fabric.autocast():
             for loss in self.stages[stage](self.networks, x, z):
@@ -208,6 +215,13 @@ class Trainer:
         self.step += 1
         if self._average:
             self._average.update_parameters(self._all)
+
+    def _begin(self, stage: int) -> None:
+        if stage and self._average:
+            self._all.load_state_dict(self._average.module.state_dict())
+        if self.begin:
+            with torch.no_grad():
+                self.begin(self.networks, stage)
 
     def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
         # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short
