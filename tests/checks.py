@@ -140,12 +140,12 @@ def _rows_trained_on(detector, X):
         return x
 
     for name in ("_solve", "_begin", "_finish"):  # these see all rows once, in chunks
-
-        def noting(nets, *stage_and_chunks, hook=getattr(detector, name)):
-            *stage, chunks = stage_and_chunks
-            hook(nets, *stage, map(noted, chunks))
-
-        setattr(detector, name, noting)
+        hook = getattr(detector, name)
+        setattr(
+            detector,
+            name,
+            lambda *known, hook=hook: hook(*known[:-1], map(noted, known[-1])),
+        )
     for name in set(detector._stages):
         losses = getattr(detector, name)
         setattr(detector, name, lambda nets, x, z, losses=losses: losses(nets, noted(x), z))
