@@ -31,7 +31,7 @@ import oddgan
 from oddgan import AnoGAN
 from oddgan.datasets import load
 from oddgan.detectors._search import search_latents
-from oddgan.evaluation.baselines import baseline_matrix
+from oddgan.evaluation import baseline_matrix
 from oddgan.scores import Descent, distance, latent_search
 from oddgan.training import PRECISIONS
 

@@ -27,7 +27,7 @@ from pyod.models import alad, auto_encoder, vae
 
 from oddgan import EGBAD, VAE
 from oddgan.datasets import load
-from oddgan.evaluation.baselines import baseline_matrix
+from oddgan.evaluation import baseline_matrix
 
 BATCH = 64
 EPOCHS = 3

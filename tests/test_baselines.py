@@ -1,6 +1,7 @@
 """Baselines: as measured on KDD99, by hand on few rows, the same again for a seed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,14 @@ from oddgan.evaluation import (
 )
 from oddgan.evaluation.baselines import matrices
 
-ANYWHERE = ["mean_distance", "pca_reconstruction", "isolation_forest", "knn", "ocsvm"]
+ANYWHERE = [
+    "mean_distance",
+    "pca_reconstruction",
+    "isolation_forest",
+    "knn",
+    "density_ratio",
+    "ocsvm",
+]
 
 pytestmark = pytest.mark.usefixtures("global_random_state_untouched")
 
@@ -130,6 +138,39 @@ def test_knn_equals_brute_force():
     assert BASELINES["knn"].score(train, test, 0) == pytest.approx(expected)
 
 
+def test_density_ratio_by_hand():
+    score = BASELINES["density_ratio"].score
+    # Three training rows: k = 2, and their distances to the others are 2, 1.5 and 2.5 on average.
+    line = np.array([[0.0], [1.0], [3.0]], np.float32)
+    # To 0 and 1: .5 and .5 away; to 1 and 3: 9 and 7 away.
+    test = np.array([[0.5], [10.0]], np.float32)
+    assert score(line, test, 0) == pytest.approx([0.5 / 1.75, 8 / 2])
+    # Columns of a table are standardised, and a ratio knows no unit.
+    frames = [pd.DataFrame({"a": part[:, 0], "b": 7.0}) for part in (line, test)]
+    assert score(*frames, 0) == pytest.approx([0.5 / 1.75, 8 / 2])
+    with pytest.raises(ValueError, match="2 training rows or more"):
+        score(line[:1], test, 0)
+
+
+def test_density_ratio_equals_brute_force():
+    train, test = parts(n_train=40)
+    a, b = train.to_numpy(np.float64), test.to_numpy(np.float64)
+    a, b = (a - a.mean(axis=0)) / a.std(axis=0), (b - a.mean(axis=0)) / a.std(axis=0)
+    between = np.sqrt(((b[:, None] - a) ** 2).sum(axis=-1))
+    own = np.sort(np.sqrt(((a[:, None] - a) ** 2).sum(axis=-1)), axis=1)[:, 1:21].mean(axis=1)
+    nearest = np.argsort(between, axis=1)[:, :20]
+    expected = np.take_along_axis(between, nearest, 1).mean(axis=1) / own[nearest].mean(axis=1)
+    scores = BASELINES["density_ratio"].score(train, test, 0)
+    assert scores == pytest.approx(expected)
+
+
+def test_a_copy_among_copies_lies_as_dense_as_they():
+    train = np.repeat(np.array([[0.0], [1.0]], np.float32), 30, axis=0)
+    scores = BASELINES["density_ratio"].score(train, np.array([[1.0], [1.1]], np.float32), 0)
+    assert scores[0] == 1
+    assert 1e6 < scores[1] < np.inf
+
+
 def test_ocsvm_equals_its_kernel_sum():
     # Two rows, nu 0.1: both are support vectors with equal weights, that sum to nu times rows.
     train = np.array([[0.0, 0.0], [2.0, 0.0]], np.float32)
@@ -140,7 +181,7 @@ def test_ocsvm_equals_its_kernel_sum():
     assert BASELINES["ocsvm"].score(train, test, 0) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["knn", "ocsvm"])
+@pytest.mark.parametrize("name", ["knn", "density_ratio", "ocsvm"])
 def test_copies_and_order_change_no_score(name):
     train, test = parts()
     scores = BASELINES[name].score(train, test, 0)
@@ -151,7 +192,9 @@ def test_copies_and_order_change_no_score(name):
     assert (np.diff(test["c0"][:10]) < 0).any()
 
 
-@pytest.mark.parametrize(("name", "most"), [("knn", 20_000), ("ocsvm", 5_000)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("knn", 20_000), ("density_ratio", 20_000), ("ocsvm", 5_000)]
+)
 def test_the_seed_draws_from_more_rows_than_the_cap(name, most):
     train, test = parts(n_train=most + 1000, n_columns=2)
     score = BASELINES[name].score
@@ -170,8 +213,12 @@ def test_only_what_is_random_depends_on_the_seed():
         if (BASELINES[name].score(train, test, 1) != BASELINES[name].score(train, test, 2)).any()
     }
     assert differ == {"isolation_forest"}
-    # The other two draw from very many rows only.
-    assert {name for name, b in BASELINES.items() if b.random} == differ | {"knn", "ocsvm"}
+    # The others draw from very many rows only.
+    assert {name for name, b in BASELINES.items() if b.random} == differ | {
+        "knn",
+        "density_ratio",
+        "ocsvm",
+    }
 
 
 def test_a_mixed_table_with_gaps_can_be_scored():
@@ -234,3 +281,23 @@ def test_pixels_are_brought_to_one():
     assert matrix.dtype == np.float32
     assert 0.9 < matrix.max() <= 1.0
     assert baseline_matrix(datasets.load("digits")).max() == 1.0
+
+
+def test_images_are_averaged_down_for_the_density_ratio_alone(monkeypatch):
+    X = np.arange(60 * 28 * 21 * 3, dtype=np.uint8).reshape(60, 28, 21, 3)
+    y = np.arange(60) % 2
+    data, seen = Dataset("toy", "image", X, y, None, ""), {}
+    for name in ("knn", "density_ratio"):
+        noted = replace(BASELINES[name], score=lambda *a, name=name: seen.update({name: a}))
+        monkeypatch.setitem(BASELINES, name, noted)
+    split = OneClassNormal(0).split(data)
+    run_baselines(data, split, ["knn", "density_ratio"])
+    assert seen["knn"][0].shape == (len(split.train), 28 * 21 * 3)
+    small = seen["density_ratio"][0].reshape(-1, 3, 14, 14)
+    image = X[split.train[4]] / 255
+    # Half as high: two rows make one. Of 21 columns, the first of 14 is the mean of the first two.
+    assert small[4, 1, 0, 0] == pytest.approx(image[0:2, 0:2, 1].mean())
+    assert small[4, 2, 13, 13] == pytest.approx(image[26:28, 19:21, 2].mean())
+    grey = Dataset("grey", "image", X[..., 0], y, None, "")
+    averaged = baseline_matrix(grey, 14)[split.train[4]].reshape(14, 14)
+    assert averaged == pytest.approx(small[4, 0])

@@ -9,7 +9,8 @@
 Whole experiments are the matter of `oddgan.evaluation.bench`.
 """
 
-from oddgan.evaluation.baselines import BASELINES, Baseline, baseline_matrix, run_baselines
+from oddgan.evaluation._matrices import baseline_matrix
+from oddgan.evaluation.baselines import BASELINES, Baseline, run_baselines
 from oddgan.evaluation.comparison import Comparison, PairedTest, compare
 from oddgan.evaluation.intervals import PairedDifference, bootstrap_intervals, paired_difference
 from oddgan.evaluation.maps import PixelMetrics, evaluate_maps

@@ -15,19 +15,16 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import OneClassSVM
 
 from oddgan.datasets import Dataset
+from oddgan.evaluation._matrices import Floats, Matrix, drawn, matrices, scaled, standardised
 from oddgan.evaluation.protocols import Split
 
-Matrix: TypeAlias = npt.NDArray[np.float32] | pd.DataFrame
 Scores: TypeAlias = npt.NDArray[np.float64]
-_Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
-# A column of identifiers must not become a column per row; KDD99's widest has 66 values.
-_MOST_VALUES = 100
-# Both cost time in proportion to training times test rows, or worse.
+# All cost time in proportion to training times test rows, or worse.
 _KNN_ROWS = 20_000
 _SVM_ROWS = 5_000
 
@@ -50,6 +47,8 @@ class Baseline:
         One sentence with all settings.
     data : str, optional
         The only data set that it can score; by default it scores any.
+    most_side : int, optional
+        Images with a longer side are made smaller first, as in `baseline_matrix`.
     """
 
     name: str
@@ -58,6 +57,7 @@ class Baseline:
     random: bool
     what: str
     data: str | None = None
+    most_side: int | None = None
 
     def applies_to(self, data: str) -> bool:
         """Return whether it can score the data set of this name."""
@@ -78,7 +78,7 @@ def mean_distance(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
 
     Columns of a table are scaled so that the training rows span [0, 1]; pixels are not.
     """
-    train, test = _scaled(X_train, X_test, MinMaxScaler())
+    train, test = scaled(X_train, X_test, MinMaxScaler())
     return _norms(test - train.mean(axis=0))
 
 
@@ -88,7 +88,7 @@ def pca_reconstruction(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores
     Half the columns, if there are fewer than 60. Columns of a table are scaled as in
     `mean_distance`.
     """
-    train, test = _scaled(X_train, X_test, MinMaxScaler())
+    train, test = scaled(X_train, X_test, MinMaxScaler())
     n_components = min(30, len(train), max(1, train.shape[1] // 2))
     pca = PCA(n_components, random_state=0).fit(train)
     return _norms(test - pca.inverse_transform(pca.transform(test)))
@@ -110,6 +110,37 @@ def knn(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     train = drawn(train, _KNN_ROWS, seed)
     nearest = NearestNeighbors(n_neighbors=min(5, len(train))).fit(train)
     return _each_once(lambda rows: nearest.kneighbors(rows)[0].mean(axis=1), test)
+
+
+def density_ratio(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
+    """Score by how much thinner the training rows lie here than around their own neighbours.
+
+    d(x) over the mean of d(x_i): d is the mean L2 distance to the k = 20 nearest of at most
+    20,000 training rows, and the x_i are these. A training row is no neighbour of its own. It is
+    the local outlier factor without its smoothing [1]_. Columns of a table are standardised as
+    in `standardised`. Of fewer training rows than 21 all others are neighbours.
+
+    Raises
+    ------
+    ValueError
+        If there is only one training row.
+
+    References
+    ----------
+    .. [1] Breunig et al., "LOF: identifying density-based local outliers", SIGMOD 2000.
+    """
+    train, test = standardised(X_train, X_test)
+    train = drawn(train, _KNN_ROWS, seed)
+    if len(train) < 2:
+        raise ValueError("the density ratio needs 2 training rows or more, not 1")
+    nearest = NearestNeighbors(n_neighbors=min(20, len(train) - 1)).fit(train)
+    own = _mean_distance(nearest.kneighbors()[0])
+
+    def ratio(rows: Floats) -> Any:
+        distances, neighbours = nearest.kneighbors(rows)
+        return _mean_distance(distances) / own[neighbours].mean(axis=1)
+
+    return _each_once(ratio, test)
 
 
 def ocsvm(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
@@ -167,6 +198,15 @@ _ALL = (
         "20,000; columns of a table standardised on the training rows, pixels in [0, 1].",
     ),
     Baseline(
+        "density_ratio",
+        "density ratio",
+        density_ratio,
+        random=True,
+        what="Mean L2 distance to the 20 nearest training rows over the mean of theirs to their "
+        "own 20; images averaged down to at most 14 pixels a side; else as the neighbours.",
+        most_side=14,
+    ),
+    Baseline(
         "ocsvm",
         "one-class SVM",
         ocsvm,
@@ -210,85 +250,21 @@ def run_baselines(
         if not BASELINES[name].applies_to(dataset.name):
             only = BASELINES[name].data
             raise ValueError(f"the baseline {name!r} is for {only} only, not for {dataset.name}")
-    train, test = matrices(dataset, split)
-    return {name: BASELINES[name].score(train, test, seed) for name in names}
+    chosen = [BASELINES[name] for name in names]
+    parts = {side: matrices(dataset, split, side) for side in {b.most_side for b in chosen}}
+    return {b.name: b.score(*parts[b.most_side], seed) for b in chosen}
 
 
-def baseline_matrix(dataset: Dataset) -> Matrix:
-    """Return all rows as numbers: flattened pixels in [0, 1], or a one-hot encoded table.
-
-    The categories are those of the whole table, as in the released code of EGBAD: KDD99 becomes
-    its 121 columns (34 numeric, 87 from 3 text and 4 binary ones). That is an encoding only: a
-    category that the training rows lack is a constant column there. A text column's values
-    beyond its 100 commonest get no column of their own.
-
-    Returns
-    -------
-    float32 array of shape (n, pixels), or DataFrame of float32 columns
-    """
-    X = dataset.X
-    if isinstance(X, np.ndarray):
-        flat = X.reshape(len(X), -1)
-        return flat.astype(np.float32) / np.float32(255 if X.dtype == np.uint8 else 1)
-    numeric = X.select_dtypes("number").columns
-    texts = {
-        name: X[name].where(X[name].isin(X[name].value_counts().index[:_MOST_VALUES]))
-        for name in X.columns.difference(numeric, sort=False)
-    }
-    one_hot = [pd.get_dummies(text, prefix=str(name)) for name, text in texts.items()]
-    bounded = X[numeric].clip(-1e30, 1e30)  # what 32 bits cannot hold would be infinite
-    return pd.concat([bounded, *one_hot], axis=1).astype(np.float32)
-
-
-def matrices(dataset: Dataset, split: Split) -> tuple[Matrix, Matrix]:
-    """Return the training and the test rows of `baseline_matrix`.
-
-    Missing values become the training rows' median.
-
-    Returns
-    -------
-    train, test : float32 arrays of shape (n, pixels), or DataFrames of float32 columns
-    """
-    matrix = baseline_matrix(dataset)
-    if isinstance(matrix, np.ndarray):
-        return matrix[split.train], matrix[split.test]
-    # A column without any value in training tells nothing; 0 keeps it silent.
-    medians = matrix.iloc[split.train].median().fillna(0)
-    filled = matrix.fillna(medians)
-    return filled.iloc[split.train], filled.iloc[split.test]
-
-
-def standardised(X_train: Matrix, X_test: Matrix) -> tuple[_Floats, _Floats]:
-    """Return a table's columns with mean 0 and deviation 1 in training; images as they are.
-
-    A column that is constant in training is only centred. Pixels have one scale already, and
-    one that is nearly always 0 would drown all others.
-    """
-    return _scaled(X_train, X_test, StandardScaler())
-
-
-def drawn(X: _Floats, most: int, seed: int) -> _Floats:
-    """Return all rows, or `most` of them, drawn without replacement, in their order."""
-    if len(X) <= most:
-        return X
-    return X[np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))]
-
-
-def _scaled(X_train: Matrix, X_test: Matrix, scaler: Any) -> tuple[_Floats, _Floats]:
-    if isinstance(X_train, np.ndarray) and isinstance(X_test, np.ndarray):
-        return X_train, X_test
-    # In single precision the last of KDD99's components, close in variance, are noise: the
-    # F1 of PCA then depends on the solver (.886 to .891).
-    train, test = np.asarray(X_train, dtype=np.float64), np.asarray(X_test, dtype=np.float64)
-    scaler.fit(train)
-    return scaler.transform(train), scaler.transform(test)
-
-
-def _each_once(score: Callable[[_Floats], Any], X: _Floats) -> Scores:
+def _each_once(score: Callable[[Floats], Any], X: Floats) -> Scores:
     """Score equal rows once: two thirds of KDD99's test rows are copies of another."""
     rows, index = np.unique(X, axis=0, return_inverse=True)
     return np.asarray(score(rows), dtype=np.float64)[index.reshape(len(X))]
 
 
-def _norms(residuals: _Floats) -> Scores:
+def _mean_distance(distances: Floats) -> Floats:
+    # Among copies all distances are 0; scikit-learn's LocalOutlierFactor adds the same.
+    return np.asarray(distances.mean(axis=1, dtype=np.float64) + 1e-10)
+
+
+def _norms(residuals: Floats) -> Scores:
     return np.asarray(np.linalg.norm(residuals, axis=1), dtype=np.float64)

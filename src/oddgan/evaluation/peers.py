@@ -24,7 +24,8 @@ import numpy as np
 import torch
 
 from oddgan.datasets import Dataset
-from oddgan.evaluation.baselines import Scores, drawn, matrices, standardised
+from oddgan.evaluation._matrices import drawn, matrices, standardised
+from oddgan.evaluation.baselines import Scores
 from oddgan.evaluation.protocols import Split
 
 
