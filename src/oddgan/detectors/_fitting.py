@@ -15,6 +15,7 @@ from oddgan import inputs, training
 from oddgan.networks import use_generator
 
 from ._encoding import Encoding, fit_encoding
+from ._terms import check_terms, with_terms
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -51,6 +52,7 @@ class Fit:
 
 def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     """Hold rows out, learn the encoding on the others, build the networks and train them."""
+    check_terms(detector, source.kind)
     fabric = training.make_fabric(detector.device, detector.precision)
     split, order, weights, noise = _seeds(detector.random_state, 4)
     train, held_out = _hold_out(source, detector.calibration_fraction, split)
@@ -77,7 +79,10 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     trainer = training.Trainer(
         networks,
         {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
-        [encoding.stage(getattr(detector, name)) for name in detector._stages],
+        [
+            encoding.stage(with_terms(detector, getattr(detector, name), codec, generator))
+            for name in detector._stages
+        ],
         rows,
         training.Settings(
             n_rounds=_n_rounds(detector, rows.batches_per_epoch),

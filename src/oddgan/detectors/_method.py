@@ -72,6 +72,12 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "normal"}
     #: The methods that yield the losses, stage after stage; each stage has the rounds of a fit.
     _stages: ClassVar[tuple[str, ...]] = ("_losses",)
+    #: The roles that `_reconstruct` a sample and are trained together, so that a squared error of
+    #: reconstruction may be added to their losses; none where that is not so.
+    _autoencoder: ClassVar[tuple[str, ...]] = ()
+    #: The role that takes the sample in where the method's own losses reconstruct it, if any:
+    #: `denoise` corrupts what it is given.
+    _denoised: ClassVar[str | None] = None
     # A detector states those of its own parameters; that of `score` is made of `scores`.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
@@ -102,6 +108,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         batch_size: int = 64,
         learning_rate: float | None = None,
         ema_decay: float = 0.0,
+        reconstruction_weight: float = 0.0,
+        denoise: float = 0.0,
+        augment: Literal["auto", "shift"] | None = "auto",
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
         combine: Literal["paper", "standardised"] = "paper",
@@ -123,6 +132,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.ema_decay = ema_decay
+        self.reconstruction_weight = reconstruction_weight
+        self.denoise = denoise
+        self.augment = augment
         self.target_fpr = target_fpr
         self.calibration_fraction = calibration_fraction
         self.combine = combine

@@ -88,6 +88,8 @@ class AdversarialAutoencoder(Detector):
 
     reference = "Schlegl et al. 2017, arXiv 1703.05921 (aCAE)"
     scores = ("feature_matching", "residual")
+    _autoencoder = ("encoder", "generator")
+    _denoised = "encoder"
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight_disc": [Interval(Real, 0, 1, closed="both")],

@@ -104,6 +104,7 @@ class ALAD(Detector):
             epochs=100,
         ),
     }
+    _autoencoder = ("encoder", "generator")
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "spectral_norm": ["boolean", StrOptions({"images"})],

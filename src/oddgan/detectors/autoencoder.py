@@ -75,6 +75,8 @@ class Autoencoder(Detector):
 
     reference = "Hinton and Salakhutdinov 2006, Science 313"
     scores = ("l2", "l1")
+    _autoencoder = ("encoder", "generator")
+    _denoised = "encoder"
     _betas = (0.9, 0.999)
     _bottleneck = True
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}

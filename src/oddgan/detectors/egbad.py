@@ -117,6 +117,7 @@ class EGBAD(Detector):
             latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.9999, epochs=50
         ),
     }
+    _autoencoder = ("encoder", "generator")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         "degree": [Options(Integral, {1, 2})],

@@ -107,6 +107,8 @@ class GANomaly(Detector):
         )
         for name in ("paper-mnist", "paper-cifar10")
     }
+    _autoencoder = ("encoder", "generator")
+    _denoised = "encoder"
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -104,6 +104,8 @@ class SkipGANomaly(Detector):
             latent_dim=512, batch_size=64, learning_rate=2e-4, epochs=15, image_size=32
         ),
     }
+    _autoencoder = ("generator",)
+    _denoised = "generator"
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 512}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -1,6 +1,7 @@
 """Training: the one loop that every detector is trained by."""
 
 from .checkpoint import Checkpoint
+from .corrupt import add_noise, shift, swap_cells
 from .device import PRECISIONS, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts
@@ -22,10 +23,13 @@ __all__ = [
     "StreamedRows",
     "Trainer",
     "TrainingError",
+    "add_noise",
     "critic_loss",
     "discriminator_loss",
     "gradient_penalty",
     "make_fabric",
     "memory_budget",
     "parts",
+    "shift",
+    "swap_cells",
 ]
