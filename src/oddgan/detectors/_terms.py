@@ -32,8 +32,8 @@ def check_terms(detector: "Detector", kind: str) -> None:
     for parameter in ("reconstruction_weight", "denoise"):
         if getattr(detector, parameter) and not detector._autoencoder:
             raise ValueError(
-                f"{parameter} must be 0 for {name}, whose training has no place for a squared error "
-                "of reconstruction"
+                f"{parameter} must be 0 for {name}, whose training has no place for a term of "
+                "reconstruction"
             )
     if detector.denoise and not detector._denoised and not detector.reconstruction_weight:
         raise ValueError(
