@@ -114,7 +114,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
         combine: Literal["paper", "standardised"] = "paper",
-        scaling: Literal["standard", "minmax", "robust", "none"] = "standard",
+        scaling: inputs.Scaling = "standard",
         image_size: int | tuple[int, int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
         stream: bool | Literal["auto"] = "auto",
@@ -214,8 +214,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _spec(self, codec: inputs.Codec) -> Spec:
         latent_dim = self.latent_dim or self._latent_dims[codec.kind]
-        if self._bottleneck and self.latent_dim is None and codec.kind == "table":
-            latent_dim = max(1, min(latent_dim, codec.shape[0] // 2))
+        if self._bottleneck and self.latent_dim is None and isinstance(codec, inputs.TableCodec):
+            latent_dim = max(1, min(latent_dim, codec.n_free // 2))
         return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width)
 
     def _build(

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from oddgan.inputs import SCALINGS, Scaling
 from oddgan.training import PRECISIONS
 
 
@@ -27,7 +28,7 @@ class SharedParams(TypedDict, total=False):
     target_fpr: float
     calibration_fraction: float
     combine: Literal["paper", "standardised"]
-    scaling: Literal["standard", "minmax", "robust", "none"]
+    scaling: Scaling
     image_size: int | tuple[int, int] | None
     channels: Literal["auto", "first", "last"]
     stream: bool | Literal["auto"]
@@ -53,7 +54,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
     "combine": [StrOptions({"paper", "standardised"})],
-    "scaling": [StrOptions({"standard", "minmax", "robust", "none"})],
+    "scaling": [StrOptions(set(SCALINGS))],
     "image_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
     "channels": [StrOptions({"auto", "first", "last"})],
     "stream": [bool, StrOptions({"auto"})],
@@ -116,8 +117,11 @@ DOCUMENTATION = """
         the paper, or the same after each part has been brought to the scale of the held-out
         normal samples, (part - mean) / standard deviation. As published, a sum over pixels
         swamps a term that is bounded.
-    scaling : {"standard", "minmax", "robust", "none"}, default="standard"
-        How numeric columns of a table are scaled, by statistics of the training rows.
+    scaling : str, default="standard"
+        How numeric columns of a table are scaled, by statistics of the training rows:
+        "standard", "minmax", "robust"; "rank", the normal score of the rank; "two_view", both the
+        standardised value and the rank; "auto", both for the columns where the two differ,
+        "standard" for the others; "none". More in :func:`oddgan.inputs.fit_codec`.
     image_size : int, (int, int) or None, default=None
         Size (h, w) that images are resized to, 8 to 256 a side. None keeps equal sizes; image
         files of different sizes go to their median size, scaled down to at most 64 a side.

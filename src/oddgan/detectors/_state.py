@@ -67,7 +67,7 @@ def restore(
     detector.condition_columns_ = header["condition_columns"]
     detector.condition_codec_ = None
     if header["condition"]:
-        detector.condition_codec_ = inputs.TableCodec.load(header["condition"])
+        detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
     detector.networks_ = rebuilt(detector, lambda role: _below(f"networks/{role}/", tensors))
     place = training.make_fabric(detector.device, "32-true").device

@@ -29,6 +29,7 @@ file, or the column and the row, counted from 0.
 from ._codec import Codec, fit_codec, load_codec
 from ._columns import Block, Column
 from ._condition import with_condition
+from ._fit_columns import SCALINGS, Scaling
 from ._image_codec import ImageCodec
 from ._open import open_source
 from ._raw import Raw, concat, select
@@ -37,11 +38,13 @@ from ._subset import Subset
 from ._table_codec import TableCodec
 
 __all__ = [
+    "SCALINGS",
     "Block",
     "Codec",
     "Column",
     "ImageCodec",
     "Raw",
+    "Scaling",
     "Source",
     "Subset",
     "TableCodec",

@@ -28,10 +28,20 @@ def fit_codec(
     sample : Raw
         Training rows: all, or enough of them to show every column's scale and categories. A
         value missing later in a column without missing values here is an error.
-    scaling : {"standard", "minmax", "robust", "none"}
-        For numeric columns: mean 0 and standard deviation 1; [0, 1]; median 0 and interquartile
-        range 1.349 (that of a normal distribution of deviation 1; where it is 0, the standard
-        deviation instead); or the numbers as they are, without the soft clip either.
+    scaling : {"standard", "minmax", "robust", "rank", "two_view", "auto", "none"}
+        For numeric columns:
+
+        - "standard": mean 0 and standard deviation 1. As in the next two, a soft clip follows.
+        - "minmax": [0, 1].
+        - "robust": median 0 and interquartile range 1.349 (that of a normal distribution of
+          deviation 1; where it is 0, the standard deviation instead).
+        - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which any
+          increasing transformation of the column leaves as it is. Exact for up to 1,000 distinct
+          values, interpolated for more.
+        - "two_view": "standard" and "rank" side by side, each divided by sqrt(2).
+        - "auto": "two_view" for columns whose two views share less than 90 % of their variance
+          over the training rows (long tails, many zeros, far outliers), "standard" for others.
+        - "none": the numbers as they are, without the soft clip either.
     image_size : int or (int, int), optional
         Side, or height and width, 8 to 256, to which all images are resized. Without it images
         that have one size keep it; image files of several sizes get the median size, scaled down
@@ -72,5 +82,5 @@ def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
         The codec.
     """
     if state["kind"] == "table":
-        return TableCodec.load(state)
+        return TableCodec.load(state, arrays)
     return ImageCodec.load(state)

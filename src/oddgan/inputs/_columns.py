@@ -14,7 +14,7 @@ from ._arrow import TEXT
 from ._raw import Array, Rows, place
 from ._values import Values, is_missing, numbers, refuse_missing, texts
 
-Kind = Literal["numeric", "boolean", "categorical", "constant", "ignored"]
+Kind = Literal["numeric", "rank", "two_view", "boolean", "categorical", "constant", "ignored"]
 
 SOFT_CLIP = 10.0  # in units of the column's scale
 OTHER = "(other)"  # how a pooled category is decoded
@@ -52,6 +52,11 @@ class Column(ABC):
     start: int
     stop: int
     missing: bool
+
+    @property
+    def n_repeated(self) -> int:
+        """How many of the features say again, in another way, what one before them says."""
+        return 0
 
     @abstractmethod
     def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
@@ -102,11 +107,11 @@ class Numeric(Column):
 
     def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
         found = self._numbers(values, out, rows, self.fill)
-        with np.errstate(over="ignore"):  # an overflow ends in the clip
-            v = ((found - self.center) / self.scale).astype(np.float32)
         if self.clip:
-            v = np.float32(SOFT_CLIP) * np.tanh(v / np.float32(SOFT_CLIP))
-        elif not np.isfinite(v).all():
+            out[:, self.start] = soft_clipped(found, self.center, self.scale)
+            return
+        v = _scaled(found, self.center, self.scale)
+        if not np.isfinite(v).all():
             i = int(np.argmin(np.isfinite(v)))
             raise ValueError(
                 f"column {self.name!r}, row {place(rows, i)}: {found[i]} is too large; "
@@ -116,10 +121,8 @@ class Numeric(Column):
 
     def take(self, x: NDArray[np.float32]) -> Array:
         v = x[:, 0].astype(np.float64)
-        if self.clip:
-            edge = 1 - 2.0**-24  # the largest value that a saturated feature can stand for
-            v = SOFT_CLIP * np.arctanh(np.clip(v / SOFT_CLIP, -edge, edge))
-        return np.where(self._missing(x), np.nan, v * self.scale + self.center)
+        undo = unclipped if self.clip else _unscaled
+        return np.where(self._missing(x), np.nan, undo(v, self.center, self.scale))
 
     def _value_blocks(self) -> list[Block]:
         return [Block("gaussian", self.start, self.start + 1)]
@@ -212,6 +215,29 @@ class Ignored(Column):
 
     def blocks(self) -> list[Block]:
         return []
+
+
+def soft_clipped(found: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
+    """Return 10 tanh(v / 10) of v = (number - center) / scale."""
+    v = _scaled(found, center, scale)
+    clipped: NDArray[np.float32] = np.float32(SOFT_CLIP) * np.tanh(v / np.float32(SOFT_CLIP))
+    return clipped
+
+
+def unclipped(clipped: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float64]:
+    """Return the numbers that `soft_clipped` made these of."""
+    edge = 1 - 2.0**-24  # the largest value that a saturated feature can stand for
+    v = SOFT_CLIP * np.arctanh(np.clip(clipped / SOFT_CLIP, -edge, edge))
+    return _unscaled(v, center, scale)
+
+
+def _scaled(found: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # an overflow ends in the clip, or is refused
+        return ((found - center) / scale).astype(np.float32)
+
+
+def _unscaled(v: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float64]:
+    return np.asarray(v * scale + center)
 
 
 def _text_array(values: Sequence[str]) -> pa.Array:

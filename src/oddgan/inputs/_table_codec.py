@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ._columns import Block, Boolean, Categorical, Column, Constant, Ignored, Numeric
 from ._fit_columns import SCALINGS, Scaling, fit_column
+from ._rank_columns import Rank, TwoViews
+from ._ranks import Ranks
 from ._raw import Array, Raw, Rows, check_finite
 from ._values import Values
 
 _KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (Numeric, Boolean, Categorical, Constant, Ignored)
+    kind.kind: kind for kind in (Numeric, Rank, TwoViews, Boolean, Categorical, Constant, Ignored)
 }
 
 
@@ -23,8 +25,10 @@ class TableCodec:
     """Encodes a table into float32 features, by what was learnt from training rows.
 
     - Numbers: ``v = (value - center) / scale``, then the soft clip ``10 tanh(v / 10)``, which
-      leaves the bulk as it is and keeps heavy tails finite and in order.
-    - Booleans: 0 or 1. From 0/1 numbers too.
+      leaves the bulk as it is and keeps heavy tails finite and in order. Or the normal score of
+      the mid-rank; or both (see `fit_codec`).
+    - Booleans: 0 or 1, whatever the scaling: the rank of two values says nothing more.
+      From 0/1 numbers too.
     - Text: one-hot. Categories seen fewer than max(2, 0.1 % of rows) times, those beyond the 64
       most frequent, and unseen ones share the slot "other". A column that would be "other"
       throughout is ignored, with a warning.
@@ -74,6 +78,11 @@ class TableCodec:
                 "rows, so there is nothing to learn"
             )
         return cls(columns, named, "float64" if named else _decoded_dtype(sample))
+
+    @property
+    def n_free(self) -> int:
+        """Number of encoded features that are no second view of another."""
+        return self.shape[0] - sum(column.n_repeated for column in self.columns)
 
     @property
     def text_columns(self) -> list[str]:
@@ -188,23 +197,45 @@ class TableCodec:
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return all that was learnt, as JSON-able values and arrays (see `load_codec`)."""
-        columns = [{"kind": column.kind, **dataclasses.asdict(column)} for column in self.columns]
+        columns, ranks = [], []
+        for column in self.columns:
+            fields = {f.name: getattr(column, f.name) for f in dataclasses.fields(column)}
+            if isinstance(column, Rank | TwoViews):
+                ranks.append(column.ranks)
+                fields["ranks"] = {
+                    "n_knots": len(column.ranks.knots),
+                    "single": column.ranks.single,
+                }
+            columns.append({"kind": column.kind, **fields})
+        arrays = (
+            {
+                "knots": np.concatenate([each.knots for each in ranks]),
+                "counts": np.concatenate([each.counts for each in ranks]),
+            }
+            if ranks
+            else {}
+        )
         return {
             "kind": self.kind,
             "named": self._named,
             "dtype": self._dtype,
             "columns": columns,
-        }, {}
+        }, arrays
 
     @classmethod
-    def load(cls, state: dict[str, Any]) -> "TableCodec":
-        """Make a codec from the JSON-able part of `state`."""
-        columns = []
+    def load(cls, state: dict[str, Any], arrays: dict[str, Array]) -> "TableCodec":
+        """Make a codec from what `state` returned."""
+        columns, n_read = [], 0
         for fields in state["columns"]:
             known = dict(fields)
             kind = _KINDS[known.pop("kind")]
             if "categories" in known:
                 known["categories"] = tuple(known["categories"])
+            if "ranks" in known:
+                here = slice(n_read, n_read := n_read + known["ranks"]["n_knots"])
+                known["ranks"] = Ranks(
+                    arrays["knots"][here], arrays["counts"][here], known["ranks"]["single"]
+                )
             columns.append(kind(**known))
         return cls(columns, state["named"], state["dtype"])
 
