@@ -159,7 +159,7 @@ def test_robust_scaling_falls_back_where_most_values_are_equal():
     np.testing.assert_allclose(x[-1, 0], 10 * np.tanh(5 / X.std() / 10), rtol=1e-6)
 
 
-@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust", "two_view", "auto"])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
 def test_heavy_tails_stay_finite_and_in_order(scaling):
     X = np.array([[-1e308], [0.0], [1.0], [1e300], [1e308], [5e-324]])
     _, x = fitted(X, scaling=scaling)
