@@ -271,7 +271,13 @@ def item(parameter: Parameter, signature: inspect.Signature | None = None) -> st
     """Return a parameter or an attribute as an item of a list."""
     kind = f"`{parameter.type.partition(', default')[0]}`"
     defaults = (
-        [written(signature.parameters[n].default) for n in names(parameter)] if signature else []
+        [
+            written(signature.parameters[n].default)
+            for n in names(parameter)
+            if n in signature.parameters  # each detector has a `score`, and its own default
+        ]
+        if signature
+        else []
     )
     default = f", default `{', '.join(defaults)}`" if defaults else ""
     text = indent(markdown(parameter.desc), "  ")

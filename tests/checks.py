@@ -17,7 +17,10 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+import oddgan
 from oddgan import training
+from oddgan.detectors._method import Method
+from oddgan.scores import SHARED_PARTS
 
 # --------------------------------------------------------------------- 1. outliers score higher
 
@@ -233,6 +236,49 @@ def _score_of(detector, X):
         patch.setitem(vars(detector), "_score", noted)
         detector.anomaly_score(X)
     return seen[0]
+
+
+# ------------------------------------------------------------------------------ shared parts
+
+
+def shared_parts_of(cls):
+    """Return the shared parts that a detector can have, and those that it cannot."""
+    without = {
+        "latent": "embed" in cls.unavailable,
+        "residual": "reconstruct" in cls.unavailable,
+        "feature": cls._features is Method._features,
+    }
+    lacks = [space for space in without if without[space]]
+    missing = [name for name in SHARED_PARTS if name.startswith(tuple(lacks))] if lacks else []
+    return tuple(name for name in SHARED_PARTS if name not in missing), missing
+
+
+def check_shared_parts(cls, kind, path):
+    """They find what is odd, each in its own way, for each sample alone, and are saved."""
+    X = DATA[kind]()
+    names, missing = shared_parts_of(cls)
+    few = {"n_steps": 3} if "n_steps" in cls().get_params() else {}
+    detector = quick(cls, score=(*names, cls.scores[0]), **few).fit(X)
+    parts = detector.score_parts(X)
+    assert list(parts) == [*names, cls.scores[0]]
+    assert len({tuple(values) for values in parts.values()}) == len(parts)
+    together = detector.anomaly_score(X)
+    alone = [detector.anomaly_score(X[i : i + 1])[0] for i in (3, 2, 9)]
+    np.testing.assert_allclose(alone, together[[3, 2, 9]], atol=1e-4)
+    in_chunks = detector.anomaly_score(iter([X[:7], X[7:50], X[50:]]))
+    np.testing.assert_allclose(in_chunks, together, atol=1e-4)
+    assert np.isin(detector.calibration_scores_, together).mean() > 0.9
+    detector.save(path)
+    np.testing.assert_array_equal(oddgan.load(path).anomaly_score(X), together)
+    detector.set_params(score=names)
+    noise = np.random.default_rng(1).permutation(X.ravel()).reshape(X.shape)
+    y = np.repeat([0, 1], len(X))
+    assert roc_auc_score(y, detector.anomaly_score(np.concatenate([X, noise]))) > 0.9
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.Trainer, "run", lambda self: pytest.fail("it trained"))
+        for name in missing:
+            with pytest.raises(ValueError, match=f"{cls.__name__} cannot have {name}: "):
+                quick(cls, score=name).fit(X)
 
 
 # ------------------------------------------------------------------------------ 4. edge cases

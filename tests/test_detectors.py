@@ -216,6 +216,18 @@ def test_standardised_parts_are_summed_with_the_weights(detector_class, kind, tm
         np.testing.assert_array_equal(again.anomaly_score(X), detector.anomaly_score(X))
 
 
+# ------------------------------------------------------------------------------ shared parts
+
+
+@detectors("table")
+def test_shared_parts_of_a_score(detector_class, tmp_path):
+    checks.check_shared_parts(detector_class, "table", tmp_path / "m.oddgan")
+
+
+def test_shared_parts_of_a_score_for_images(tmp_path):
+    checks.check_shared_parts(oddgan.EGBAD, "image", tmp_path / "m.oddgan")
+
+
 # ------------------------------------------------------------------------------ 4. edge cases
 
 

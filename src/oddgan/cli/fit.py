@@ -131,7 +131,7 @@ def fit(
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE; a value is JSON if it can be, else text."""
+    """Read NAME=VALUE; a value is JSON if it can be, else text, of a score names with commas."""
     found: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -141,6 +141,8 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = {"None": None, "True": True, "False": False}.get(text, text)
+            if name == "score" and "," in text:
+                value = text.split(",")
         found[name] = tuple(value) if isinstance(value, list) else value
     return found
 

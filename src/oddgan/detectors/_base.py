@@ -16,9 +16,9 @@ from oddgan.scores import Scale, Score
 from ._decisions import Decisions
 from ._encoding import Encoding
 from ._fitting import fit_networks
+from ._measuring import asked, check_spaces, learn, own, refuse_changes, shared_names
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
-from ._options import SharedParams
 from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
 from ._state import dump, rebuilt
 
@@ -63,6 +63,7 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
             A loss became NaN or a discriminator collapsed.
         """
         self._validate_params()
+        check_spaces(self)
         fitted = fit_networks(self, open_to_fit(self, X, condition))
         self.codec_ = fitted.encoding.samples
         self.condition_codec_ = fitted.encoding.context
@@ -71,7 +72,8 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
         self.history_ = fitted.history
         self.provenance_: dict[str, Any] = {}
         self.part_scale_ = None
-        if self.combine == "standardised":
+        self.parts_ = learn(self, fitted.references, fitted.held_out)
+        if self.combine == "standardised" and not self.parts_:
             parts = self._all(fitted.held_out, "score_parts")
             self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
         self.calibration_scores_ = np.sort(self._all(fitted.held_out, "anomaly_score"))
@@ -111,7 +113,8 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
     def score_parts(self, X: Any, *, condition: Any = None) -> dict[str, Floats]:
         """Return the terms that the anomaly score is made of, by name, each of shape (n,).
 
-        They are as in the paper, unweighted, whatever `combine` is.
+        They are as in the paper, unweighted, whatever `combine` is. Shared parts are as they were
+        measured, before they are brought to one scale.
         """
         return {
             name: values.to_numpy()
@@ -185,10 +188,12 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
                 f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
             )
         nets, codec = self.networks_, self.codec_
+        if question in ("anomaly_score", "score_parts") and shared_names(self):
+            return answers(nets, self._encoding, source, *asked(self, question))
         compute: Compute = {
             "anomaly_score": lambda x: {"": finite(self._total(self._score(nets, x)))},
             "score_parts": lambda x: self._score(nets, x).parts,
-            "explain": lambda x: {"": self._score(nets, x).residual},
+            "explain": lambda x: {"": own(self)._score(nets, x).residual},
             "reconstruct": lambda x: {"": self._reconstruct(nets, x)},
             "embed": lambda x: {"": self._embed(nets, x)},
         }[question]
@@ -204,15 +209,11 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
     def _total(self, score: Score) -> Tensor:
         if self.part_scale_ is None and self.combine == "paper":
             return score.total
-        before = self.fitted_params_
-        own = before.keys() - SharedParams.__annotations__.keys() - {"score"}
-        for name in ("combine", *sorted(own)):
-            if getattr(self, name) != before[name]:
-                raise ValueError(
-                    f"combine='standardised' has the scale of the parts as they were fitted, and "
-                    f"{name} has changed since: fit again"
-                )
-        assert self.part_scale_
+        refuse_changes(self, "combine='standardised' has the scale", "combine")
+        if not self.part_scale_:
+            raise ValueError(
+                "combine='standardised' has no scale for the parts of this score: fit with it"
+            )
         return score.combined(self.part_scale_.apply(score.parts))
 
     @property

@@ -15,6 +15,7 @@ from oddgan import inputs, training
 from oddgan.networks import use_generator
 
 from ._encoding import Encoding, fit_encoding
+from ._measuring import check_lengths
 from ._terms import check_terms, with_terms
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Fit:
         The trained networks, in evaluation mode.
     history : list of dict
         Mean losses by round.
+    references : inputs.Source
+        Training rows, `n_references` at most, drawn at random.
     held_out : inputs.Source
         The rows that training did not see.
     checkpoint : training.Checkpoint or None
@@ -46,6 +49,7 @@ class Fit:
     encoding: Encoding
     networks: dict[str, nn.Module]
     history: list[dict[str, float]]
+    references: inputs.Source
     held_out: inputs.Source
     checkpoint: training.Checkpoint | None
 
@@ -57,7 +61,9 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     split, order, weights, noise = _seeds(detector.random_state, 4)
     train, held_out = _hold_out(source, detector.calibration_fraction, split)
     encoding = _fit_encoding(detector, train, split)
+    check_lengths(detector, encoding)
     codec = encoding.samples
+    references = _drawn(train, detector.n_references, [split, 2])
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
     for index, raw in held_out.chunks(_READ[held_out.kind]):
         encoding.encode(held_out, index, raw)
@@ -65,7 +71,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     if detector.closed_form:
         detector._solve(networks, encoding.joint_rows(train, _READ[train.kind]))
         networks = {role: net.to(fabric.device).eval() for role, net in networks.items()}
-        return Fit(encoding, networks, [], held_out, None)
+        return Fit(encoding, networks, [], references, held_out, None)
     rows = _rows(detector, train, encoding, fabric.device, order)
     generator = torch.Generator(fabric.device).manual_seed(noise)
     for network in networks.values():
@@ -101,7 +107,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         use_generator(network, None)
     with torch.no_grad():
         detector._finish(networks, all_rows())
-    return Fit(encoding, networks, trainer.history, held_out, trainer.checkpoint)
+    return Fit(encoding, networks, trainer.history, references, held_out, trainer.checkpoint)
 
 
 def _seeds(random_state: object, n: int) -> list[int]:
@@ -128,14 +134,19 @@ def _hold_out(
     return inputs.Subset(source, ~held), inputs.Subset(source, held)
 
 
+def _drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
+    """Return `source`, or so many of its rows drawn at random if it has more."""
+    n = source.count()
+    if n <= most:
+        return source
+    drawn = np.zeros(n, dtype=bool)
+    drawn[np.random.default_rng(seed).permutation(n)[:most]] = True
+    return inputs.Subset(source, drawn)
+
+
 def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
-    n, most = train.count(), _SAMPLE[train.kind]
-    if n > most:
-        drawn = np.zeros(n, dtype=bool)
-        drawn[np.random.default_rng([seed, 1]).permutation(n)[:most]] = True
-        train = inputs.Subset(train, drawn)
     return fit_encoding(
-        train,
+        _drawn(train, _SAMPLE[train.kind], [seed, 1]),
         _READ[train.kind],
         scaling=detector.scaling,
         image_size=detector.image_size,

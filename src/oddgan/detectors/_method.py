@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.networks import Scheme, condition_layers, initialise
-from oddgan.scores import Score
+from oddgan.scores import SHARED_PARTS, Score
 
 from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
 
@@ -47,8 +47,10 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Where the method was published.
     reference: ClassVar[str]
-    #: The values of the parameter `score`, the default first.
+    #: The method's own values of the parameter `score`, the default first.
     scores: ClassVar[tuple[str, ...]]
+    #: One of them, "local", or the names of parts; hooks read it as one of `scores`.
+    score: Any
     #: The kinds of samples that it takes.
     kinds: ClassVar[tuple[str, ...]] = ("table", "image")
 
@@ -83,7 +85,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        names = {"score": [StrOptions(set(cls.scores))]} if "scores" in vars(cls) else {}
+        known = {"local", *SHARED_PARTS, *getattr(cls, "scores", ())}
+        names = {"score": [StrOptions(known), tuple, list]} if "scores" in vars(cls) else {}
         inherited = super(cls, cls)._parameter_constraints
         cls._parameter_constraints = {
             **inherited,
@@ -114,6 +117,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
         combine: Literal["paper", "standardised"] = "paper",
+        n_references: int = 10_000,
         scaling: inputs.Scaling = "standard",
         image_size: int | tuple[int, int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -138,6 +142,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.target_fpr = target_fpr
         self.calibration_fraction = calibration_fraction
         self.combine = combine
+        self.n_references = n_references
         self.scaling = scaling
         self.image_size = image_size
         self.channels = channels
@@ -200,6 +205,10 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         """Return the nearest normal counterpart of samples `x`, in their shape."""
         return nets["generator"](self._embed(nets, x))  # type: ignore[no-any-return]
+
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        """Return the discriminator's last hidden layer f for samples `x`, shape (n, k)."""
+        raise NotImplementedError
 
     def _optimizer(
         self, role: str, parameters: list[nn.Parameter], kind: str

@@ -28,6 +28,7 @@ class SharedParams(TypedDict, total=False):
     target_fpr: float
     calibration_fraction: float
     combine: Literal["paper", "standardised"]
+    n_references: int
     scaling: Scaling
     image_size: int | tuple[int, int] | None
     channels: Literal["auto", "first", "last"]
@@ -54,6 +55,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
     "combine": [StrOptions({"paper", "standardised"})],
+    "n_references": [Interval(Integral, 2, None, closed="left")],
     "scaling": [StrOptions(set(SCALINGS))],
     "image_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
     "channels": [StrOptions({"auto", "first", "last"})],
@@ -68,6 +70,30 @@ CONSTRAINTS: dict[str, list[Any]] = {
 DOCUMENTATION = """
     Other Parameters
     ----------------
+    score : str or sequence of str
+        Beside a method's own scores: the name of a part that all detectors share, or of several
+        parts and own scores, or "local", which is ("residual_relative", "latent_density",
+        "latent_knn"). A part is a measure in a space, SPACE_MEASURE. The spaces are
+
+        - "latent": the latent vectors, each direction divided by its standard deviation;
+        - "residual": x minus its reconstruction;
+        - "feature": the last hidden layer of the discriminator, where there is one;
+        - "input": the encoded sample itself; no network has a part in it.
+
+        The measures go by training rows (see `n_references`):
+
+        - "mahalanobis" (of latent, residual, feature): the distance from their mean in units of
+          their covariance, shrunk after Ledoit and Wolf; for at most 1,024 numbers;
+        - "knn" (of latent, feature, input): the mean distance to the 5 nearest, for images 20;
+        - "density" (of latent, feature, input): the mean distance to the 20 nearest, divided by
+          the mean that each of these has to its own 20 nearest;
+        - "relative" (of residual): the mean square of the residual, divided by the mean that the
+          20 nearest in the latent space have. It is odd on both sides: what is easier to
+          reconstruct than its like is odd, too.
+
+        Each part is put on the scale of the held-out rows, (part - median) / (interquartile
+        range / 1.349), a shared one after taking log(part + 0.001 median); the score is their
+        mean. After `fit` a `score` that names some of the learnt parts needs no other fit.
     latent_dim : int or None, default=None
         Size of the latent vector z; None is the paper's for images and for tables.
     width : int or None, default=None
@@ -116,7 +142,10 @@ DOCUMENTATION = """
         How the parts of a score (see `score_parts`) become one: their sum with the weights of
         the paper, or the same after each part has been brought to the scale of the held-out
         normal samples, (part - mean) / standard deviation. As published, a sum over pixels
-        swamps a term that is bounded.
+        swamps a term that is bounded. It has no effect on a score of shared parts.
+    n_references : int, default=10000
+        Most training rows, drawn at random, that a score of shared parts (see `score` above)
+        learns from and measures distances to. They are saved with the model.
     scaling : str, default="standard"
         How numeric columns of a table are scaled, by statistics of the training rows:
         "standard", "minmax", "robust"; "rank", the normal score of the rank; "two_view", both the

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddgan import inputs, training
-from oddgan.scores import Scale
+from oddgan.scores import Learnt, Scale
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -22,6 +22,8 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
     context = detector.condition_codec_
     arrays["calibration_scores"] = detector.calibration_scores_
+    parts, parts_arrays = detector.parts_.state() if detector.parts_ else (None, {})
+    arrays |= {f"parts/{name}": array for name, array in parts_arrays.items()}
     for role, network in detector.networks_.items():
         for name, tensor in network.state_dict().items():
             arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
@@ -37,6 +39,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
         "provenance": detector.provenance_,
         "threshold": detector.threshold_,
+        "parts": parts,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
     }
     return header, arrays
@@ -81,6 +84,9 @@ def restore(
         detector.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
+    detector.parts_ = None
+    if header["parts"]:
+        detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
     return detector

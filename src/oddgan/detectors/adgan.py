@@ -156,6 +156,10 @@ class ADGAN(Detector):
         loss = residual.flatten(2).sum(2)
         return Score({"reconstruction": loss.mean(0)}, residual.mean(0))
 
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features
+
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         return best(x, *self._search(nets, x))[0]
 

@@ -136,3 +136,7 @@ class AdversarialAutoencoder(Detector):
         else:
             weights = {"residual": 1.0}
         return Score(parts, (x - y).abs(), weights)
+
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features

@@ -168,3 +168,7 @@ class ALAD(Detector):
             "l2": distance(x, y, 2),
         }
         return Score(parts, (x - y).abs(), {self.score: 1.0})
+
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator_xz"](x, nets["encoder"](x))[1]
+        return features

@@ -190,6 +190,10 @@ class AnoGAN(Detector):
         weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
         return Score(parts, residual, weights)
 
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features
+
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         f = nets["discriminator"](x)[1]
         found = self._search(nets, x, f)

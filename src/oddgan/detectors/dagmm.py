@@ -187,7 +187,7 @@ class DAGMM(Detector):
         }
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
-        y, features = self._features(nets, x)
+        y, features = self._mixture_features(nets, x)
         phi, means, covariances = estimate_mixture([(features, nets["estimator"](features))])
         loss = (
             (x - y).square().flatten(1).sum(1).mean()
@@ -197,13 +197,13 @@ class DAGMM(Detector):
         yield Loss("objective", loss, ("encoder", "generator", "estimator"))
 
     def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
-        features = (self._features(nets, x)[1] for x in chunks)
+        features = (self._mixture_features(nets, x)[1] for x in chunks)
         mixture = estimate_mixture((z, nets["estimator"](z)) for z in features)
         for buffer, value in zip(nets["mixture"].buffers(), mixture, strict=True):
             buffer.copy_(value)
 
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
-        y, features = self._features(nets, x)
+        y, features = self._mixture_features(nets, x)
         residual = (x - y).square()
         parts = {
             "energy": nets["mixture"](features),
@@ -211,7 +211,7 @@ class DAGMM(Detector):
         }
         return Score(parts, residual, {self.score: 1.0})
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
+    def _mixture_features(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reconstructions and the features z, shape (n, latent_dim + 2)."""
         code = nets["encoder"](x)
         y = nets["generator"](code)

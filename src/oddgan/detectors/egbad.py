@@ -172,3 +172,7 @@ class EGBAD(Detector):
         parts = {"residual": distance(x, y, self.degree), self.score: l_d}
         weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
         return Score(parts, (x - y).abs(), weights)
+
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x, nets["encoder"](x))[1]
+        return features

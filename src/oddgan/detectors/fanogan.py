@@ -210,6 +210,10 @@ class FAnoGAN(Detector):
         }
         return Score(parts, (x - y).square(), weights[self.score])
 
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["critic"](x)[1]
+        return features
+
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         z: Tensor = nets["encoder"](x)
         if not self.refine_steps:

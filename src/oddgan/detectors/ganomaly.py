@@ -167,3 +167,7 @@ class GANomaly(Detector):
             "residual": distance(x, y),
         }
         return Score(parts, (x - y).abs(), {self.score: 1.0})
+
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features

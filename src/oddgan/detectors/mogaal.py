@@ -201,6 +201,10 @@ class MOGAAL(Detector):
         parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
         return Score(parts, (x * gradient.view(x.shape)).abs(), {self.score: 1.0})
 
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features
+
 
 def weight(layer: nn.Module) -> Tensor:
     """Return the weights of a dense layer that may have a context."""

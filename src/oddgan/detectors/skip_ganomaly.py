@@ -167,6 +167,10 @@ class SkipGANomaly(Detector):
             weights = {self.score: 1.0}
         return Score(parts, residual, weights)
 
+    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        features: Tensor = nets["discriminator"](x)[1]
+        return features
+
     def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         y: Tensor = nets["generator"](x)[0]
         return y

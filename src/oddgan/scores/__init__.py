@@ -1,19 +1,30 @@
 """Scores: what can be measured between samples, and how parts become one anomaly score."""
 
+from .gaussian import Gaussian
 from .mixture import Mixture, energy, estimate_mixture
+from .neighbours import References
 from .parts import Score, binary_cross_entropy, distance
-from .scale import Scale
+from .scale import RobustScale, Scale
 from .search import Descent, Found, latent_search
+from .shared import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
 
 __all__ = [
+    "LOCAL",
+    "SHARED_PARTS",
     "Descent",
     "Found",
+    "Gaussian",
+    "Learnt",
     "Mixture",
+    "References",
+    "RobustScale",
     "Scale",
     "Score",
     "binary_cross_entropy",
+    "check_length",
     "distance",
     "energy",
     "estimate_mixture",
     "latent_search",
+    "spaces_needed",
 ]

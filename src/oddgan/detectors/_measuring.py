@@ -1,0 +1,191 @@
+"""Scores of shared parts: which a detector is asked for, and how its networks give them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from oddgan import inputs
+from oddgan.networks import given
+from oddgan.scores import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
+
+from ._encoding import Encoding
+from ._method import Method
+from ._options import SharedParams
+from ._scoring import Answer, Compute, answers, as_floats, finite
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+Floats = NDArray[Any]
+
+#: Neighbours that "knn" takes the mean distance to.
+N_NEAREST = {"table": 5, "image": 20}
+#: Prefix of what a detector's own score gives, among what the networks give.
+_OWN = "own/"
+
+
+def shared_names(detector: Method) -> tuple[str, ...]:
+    """Return the parts that `detector.score` names; none if it is a score of its own.
+
+    Raises
+    ------
+    ValueError
+        A name is neither that of a shared part nor that of a score of the detector's own.
+    """
+    score: Any = detector.score
+    if isinstance(score, str):
+        if score in detector.scores:
+            return ()
+        score = LOCAL if score == "local" else (score,)
+    for name in score:
+        if name not in SHARED_PARTS + detector.scores:
+            raise ValueError(
+                f"score: {type(detector).__name__} has no part {name!r}; there are "
+                f"{', '.join(SHARED_PARTS)} and its own {', '.join(detector.scores)}"
+            )
+    if not score or len(set(score)) < len(score):
+        raise ValueError(f"score names one or more parts, each once, not {detector.score!r}")
+    return tuple(score)
+
+
+def check_spaces(detector: Method) -> None:
+    """Refuse a score that needs what the detector does not have.
+
+    Raises
+    ------
+    ValueError
+        It has no latent vectors, no reconstructions or no discriminator.
+    """
+    cls = type(detector)
+    without = {
+        "latent": cls.unavailable.get("embed"),
+        "residual": cls.unavailable.get("reconstruct"),
+        "feature": None,
+    }
+    if cls._features is Method._features:
+        without["feature"] = "it has no discriminator with a hidden layer to measure in"
+    for name in shared_names(detector):
+        for space in sorted(spaces_needed([name])):
+            if reason := without.get(space):
+                raise ValueError(f"score: {cls.__name__} cannot have {name}: {reason}")
+
+
+def check_lengths(detector: Method, encoding: Encoding) -> None:
+    """Refuse a covariance that is too large, before anything is trained."""
+    names, spec = shared_names(detector), detector._spec(encoding.samples)
+    check_length(names, "residual", int(np.prod(spec.shape)))
+    check_length(names, "latent", spec.latent_dim)
+    if "feature_mahalanobis" in names:
+        # On the meta device nothing is computed but shapes.
+        nets = detector._build(encoding.samples, encoding.n_context, None)
+        for network in nets.values():
+            network.eval()
+        x, c = (torch.empty(2, *n, device="meta") for n in (spec.shape, (encoding.n_context,)))
+        with given(c if encoding.n_context else None):
+            check_length(names, "feature", detector._features(nets, x).flatten(1).shape[1])
+
+
+def own(detector: "Detector", name: str | None = None) -> "Detector":
+    """Return the detector as it is with a score of its own; by default that of its paper.
+
+    Its hooks know no other scores.
+    """
+    if name is None:
+        name = detector.score if detector.score in detector.scores else detector.scores[0]
+    if detector.score == name:
+        return detector
+    return type(detector)(**{**detector.get_params(deep=False), "score": name})
+
+
+def learn(detector: "Detector", training: inputs.Source, held_out: inputs.Source) -> Learnt | None:
+    """Learn what the parts that `detector.score` names need to know of normal samples."""
+    names = shared_names(detector)
+    if not names:
+        return None
+    shared = tuple(name for name in names if name in SHARED_PARTS)
+    spaces = _all(detector, shared, training, _arrays)
+    learnt = Learnt.of(shared, spaces, N_NEAREST[detector.codec_.kind])
+    return learnt.scaled(_all(detector, names, held_out, partial(_parts, learnt, names)))
+
+
+def _all(
+    detector: "Detector",
+    names: Sequence[str],
+    source: inputs.Source,
+    convert: Callable[[Answer], dict[str, Floats]],
+) -> dict[str, Floats]:
+    """Return what `convert` makes of every sample of `source` in the spaces of these parts."""
+    nets, compute = detector.networks_, partial(_compute, detector, names)
+    chunks = [found for _, found in answers(nets, detector._encoding, source, compute, convert)]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answer], Any]]:
+    """Return how networks and what was learnt answer for a score of shared parts.
+
+    Raises
+    ------
+    ValueError
+        A part was not learnt when the detector was fitted, or parameters have changed since.
+    """
+    names, learnt = shared_names(detector), detector.parts_
+    if learnt is None or not learnt.names.issuperset(names):
+        missing = [name for name in names if learnt is None or name not in learnt.names]
+        raise ValueError(
+            f"score: {type(detector).__name__} was fitted with the score "
+            f"{detector.fitted_params_['score']!r}, and learnt nothing for {', '.join(missing)}: "
+            f"fit it again with score={detector.score!r}"
+        )
+    refuse_changes(detector, "a score of shared parts has the scale")
+
+    def convert(found: Answer) -> Any:
+        parts = _parts(learnt, names, found)
+        if question == "score_parts":
+            return pd.DataFrame(parts)
+        # In 32 bit copies of a sample tie, though products of other sizes round differently.
+        return as_floats(finite(torch.from_numpy(learnt.total(parts)).float()))
+
+    return partial(_compute, detector, names), convert
+
+
+def refuse_changes(detector: "Detector", what: str, *also: str) -> None:
+    """Refuse to go by the scale of parts if a parameter that makes them has changed."""
+    before = detector.fitted_params_
+    own_names = before.keys() - SharedParams.__annotations__.keys() - {"score"}
+    for name in (*also, *sorted(own_names)):
+        if getattr(detector, name) != before[name]:
+            raise ValueError(
+                f"{what} of the parts as they were fitted, and {name} has changed since: fit again"
+            )
+
+
+def _compute(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
+    """Return samples `x` in each space that these parts measure in, and their own scores."""
+    nets = detector.networks_
+    hooks: dict[str, Callable[[], Tensor]] = {
+        "input": lambda: x,
+        "latent": lambda: detector._embed(nets, x),
+        "residual": lambda: x - detector._reconstruct(nets, x),
+        "feature": lambda: detector._features(nets, x),
+    }
+    found = {space: hooks[space]().flatten(1) for space in sorted(spaces_needed(names))}
+    for name in names:
+        if name not in SHARED_PARTS:
+            found[_OWN + name] = own(detector, name)._score(nets, x).total
+    return found
+
+
+def _arrays(found: Answer) -> dict[str, Floats]:
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _parts(learnt: Learnt, names: Sequence[str], found: Answer) -> dict[str, Floats]:
+    """Return the parts of samples by name, in this order."""
+    shared = learnt.measure(names, _arrays(found))
+    return {n: shared[n] if n in shared else as_floats(found[_OWN + n]) for n in names}

@@ -1,0 +1,184 @@
+"""Parts of a score that any detector may have: how far from normal samples, in which space.
+
+Each is a measure in a space: ``latent_density`` is the local density in the latent space. The
+spaces are those of the input, of the residual, of the latent vector and of the discriminator's
+features; what measures in them knows nothing of where they come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .gaussian import MOST_COVARIATES, Gaussian
+from .neighbours import N_NEIGHBOURS, Floats, References, finite_rows
+from .scale import RobustScale
+
+#: The parts by name.
+SHARED_PARTS = (
+    "residual_mahalanobis",
+    "residual_relative",
+    "latent_mahalanobis",
+    "latent_knn",
+    "latent_density",
+    "feature_mahalanobis",
+    "feature_knn",
+    "feature_density",
+    "input_knn",
+    "input_density",
+)
+#: What the score "local" is made of.
+LOCAL = ("residual_relative", "latent_density", "latent_knn")
+#: Parts that are odd on both sides: what is easier to reconstruct than its like is odd, too.
+_TWO_SIDED = frozenset({"residual_relative"})
+
+#: Samples in each space, (n, d), by its name.
+Spaces = Mapping[str, NDArray[Any]]
+
+
+def spaces_needed(names: Sequence[str]) -> set[str]:
+    """Return the spaces that these parts measure in; others than shared parts need none."""
+    shared = [name for name in names if name in SHARED_PARTS]
+    beside = {"latent"} if "residual_relative" in shared else set()
+    return {_split(name)[0] for name in shared} | beside
+
+
+def check_length(names: Sequence[str], space: str, d: int) -> None:
+    """Refuse the covariance of too many numbers.
+
+    Raises
+    ------
+    ValueError
+        One of these parts would be a Mahalanobis distance of `d` numbers, the length of `space`.
+    """
+    name = f"{space}_mahalanobis"
+    if name in names and d > MOST_COVARIATES:
+        raise ValueError(
+            f"score: {name} needs the covariance of {d} numbers, and at most {MOST_COVARIATES} "
+            f"are supported; take {space}_knn" + (" or residual_relative" * (space == "residual"))
+        )
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the shared parts of a score know of normal samples.
+
+    Attributes
+    ----------
+    n_nearest : int
+        Neighbours that the ``knn`` parts take the mean distance to.
+    references : mapping of str to References
+        By space, training samples to measure distances to.
+    gaussians : mapping of str to Gaussian
+        By space, mean and covariance of training samples.
+    scale : RobustScale or None
+        The scale of each part over held-out normal samples.
+    """
+
+    n_nearest: int
+    references: Mapping[str, References]
+    gaussians: Mapping[str, Gaussian]
+    scale: RobustScale | None = None
+
+    @classmethod
+    def of(cls, names: Sequence[str], spaces: Spaces, n_nearest: int) -> Self:
+        """Learn what the parts `names` need from training samples in each space."""
+        split = [_split(name) for name in names if name in SHARED_PARTS]
+        near = {"latent" if m == "relative" else s for s, m in split if m != "mahalanobis"}
+        errors = _mean_squares(spaces["residual"]) if "residual_relative" in names else None
+        references = {
+            space: References.of(
+                spaces[space],
+                # Only the latent space has axes without a common unit.
+                standardised=space == "latent",
+                errors=errors if space == "latent" else None,
+            )
+            for space in sorted(near)
+        }
+        covered = sorted({space for space, measure in split if measure == "mahalanobis"})
+        return cls(n_nearest, references, {s: Gaussian.of(spaces[s]) for s in covered})
+
+    def scaled(self, parts: Mapping[str, Floats]) -> Self:
+        """Return the same with the scale that `parts` have over held-out normal samples."""
+        return replace(self, scale=RobustScale.of(parts, SHARED_PARTS))
+
+    def measure(self, names: Sequence[str], spaces: Spaces) -> dict[str, Floats]:
+        """Return the shared parts among `names`, unscaled, for samples in each space; (n,) each.
+
+        A ``mahalanobis`` part is the distance from the mean in units of the covariance; ``knn``
+        the mean distance to the nearest references; ``density`` that to `N_NEIGHBOURS` of them,
+        divided by the mean of their own; ``residual_relative`` the mean square of the residual,
+        divided by the mean of theirs.
+        """
+        split = {name: _split(name) for name in names if name in SHARED_PARTS}
+        ks = sorted({self.n_nearest, N_NEIGHBOURS})
+        asked = {
+            "latent" if m == "relative" else s for s, m in split.values() if m != "mahalanobis"
+        }
+        near = {space: self.references[space].near(spaces[space], ks) for space in sorted(asked)}
+        found = {}
+        for name, (space, measure) in split.items():
+            if measure == "mahalanobis":
+                found[name] = self.gaussians[space].distance(spaces[space])
+            elif measure == "knn":
+                found[name] = near[space][self.n_nearest].distance
+            elif measure == "density":
+                around = near[space][N_NEIGHBOURS]
+                found[name] = around.distance / around.radius
+            else:
+                error = near["latent"][N_NEIGHBOURS].error
+                found[name] = _mean_squares(spaces[space]) / error
+        return found
+
+    def total(self, parts: Mapping[str, Floats]) -> Floats:
+        """Return the mean of `parts` on the scale of held-out normal samples, shape (n,)."""
+        assert self.scale
+        scaled = self.scale.apply(parts)
+        counted = [np.abs(part) if n in _TWO_SIDED else part for n, part in scaled.items()]
+        mean: Floats = np.mean(counted, axis=0)
+        return mean
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The parts that were learnt, and have a scale."""
+        return frozenset(self.scale.medians) if self.scale else frozenset()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file must hold: what JSON can, and arrays."""
+        header = {
+            "n_nearest": self.n_nearest,
+            "references": sorted(self.references),
+            "gaussians": sorted(self.gaussians),
+            "scale": asdict(self.scale) if self.scale else None,
+        }
+        states = {f"references/{s}": known.state() for s, known in self.references.items()}
+        states |= {f"gaussians/{s}": known.state() for s, known in self.gaussians.items()}
+        return header, {
+            f"{k}/{name}": a for k, state in states.items() for name, a in state.items()
+        }
+
+    @classmethod
+    def load(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return what `state` described."""
+
+        def below(prefix: str) -> dict[str, NDArray[Any]]:
+            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+        return cls(
+            header["n_nearest"],
+            {s: References.load(below(f"references/{s}/")) for s in header["references"]},
+            {s: Gaussian.load(below(f"gaussians/{s}/")) for s in header["gaussians"]},
+            RobustScale(**header["scale"]) if header["scale"] else None,
+        )
+
+
+def _split(name: str) -> tuple[str, str]:
+    space, _, measure = name.partition("_")
+    return space, measure
+
+
+def _mean_squares(residual: NDArray[Any]) -> Floats:
+    squares: Floats = np.square(finite_rows(residual)).mean(1)
+    return squares
