@@ -17,6 +17,9 @@ ours at 20 steps. Its scoring searches nothing, and so is not comparable; its ti
 "auroc": one digit of MNIST is normal. AUROC after each number of steps, from a random start and,
 where the trained GAN has an encoder, from what the encoder says. The curve is shown, not used: the
 default number of steps is the paper's.
+
+"prior": the same for AnoGAN with a prior on z in the search and without, from a random start and
+from the nearest of 512 generated images, by AnoGAN's score and by the squared residual.
 """
 
 import argparse
@@ -30,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 import oddgan
 from oddgan import AnoGAN
 from oddgan.datasets import load
-from oddgan.detectors._search import search_latents
+from oddgan.detectors._search import nearest, search_latents
 from oddgan.evaluation import baseline_matrix
 from oddgan.scores import Descent, distance, latent_search
 from oddgan.training import PRECISIONS
@@ -203,30 +206,53 @@ def pyod(args: argparse.Namespace) -> None:
     print(f"| scoring of 1,000 rows (PyOD: without any search) | {spread(scores)} |\n")
 
 
-def auroc(args: argparse.Namespace) -> None:
+def digit(args: argparse.Namespace, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return training images of one digit, and test images and truth: it and the others."""
     data = load("mnist")
-    X, y = data.X, np.asarray(data.y).astype(str)
-    order = np.random.default_rng(0).permutation(len(X))
-    normal, odd = order[y[order] == args.digit], order[y[order] != args.digit]
+    y = np.asarray(data.y).astype(str)
+    order = np.random.default_rng(0).permutation(len(y))
+    normal, odd = order[y[order] == name], order[y[order] != name]
     test = np.concatenate([normal[-args.n_test // 2 :], odd[: args.n_test // 2]])
     truth = np.repeat([0, 1], args.n_test // 2)
-    print("| GAN | start | " + " | ".join(f"{n} steps" for n in args.at) + " |")
-    print("|---" * (2 + len(args.at)) + "|")
-    makes: dict[str, Callable[..., oddgan.detectors.Detector]] = {"AnoGAN": AnoGAN}
-    if hasattr(oddgan, "FAnoGAN"):
-        makes["f-AnoGAN"] = oddgan.FAnoGAN
+    return data.X[normal[: -args.n_test // 2]][:3000], data.X[test], truth
+
+
+def header(first: str, at: list[int]) -> None:
+    print(first + " | ".join(f"{n} steps" for n in at) + " |")
+    print("|---" * (first.count("|") - 1 + len(at)) + "|")
+
+
+def auroc(args: argparse.Namespace) -> None:
+    X, test, truth = digit(args, args.digit)
+    header("| GAN | start | ", args.at)
+    makes: dict[str, Callable[..., oddgan.detectors.Detector]] = {
+        "AnoGAN": AnoGAN,
+        "f-AnoGAN": oddgan.FAnoGAN,
+    }
     for name, make in makes.items():
         quick = {"n_steps": 1} if name == "AnoGAN" else {}
         rounds = args.batches // make()._batches_per_round
         params = {"width": args.width, "batch_size": 32, "max_steps": rounds, "latent_dim": 32}
-        detector = make(random_state=0, **params, **quick).fit(
-            X[normal[: -args.n_test // 2]][:3000]
-        )
-        detector.networks_ = {role: net.eval() for role, net in detector.networks_.items()}
+        detector = make(random_state=0, **params, **quick).fit(X)
         for start in ("random", "encoder") if "encoder" in detector.networks_ else ("random",):
-            found = curve(detector, X[test], truth, start, args.at)
+            found = curve(detector, test, truth, start, args.at)["score"]
             cells = " | ".join(f"{value:.3f}" for value in found)
             print(f"| {name} | {start} | {cells} |", flush=True)
+
+
+def prior(args: argparse.Namespace) -> None:
+    header("| normal digit | start | weight of the prior | score | ", args.at)
+    for name in args.digits:
+        X, test, truth = digit(args, name)
+        params = {"width": args.width, "batch_size": 64, "max_steps": args.batches}
+        detector = AnoGAN(random_state=0, latent_dim=32, n_steps=1, n_candidates=512, **params).fit(
+            X
+        )
+        for start in ("random", "nearest"):
+            for weight in args.priors:
+                for score, found in curve(detector, test, truth, start, args.at, weight).items():
+                    cells = " | ".join(f"{value:.3f}" for value in found)
+                    print(f"| {name} | {start} | {weight:g} | {score} | {cells} |", flush=True)
 
 
 def curve(
@@ -235,8 +261,9 @@ def curve(
     truth: np.ndarray,
     start: str,
     at: list[int],
-) -> list[float]:
-    """Return the AUROC of (1 - w) L_R + w L_D after each number of steps."""
+    prior_weight: float = 0.0,
+) -> dict[str, list[float]]:
+    """Return the AUROC after each number of steps, of (1 - w) L_R + w L_D and of the squares."""
     nets, x = detector.networks_, encoded(detector, X)
     critic = nets["discriminator"] if "discriminator" in nets else nets["critic"]
     for net in nets.values():
@@ -247,20 +274,28 @@ def curve(
         z = torch.randn(1, k, generator=torch.Generator().manual_seed(0)).expand(len(x), -1)
         if start == "encoder":
             z = nets["encoder"](x)
+        if start == "nearest":
+            z = nearest(nets["generator"], nets["starts"].noise, x)
 
-    def loss(variables: tuple[torch.Tensor, ...], row: torch.Tensor) -> torch.Tensor:
-        y = nets["generator"](variables[0])
+    def score(z: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+        y = nets["generator"](z)
         l_d = distance(f[row], critic(y)[1])
         return (1 - WEIGHT) * distance(x[row], y) + WEIGHT * l_d
 
-    found, done = [], 0
+    def loss(variables: tuple[torch.Tensor, ...], row: torch.Tensor) -> torch.Tensor:
+        z = variables[0]
+        return score(z, row) + prior_weight / 2 * z.square().sum(1)
+
+    found: dict[str, list[float]] = {"score": [], "squared residual": []}
+    done = 0
     for n_steps in at:  # Adam's moments start anew at each
         if n_steps > done:
             z = latent_search(loss, (z,), Descent(n_steps - done, (0.05,))).kept[0]
         done = n_steps
         with torch.no_grad():
-            scores = loss((z,), torch.arange(len(x)))
-        found.append(float(roc_auc_score(truth, scores)))
+            squares = (x - nets["generator"](z)).square().flatten(1).sum(1)
+            found["score"].append(roc_auc_score(truth, score(z, torch.arange(len(x)))))
+            found["squared residual"].append(roc_auc_score(truth, squares))
     return found
 
 
@@ -268,7 +303,7 @@ def spread(ratios: list[float]) -> str:
     return f"{np.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
 
 
-PARTS = {"batch": batch, "options": options, "pyod": pyod, "auroc": auroc}
+PARTS = {"batch": batch, "options": options, "pyod": pyod, "auroc": auroc, "prior": prior}
 
 
 def main() -> None:
@@ -276,6 +311,8 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--digit", default="3")
+    parser.add_argument("--digits", nargs="+", default=["3", "8"])
+    parser.add_argument("--priors", type=float, nargs="+", default=[0.0, 2.0, 8.0])
     parser.add_argument("--n-test", type=int, default=400)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--batches", type=int, default=600)

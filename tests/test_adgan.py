@@ -56,6 +56,17 @@ def test_search_and_score_are_those_of_one_sample_and_start_at_a_time(shape):
     assert all(p.requires_grad and p.grad is None for p in G.parameters())
 
 
+def test_the_prior_holds_the_latents_and_is_not_in_the_score():
+    """z goes to 0 by itself where g does not depend on it."""
+    nets = {"generator": body((5,)), "starts": starts(2)}
+    nn.init.zeros_(nets["generator"][0][0].weight)
+    x = torch.zeros(4, 5)
+    rates = {"search_learning_rate": 0.1, "weights_learning_rate": 0, "n_steps": 60}
+    free, held = ADGAN(**rates), ADGAN(**rates, prior_weight=1.0)
+    assert held._search(nets, x)[0].abs().max() < 0.1 < free._search(nets, x)[0].abs().max()
+    np.testing.assert_allclose(held._score(nets, x).total, free._score(nets, x).total)
+
+
 def test_without_a_rate_the_generator_stays():
     G, noise = body((5,)), starts(2)
     x = torch.zeros(4, 5)

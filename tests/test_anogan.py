@@ -8,7 +8,7 @@ from conftest import Known, quick
 from oddgan import AnoGAN
 from oddgan.detectors import anogan
 from oddgan.detectors.anogan import discriminator_loss, sensitivity
-from oddgan.networks import LatentDraws
+from oddgan.networks import LatentDraws, given
 
 
 def starts(*rows):
@@ -55,6 +55,37 @@ def test_the_score_is_the_papers_as_the_mean_over_the_starts(nets, weight_disc):
         np.testing.assert_allclose(
             found.residual, [[(0 + 2) / 2, (2 + 4) / 2], [1.0, 1.0]], rtol=1e-6
         )
+
+
+def test_the_squared_residual_is_the_score_of_the_same_search(nets):
+    detector = still(score="squared_residual")
+    found = detector._score(nets, X)
+    squared = np.array([[[0.0, 4.0], [4.0, 16.0]], [[0.25, 0.0625], [2.25, 3.0625]]]).mean(1)
+    np.testing.assert_allclose(found.residual, squared, rtol=1e-6)
+    np.testing.assert_allclose(found.total, squared.sum(1), rtol=1e-6)
+    z = torch.tensor([[2.0, 1.0], [-3.0, 0.5]])
+    np.testing.assert_array_equal(
+        detector._search_loss(nets, z, X, 3 * X), AnoGAN()._search_loss(nets, z, X, 3 * X)
+    )
+
+
+@pytest.mark.parametrize("context", [None, torch.zeros(2, 1)])
+def test_each_search_starts_at_the_nearest_of_its_candidates(nets, context):
+    first = [4.0, 4.0], [4.0, -4.0], [8.0, 8.0]
+    second = [0.0, -8.0], [2.0, 2.0], [8.0, 8.0]
+    nets["starts"] = starts(*first, *second)
+    # G of these is (1, 1), (1, -1), (2, 2); (0, -2), (1/2, 1/2), (2, 2). X is given above.
+    with given(context):
+        found = still(n_restarts=2, n_candidates=3)._search(nets, X, 3 * X)
+    expected = [[[4, -4], [4, 4]], [[0, -8], [2, 2]]]  # by search, by row
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_as_many_candidates_are_drawn_as_all_searches_have(table):
+    detector = quick(AnoGAN, n_restarts=2, n_candidates=3, n_steps=2).fit(table)
+    assert detector.networks_["starts"].noise.shape == (6, 4)
+    together = detector.anomaly_score(table)
+    np.testing.assert_allclose(detector.anomaly_score(table[5:8]), together[5:8], rtol=1e-5)
 
 
 def test_the_discriminator_alone_is_minus_its_logit_and_searches_nothing(nets, monkeypatch):

@@ -149,6 +149,17 @@ def test_refinement_minimises_the_score_or_else_that_of_the_paper(nets, score, f
     np.testing.assert_allclose(found, RESIDUAL + 3 * features * FEATURES, rtol=1e-6)
 
 
+def test_the_prior_holds_the_latents_of_a_refinement_and_is_not_in_the_score(nets):
+    free, held = FAnoGAN(refine_steps=1), FAnoGAN(refine_steps=1, prior_weight=6.0)
+    f = nets["critic"](X)[1]
+    added = held._search_loss(nets, 2 * X, X, f) - free._search_loss(nets, 2 * X, X, f)
+    np.testing.assert_allclose(added, 3 * (4 * X.square()).mean(1), rtol=1e-5)
+    z = held._embed(nets, X)
+    assert not torch.equal(z, free._embed(nets, X))
+    residual = (X - nets["generator"](z)).square().mean(1)
+    np.testing.assert_allclose(held._score(nets, X).parts["residual"], residual, rtol=1e-5)
+
+
 @pytest.mark.parametrize("score", FAnoGAN.scores)
 def test_refinement_starts_at_the_encoder_and_lowers_its_loss(table, score):
     detector = quick(FAnoGAN).fit(table)

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from oddgan import training
-from oddgan.networks import given_rows
-from oddgan.scores import Descent, Found, latent_search
+from oddgan.networks import current_condition, given_rows
+from oddgan.scores import Descent, Found, distance, latent_search
 from oddgan.scores.search import Objective, Variables
 
 #: From networks, latents (m, k) and what is known of their samples to losses (m,).
@@ -88,6 +88,30 @@ def search_latents(
         loss, (start,), z.shape[-2], descent, title=title, verbose=verbose, precision=precision
     )
     return found.kept[0].reshape(z.shape)
+
+
+def nearest(generator: nn.Module, candidates: Tensor, x: Tensor) -> Tensor:
+    """Return for each sample the candidate whose G(z) is nearest to it, by the L1 distance.
+
+    Parameters
+    ----------
+    generator : nn.Module
+        G, in evaluation mode.
+    candidates : Tensor of shape (m, k)
+        Latents.
+    x : Tensor of shape (n, ...)
+        Samples. Where they have a context, G makes all candidates in the context of each.
+
+    Returns
+    -------
+    Tensor of shape (n, k)
+    """
+    if current_condition() is None:
+        away = torch.cdist(x.flatten(1), generator(candidates).flatten(1), p=1)
+    else:
+        made = (generator(z.expand(len(x), -1)) for z in candidates)
+        away = torch.stack([distance(x, y) for y in made], dim=1)
+    return candidates[away.argmin(1)]
 
 
 def search(

@@ -50,6 +50,9 @@ class ADGAN(Detector):
         Steps of each search, k in the paper.
     search_learning_rate : float, default=0.25
         Learning rate of z in the search, by Adam.
+    prior_weight : float, default=0.0
+        Weight of :math:`\lVert z \rVert^2 / 2` in the loss of the search, not in the score; not
+        in the paper. It holds z among the latents that g has learnt.
     weights_learning_rate : float, default=5e-5
         Learning rate of the generator's weights there; 0 searches for z alone.
     **options
@@ -98,6 +101,7 @@ class ADGAN(Detector):
         "n_starts": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
         "weights_learning_rate": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -108,6 +112,7 @@ class ADGAN(Detector):
         n_starts: int = 4,
         n_steps: int = 5,
         search_learning_rate: float = 0.25,
+        prior_weight: float = 0.0,
         weights_learning_rate: float = 5e-5,
         **options: Unpack[SharedParams],
     ) -> None:
@@ -116,6 +121,7 @@ class ADGAN(Detector):
         self.n_starts = n_starts
         self.n_steps = n_steps
         self.search_learning_rate = search_learning_rate
+        self.prior_weight = prior_weight
         self.weights_learning_rate = weights_learning_rate
 
     @property
@@ -173,7 +179,8 @@ class ADGAN(Detector):
         n_rows = len(noise) * len(x)
 
         def loss(variables: tuple[Tensor, ...], sample: Tensor) -> Tensor:
-            return (x[sample] - generate(G, *variables)).square().flatten(1).sum(1)
+            residual = (x[sample] - generate(G, *variables)).square().flatten(1).sum(1)
+            return residual + self.prior_weight / 2 * variables[0].square().sum(1)
 
         found = search(
             loss,

@@ -61,6 +61,9 @@ class FAnoGAN(Detector):
     refine_steps : int, default=0
         Steps of Adam at a rate of 0.01 that move the z of a sample from E(x) on, to lower its
         score (its L_izi_f for "ziz"): AnoGAN's search from a better start. Not in the paper.
+    prior_weight : float, default=0.0
+        Weight of :math:`\lVert z \rVert^2 / 2d` in what these steps lower; the score has no such
+        term. Not in the paper.
     **options
         See Other Parameters. Defaults here: `min_steps` 100 and `max_steps` 600, for a round is
         `n_critic` batches. `learning_rate` is that of Adam for G and D; E has half of it, in
@@ -122,6 +125,7 @@ class FAnoGAN(Detector):
         "encoder_output": [StrOptions({"tanh", "linear"})],
         "n_critic": [Interval(Integral, 1, None, closed="left")],
         "refine_steps": [Interval(Integral, 0, None, closed="left")],
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -133,6 +137,7 @@ class FAnoGAN(Detector):
         encoder_output: Literal["tanh", "linear"] = "tanh",
         n_critic: int = 5,
         refine_steps: int = 0,
+        prior_weight: float = 0.0,
         **options: Unpack[SharedParams],
     ) -> None:
         super().__init__(**(self.defaults | options))
@@ -142,6 +147,7 @@ class FAnoGAN(Detector):
         self.encoder_output = encoder_output
         self.n_critic = n_critic
         self.refine_steps = refine_steps
+        self.prior_weight = prior_weight
 
     @property
     def _batches_per_round(self) -> int:
@@ -229,9 +235,10 @@ class FAnoGAN(Detector):
         self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
     ) -> Tensor:
         y = nets["generator"](z)
+        loss = squared(x, y) + self.prior_weight / 2 * z.square().mean(1)
         if self.score == "izi":
-            return squared(x, y)
-        return squared(x, y) + self.kappa * squared(f, nets["critic"](y)[1])
+            return loss
+        return loss + self.kappa * squared(f, nets["critic"](y)[1])
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
