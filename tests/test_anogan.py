@@ -58,7 +58,7 @@ def test_the_score_is_the_papers_as_the_mean_over_the_starts(nets, weight_disc):
 
 
 def test_the_squared_residual_is_the_score_of_the_same_search(nets):
-    detector = still(score="squared_residual")
+    detector = still(score="squared")
     found = detector._score(nets, X)
     squared = np.array([[[0.0, 4.0], [4.0, 16.0]], [[0.25, 0.0625], [2.25, 3.0625]]]).mean(1)
     np.testing.assert_allclose(found.residual, squared, rtol=1e-6)

@@ -43,8 +43,7 @@ class AnoGAN(Detector):
 
     Parameters
     ----------
-    score : {"feature_matching", "sigma", "discriminator", "squared_residual"}, \
-            default="feature_matching"
+    score : {"feature_matching", "sigma", "discriminator", "squared"}, default="feature_matching"
         The discriminator's part L_D of search and score, with d the logit of D and f its last
         hidden layer:
 
@@ -52,7 +51,7 @@ class AnoGAN(Detector):
         - "sigma": -log D(G(z)), the paper's GAN_R, after Yeh et al.;
         - "discriminator": no search; A(x) = -d(x), the paper's P_D. `explain` then gives the
           magnitude of the gradient of d, and `reconstruct` and `embed` search with f;
-        - "squared_residual": searched as for "feature_matching", but A(x) = || x - G(z) ||_2^2.
+        - "squared": searched as for "feature_matching", but A(x) = || x - G(z) ||_2^2.
           Not in the paper.
     weight_disc : float, default=0.1
         Weight w of L_D, in [0, 1]; lambda in the paper.
@@ -117,7 +116,7 @@ class AnoGAN(Detector):
     """
 
     reference = "Schlegl et al. 2017, arXiv 1703.05921"
-    scores = ("feature_matching", "sigma", "discriminator", "squared_residual")
+    scores = ("feature_matching", "sigma", "discriminator", "squared")
     presets: ClassVar[dict[str, SharedParams]] = {
         # 64 x 64 patches of retinal images.
         "paper-oct": as_published(epochs=20, image_size=64, search_tolerance=0),
@@ -192,9 +191,9 @@ class AnoGAN(Detector):
         if self.score == "discriminator":
             return Score({"discriminator": -d}, sensitivity(nets, x))
         searched = self._search(nets, x, f)
-        if self.score == "squared_residual":
+        if self.score == "squared":
             squared = torch.stack([(x - nets["generator"](z)).square() for z in searched]).mean(0)
-            return Score({"squared_residual": squared.flatten(1).sum(1)}, squared)
+            return Score({"squared": squared.flatten(1).sum(1)}, squared)
         found = [self._parts(nets, z, x, f) for z in searched]
         residual = torch.stack([(x - y).abs() for y, _, _ in found]).mean(0)
         parts = {
