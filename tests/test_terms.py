@@ -224,12 +224,35 @@ def test_all_losses_of_a_round_see_the_same_shifted_images(images):
     assert torch.isin(seen[0], padded).all()
 
 
+def test_warped_images_are_moved_apart_and_compared_with_themselves_as_they_were(images):
+    given = []
+    losses, nets, rows = first_round(quick(Autoencoder, augment="warp"), images, given)
+    (seen,) = [x for role, x in given if role == "encoder"]
+    assert not torch.isclose(seen, rows).flatten(1).all(1).any()
+    with torch.no_grad():
+        y = nets["generator"](nets["encoder"](seen))
+    assert losses[0][1] == pytest.approx(float((rows - y).square().sum() / len(rows)), rel=1e-4)
+
+
+def test_a_warp_is_the_affine_map_that_was_drawn(monkeypatch):
+    """Two pixels to the left, then a turn by 15 degrees: by hand."""
+    image = torch.arange(28.0).expand(1, 1, 28, 28)  # a pixel is its column
+    draws = torch.tensor([0.0, 0, 0, 0, 1, 0])[:, None]
+    monkeypatch.setattr(torch, "rand", lambda *size, **kwargs: (draws + 1) / 2)
+    moved = training.warp(image, generator())
+    torch.testing.assert_close(moved[..., :26], image[..., 2:])
+    draws[0], draws[4] = 1.0, 0.0  # a turn of 15 degrees
+    rise = training.warp(image, generator())[0, 0, 14, 10:18].diff()
+    torch.testing.assert_close(rise, torch.full((7,), np.cos(np.pi / 12), dtype=torch.float32))
+
+
 # --------------------------------------------------- repeatable, resumed, refused where no use
 
 
 SETTINGS = [
     (ALAD, "table", {"reconstruction_weight": 5.0, "denoise": 0.2}),
     (Autoencoder, "image", {"denoise": 0.2, "augment": "shift"}),
+    (Autoencoder, "image", {"augment": "warp"}),
 ]
 
 
@@ -267,6 +290,9 @@ def test_what_is_drawn_is_repeated_and_resumed(cls, kind, params, tmp_path):
         (EGBAD, "table", {"denoise": 0.1}, "give a reconstruction_weight above 0"),
         (EGBAD, "table", {"augment": "shift"}, "augment='shift' is for images"),
         (EGBAD, "table", {"denoise": 1.0}, "denoise"),
+        (Autoencoder, "table", {"augment": "warp"}, "augment='warp' is for images"),
+        (EGBAD, "image", {"augment": "warp"}, "give a reconstruction_weight above 0"),
+        (VAE, "image", {"augment": "warp"}, "it trains no reconstruction"),
     ],
 )
 def test_a_term_of_no_use_is_refused_before_training(cls, kind, params, message, monkeypatch):

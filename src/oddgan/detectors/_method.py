@@ -113,7 +113,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         ema_decay: float = 0.0,
         reconstruction_weight: float = 0.0,
         denoise: float = 0.0,
-        augment: Literal["auto", "shift"] | None = "auto",
+        augment: Literal["auto", "shift", "warp"] | None = "auto",
         target_fpr: float = 0.05,
         calibration_fraction: float = 0.1,
         combine: Literal["paper", "standardised"] = "paper",

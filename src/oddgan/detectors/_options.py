@@ -24,7 +24,7 @@ class SharedParams(TypedDict, total=False):
     ema_decay: float
     reconstruction_weight: float
     denoise: float
-    augment: Literal["auto", "shift"] | None
+    augment: Literal["auto", "shift", "warp"] | None
     target_fpr: float
     calibration_fraction: float
     combine: Literal["paper", "standardised"]
@@ -51,7 +51,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "ema_decay": [Interval(Real, 0, 1, closed="left")],
     "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
     "denoise": [Interval(Real, 0, 1, closed="left")],
-    "augment": [StrOptions({"auto", "shift"}), None],
+    "augment": [StrOptions({"auto", "shift", "warp"}), None],
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
     "combine": [StrOptions({"paper", "standardised"})],
@@ -128,11 +128,14 @@ DOCUMENTATION = """
         also get noise of 0.2 units of their scale; on pixels, in [-1, 1], it is the deviation of
         Gaussian noise. 0.15 for tables and 0.2 for images were found to help; the VAE was found
         to lose by it, and takes none.
-    augment : {"auto", "shift"} or None, default="auto"
+    augment : {"auto", "shift", "warp"} or None, default="auto"
         "shift" moves each image of a batch by up to 2 pixels along either axis, reflected at its
         edges, for all losses of the round. "auto" does so where `score` has a part that was
         found to gain from it ("local", "latent_knn", "latent_density" or "residual_relative"):
-        the residual by itself was found to lose. None never does.
+        the residual by itself was found to lose. "warp" is `denoise` with another corruption:
+        where an image enters a reconstruction that is compared with it as it was, it is turned (up
+        to 15 degrees), stretched (15 %), slanted (0.1) and moved (1/14 of a side) at random, so
+        that the latent vector says less of where and how an object lies. None does nothing.
     target_fpr : float, default=0.05
         Share of normal samples that may be flagged; sets the threshold.
     calibration_fraction : float, default=0.1

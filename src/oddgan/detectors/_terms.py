@@ -1,4 +1,4 @@
-"""Terms of training that detectors share: reconstruction, denoising, and shifts of images."""
+"""Terms of training that detectors share: reconstruction, denoising, shifts and warps of images."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -40,9 +40,16 @@ def check_terms(detector: "Detector", kind: str) -> None:
             f"denoise corrupts the input of {name}'s reconstruction term, which is not trained: "
             "give a reconstruction_weight above 0 too"
         )
-    if detector.augment == "shift" and kind != "image":
-        raise ValueError("augment='shift' is for images, but the samples are rows of a table")
-    if detector.augment == "shift" and detector.closed_form:
+    how = detector.augment
+    if how in ("shift", "warp") and kind != "image":
+        raise ValueError(f"augment={how!r} is for images, but the samples are rows of a table")
+    reconstructs = detector._denoised or detector.reconstruction_weight
+    if how == "warp" and not reconstructs:
+        raise ValueError(
+            f"augment='warp' warps what {name} reconstructs, but it trains no reconstruction"
+            + (": give a reconstruction_weight above 0" if detector._autoencoder else "")
+        )
+    if how == "shift" and detector.closed_form:
         raise ValueError(f"augment must be None or 'auto' for {name}: it sees no batches")
 
 
@@ -66,7 +73,7 @@ def with_terms(
         All that is drawn is drawn from it.
     """
     weight, own_input = detector.reconstruction_weight, detector._denoised
-    corrupted = _corruption(codec, detector.denoise, generator) if detector.denoise else None
+    corrupted = _corruption(codec, detector, generator)
     shifted = shifts(detector, codec.kind)
 
     def of_batch(nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[training.Loss]:
@@ -94,9 +101,14 @@ def shifts(detector: "Detector", kind: str) -> bool:
 
 
 def _corruption(
-    codec: inputs.Codec, amount: float, generator: torch.Generator
-) -> Callable[[Tensor], Tensor]:
-    """Return what `denoise` does to a batch of samples."""
+    codec: inputs.Codec, detector: "Detector", generator: torch.Generator
+) -> Callable[[Tensor], Tensor] | None:
+    """Return what `denoise` and `augment` do to samples that are reconstructed, if anything."""
+    amount = detector.denoise
+    if isinstance(codec, inputs.ImageCodec) and detector.augment == "warp":
+        return lambda x: training.add_noise(training.warp(x, generator), amount, generator)
+    if not amount:
+        return None
     if isinstance(codec, inputs.ImageCodec):
         return lambda x: training.add_noise(x, amount, generator)
     widths = torch.tensor([column.stop - column.start for column in codec.columns])

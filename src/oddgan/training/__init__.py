@@ -1,7 +1,7 @@
 """Training: the one loop that every detector is trained by."""
 
 from .checkpoint import Checkpoint
-from .corrupt import add_noise, shift, swap_cells
+from .corrupt import add_noise, shift, swap_cells, warp
 from .device import PRECISIONS, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts
@@ -32,4 +32,5 @@ __all__ = [
     "parts",
     "shift",
     "swap_cells",
+    "warp",
 ]

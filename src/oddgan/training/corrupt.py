@@ -1,4 +1,6 @@
-"""What training does to a batch: cells taken from other rows, noise, and shifts of images."""
+"""What training does to a batch: cells of other rows, noise, shifts and warps of images."""
+
+from math import pi
 
 import torch
 from torch import Tensor
@@ -67,3 +69,31 @@ def shift(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     image = torch.arange(n, device=images.device)
     # Indices around a slice put the channels last.
     return padded[image[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(3, 1)
+
+
+def warp(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn, stretch, slant and move each image by a random affine map; its edges are reflected.
+
+    Each is drawn uniformly: a turn of up to 15 degrees either way, each side stretched or shrunk
+    by up to 15 %, a slant of up to 0.1, and a move of up to 1/14 of each side (2 of 28 pixels).
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, c, h, w)
+        Images.
+    generator : torch.Generator
+        On the device of the images; the maps are drawn from it.
+
+    Returns
+    -------
+    Tensor of shape (n, c, h, w)
+    """
+    n = len(images)
+    draws = 2 * torch.rand(6, n, generator=generator, device=images.device) - 1
+    angle, slant = pi / 12 * draws[0], 0.1 * draws[1]
+    stretch, move = 1 + 0.15 * draws[2:4], draws[4:6] / 7  # sides are 2 long in a grid
+    along = torch.stack([angle.cos() * stretch[0], slant - angle.sin() * stretch[1], move[0]], 1)
+    across = torch.stack([angle.sin() * stretch[0], angle.cos() * stretch[1], move[1]], 1)
+    maps = torch.stack([along, across], 1).to(images.dtype)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
