@@ -149,7 +149,7 @@ def _rows_trained_on(detector, X):
             name,
             lambda *known, hook=hook: hook(*known[:-1], map(noted, known[-1])),
         )
-    for name in set(detector._stages):
+    for name in set(detector._stages_of("table")):
         losses = getattr(detector, name)
         setattr(detector, name, lambda nets, x, z, losses=losses: losses(nets, noted(x), z))
     detector.fit(X)
@@ -180,7 +180,7 @@ def check_the_number_of_rounds(cls, kind, case):
     detector.fit(X)
     n_trained = len(X) - len(detector.calibration_scores_)
     epoch = n_trained // (16 * detector._batches_per_round)
-    assert detector.history_[-1]["step"] == rounds(epoch) * len(cls._stages)
+    assert detector.history_[-1]["step"] == rounds(epoch) * len(detector._stages_of(kind))
 
 
 def check_the_axis_of_the_channels_is_as_told(cls):
@@ -362,9 +362,10 @@ def _state(nets):
 def check_every_loss_trains_its_networks_and_nothing_else(cls, kind, condition=None):
     """Nor do networks that a stage does not train change in it, statistics included."""
     detector = quick(cls, max_steps=5)
-    stages = [_Stage(getattr(detector, name)) for name in cls._stages]
-    detector._stages = [f"_stage_{number}" for number in range(len(stages))]
-    for name, stage in zip(detector._stages, stages, strict=True):
+    stages = [_Stage(getattr(detector, name)) for name in detector._stages_of(kind)]
+    names = [f"_stage_{number}" for number in range(len(stages))]
+    detector._stages_of = lambda kind: names
+    for name, stage in zip(names, stages, strict=True):
         setattr(detector, name, stage.losses)
     detector.fit(DATA[kind](), condition=condition)
     for stage in stages:

@@ -495,7 +495,7 @@ def test_an_interrupted_fit_ends_where_an_uninterrupted_one_ends(
     X, whole = DATA[kind](), fitted(detector_class, kind, batch_size=16)
     path = tmp_path / "fit.ckpt"
     detector = quick(detector_class, batch_size=16, checkpoint=path)
-    for step in (17, 30 * len(detector_class._stages) - 4):
+    for step in (17, 30 * len(detector._stages_of(kind)) - 4):
         with monkeypatch.context() as patch:
             interrupt_after(step, patch)
             with pytest.raises(KeyboardInterrupt):

@@ -18,6 +18,7 @@ from .fanogan import FAnoGAN as FAnoGAN
 from .ganomaly import GANomaly as GANomaly
 from .mogaal import MOGAAL as MOGAAL
 from .pca import PCAReconstruction as PCAReconstruction
+from .retrieval_critic import RetrievalCritic as RetrievalCritic
 from .skip_ganomaly import SkipGANomaly as SkipGANomaly
 from .vae import VAE as VAE
 

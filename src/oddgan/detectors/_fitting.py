@@ -87,7 +87,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
         [
             encoding.stage(with_terms(detector, getattr(detector, name), codec, generator))
-            for name in detector._stages
+            for name in detector._stages_of(codec.kind)
         ],
         rows,
         training.Settings(

@@ -33,6 +33,8 @@ class Spec:
         Size of the latent vector.
     width : int or None
         Size of the networks.
+    n_context : int
+        Length of the encoded context of a sample; 0 without one.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Spec:
     blocks: list[inputs.Block]
     latent_dim: int
     width: int | None
+    n_context: int = 0
 
 
 class Method(BaseEstimator, ABC):  # type: ignore[misc]
@@ -73,6 +76,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     _bottleneck: ClassVar[bool] = False
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "normal"}
     #: The methods that yield the losses, stage after stage; each stage has the rounds of a fit.
+    #: `_stages_of` tells them where they are not the same for tables and images.
     _stages: ClassVar[tuple[str, ...]] = ("_losses",)
     #: The roles that `_reconstruct` a sample and are trained together, so that a squared error of
     #: reconstruction may be added to their losses; none where that is not so.
@@ -175,6 +179,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         `_batches_per_round` times `batch_size` samples, unless there are fewer in all.
         """
 
+    def _stages_of(self, kind: str) -> tuple[str, ...]:
+        return self._stages
+
     @property
     def _batches_per_round(self) -> int:
         return 1
@@ -186,7 +193,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     def _begin(self, nets: Mapping[str, nn.Module], stage: int, chunks: Iterator[Tensor]) -> None:
         """Fill what `nets` are to know of all training samples, in chunks, before a stage.
 
-        `stage` is its place in `_stages`. The networks are in training mode, have the weights
+        `stage` is its place among the stages. The networks are in training mode, have the weights
         that the stage begins with, and what is filled has to be a buffer of theirs: a run that is
         resumed within the stage finds it there.
         """
@@ -221,18 +228,18 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             fused=True,
         )
 
-    def _spec(self, codec: inputs.Codec) -> Spec:
+    def _spec(self, codec: inputs.Codec, n_context: int = 0) -> Spec:
         latent_dim = self.latent_dim or self._latent_dims[codec.kind]
         if self._bottleneck and self.latent_dim is None and isinstance(codec, inputs.TableCodec):
             latent_dim = max(1, min(latent_dim, codec.n_free // 2))
-        return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width)
+        return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width, n_context)
 
     def _build(
         self, codec: inputs.Codec, n_condition: int, generator: torch.Generator | None
     ) -> dict[str, nn.Module]:
         """Return the networks on the CPU, with weights from `generator` or, if None, without."""
         with torch.device("meta"):
-            networks = self._networks(self._spec(codec))
+            networks = self._networks(self._spec(codec, n_condition))
             if n_condition:
                 held = nn.ModuleDict(networks)
                 condition_layers(held, n_condition)

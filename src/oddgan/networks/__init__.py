@@ -15,6 +15,7 @@ from torch import nn
 
 from . import dcgan, image, residual, table, unet
 from ._blocks import Dropout, LatentDraws, Noise, use_generator
+from ._columns import Columns
 from ._condition import (
     bare,
     condition_layers,
@@ -25,16 +26,23 @@ from ._condition import (
 )
 from ._initialise import Scheme, initialise
 from ._private import generate
+from .corruption import Bank
 from .joint import Discriminator, JointDiscriminator
 from .likelihood import Decoder
+from .monotone import MonotoneCritics
+from .neighbourhood import Neighbourhood
 from .unet import UNet
 
 __all__ = [
+    "Bank",
+    "Columns",
     "Decoder",
     "Discriminator",
     "Dropout",
     "JointDiscriminator",
     "LatentDraws",
+    "MonotoneCritics",
+    "Neighbourhood",
     "Noise",
     "Scheme",
     "UNet",

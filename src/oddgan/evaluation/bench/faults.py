@@ -165,7 +165,7 @@ class OracleEpoch(Fault):
         whole = fit(detector)
         if not whole.history_:  # a closed form: there are no epochs to choose from
             return whole
-        n = int(whole.history_[-1]["step"]) // len(whole._stages)
+        n = int(whole.history_[-1]["step"]) // len(whole._stages_of(whole.codec_.kind))
         lengths = sorted({max(1, n * k // self.n_looks) for k in range(1, self.n_looks)} - {n})
         aurocs: list[float] = []
         for length in (*lengths, n):

@@ -1,0 +1,256 @@
+"""Retrieval critic: a discriminator that sees a sample through its neighbours."""
+
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import Any, ClassVar, Unpack, cast
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+
+from oddgan import networks
+from oddgan.networks import Bank, Columns, MonotoneCritics, Neighbourhood, Noise, given_rows
+from oddgan.networks.neighbourhood import DISTANCE, N_FEATURES, N_NEAR, RARITY
+from oddgan.scores import Score
+from oddgan.training import Loss
+
+from ._base import Detector
+from ._method import Spec
+from ._options import SharedParams
+
+#: Neighbours that a score is explained by.
+N_EXPLAINING = 5
+#: Noise that the encoder of images is trained with, and the updates that it gets in a round.
+NOISE, N_UPDATES = 0.2, 2
+
+
+class RetrievalCritic(Detector):
+    r"""A critic that is not shown a sample but its neighbourhood among normal rows.
+
+    Reference rows are kept. A row x has the features \phi(x): in three views (its values, the
+    normal scores of its ranks, both) the logarithms of the distances to the 1st, 2nd, 3rd, 5th,
+    8th, 12th and 20th nearest reference and those of the density ratios
+
+    .. math::
+        \frac{\tfrac{1}{k} \sum_{i \le k} d_i(x)}{\tfrac{1}{k} \sum_{i \le k} d_k(r_i)},
+        \qquad k = 5, 20,
+
+    of its neighbours r_1, r_2 ... at distances d_1, d_2 ...; and how rare its values are, each
+    column by itself. The critic is monotone in them,
+
+    .. math::
+        f(x) = a \cdot \phi(x) + v \cdot \tanh(W \phi(x) + b), \qquad a, v, W > 0,
+
+    and is trained to tell normal rows, each left out of the references, from rows corrupted at a
+    random scale s in [0, 1): with ordered thresholds t_j it minimises the cross-entropy of
+
+    .. math::
+        P(s \ge j / 8) = \sigma(f(x) - t_j), \qquad j = 0, \dots, 7.
+
+    Half of the corrupted rows are chosen by an adversary: of four of about the same scale the
+    one with the least f.
+
+    Parameters
+    ----------
+    score : {"critic", "neighbours", "critic_and_density"}, default="critic"
+        What the anomaly score is:
+
+        - "critic": f(x), on the scale of normal rows (mean 0 and standard deviation 1 over
+          references), the mean of the critics;
+        - "neighbours": the mean of the features of neighbours, standardised over references:
+          nothing is trained. What the critic adds to this is what its training is worth;
+        - "critic_and_density": f(x) plus the logarithm of the distance to the 5th neighbour plus
+          a third of -\sum_j \log p_j(x_j), each standardised likewise.
+    n_references : int, default=10000
+        Training rows that are kept, drawn at random if there are more; fewer where they would
+        be more than two million numbers.
+    n_critics : int, default=4
+        Critics with first weights of their own; their mean counts.
+    **options
+        See Other Parameters. Defaults here: 300 rounds whatever the number of rows, `batch_size`
+        128 (as many normal rows, corrupted ones and ones of the adversary), `ema_decay` .98.
+        `width` is the number of units of a critic, 32 by default, and for images also that of
+        the encoder, 64. `learning_rate` is the critics', 5e-3 by default with AdamW; the encoder
+        of images has a tenth of it. `latent_dim` is 64 for images, and of no use for tables.
+
+    Notes
+    -----
+    Corruptions are noise on the values or on the normal scores of the ranks, or cells of other
+    rows, in all columns or in some; noise has .39 to 3 standard deviations. Within the range of a
+    column each value is replaced by the nearest that the column takes. A category is drawn anew as
+    a whole. 4,000 corrupted rows are made and rounds draw from them.
+
+    A boolean, or a category as a whole, weighs in the values as a standardised number does. With a
+    `condition`, neighbours have to share it: it counts as much as all columns together, and is
+    never corrupted.
+
+    Images are compared by their latents: an autoencoder with noise on its input is trained first,
+    for as many rounds, and the columns above are its standardised latents.
+
+    `explain` tells for tables what each column adds to the squared distances, in both views, from
+    the five nearest references; for images the squared difference from `reconstruct`. The nearest
+    normal counterpart is the nearest reference, of images as the generator makes it from its
+    latent.
+
+    Use it when the data are a table and nothing speaks for another: no setting has to be chosen,
+    nothing in it can collapse, and what is measured of a sample is said in words.
+
+    Do not use it when training rows must not be kept with the model (the references are training
+    rows), when scores are wanted in microseconds, or when all that is known of normal rows is far
+    more than `n_references` of them: the others are left out.
+
+    References
+    ----------
+    There is no paper. Parts are from: M. M. Breunig, H.-P. Kriegel, R. T. Ng, J. Sander. LOF:
+    Identifying Density-Based Local Outliers. SIGMOD 2000 (the density ratio). J. Sill. Monotonic
+    Networks. NeurIPS 1997 (positive weights). P. McCullagh. Regression Models for Ordinal Data.
+    JRSS B 42, 1980 (ordered thresholds). V. Livernoche, V. Jain, Y. Hezaveh, S. Ravanbakhsh. On
+    Diffusion Modeling for Anomaly Detection. ICLR 2024 (the scale of a corruption as what is
+    told).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oddgan import RetrievalCritic
+    >>> X = np.random.default_rng(0).normal(size=(500, 2)) @ [[1, 2, 0, 1], [0, 1, 1, -1]]
+    >>> detector = RetrievalCritic(max_steps=50, random_state=0).fit(X)
+    >>> detector.predict([[1.0, 2.0, 0.0, 1.0], [2.0, -2.0, 2.0, 2.0]])
+    array([ 1, -1])
+    """
+
+    reference = "OddGAN, no paper"
+    scores = ("critic", "neighbours", "critic_and_density")
+    unavailable: ClassVar[dict[str, str]] = {
+        "embed": "rows of a table have no latents; those of images are networks_['encoder'](x)",
+    }
+    defaults: ClassVar[SharedParams] = {
+        "batch_size": 128,
+        "min_steps": 300,
+        "max_steps": 300,
+        "ema_decay": 0.98,
+    }
+    _betas = (0.9, 0.999)
+    _learning_rates: ClassVar[dict[str, float]] = {"table": 5e-3, "image": 5e-3}
+    _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 64}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_references": [Interval(Integral, 2, None, closed="left")],
+        "n_critics": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        score: str = "critic",
+        n_references: int = 10_000,
+        n_critics: int = 4,
+        **options: Unpack[SharedParams],
+    ) -> None:
+        super().__init__(**(self.defaults | options))
+        self.score = score
+        self.n_references = n_references
+        self.n_critics = n_critics
+
+    def _stages_of(self, kind: str) -> tuple[str, ...]:
+        return ("_latent_losses", "_losses") if kind == "image" else ("_losses",)
+
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
+        columns = Columns([(block.kind, block.stop - block.start) for block in spec.blocks])
+        learnt = {}
+        if spec.kind == "image":
+            columns = Columns([("gaussian", latent_dim)])
+            learnt = {
+                "encoder": networks.encoder(shape, latent_dim, width=width),
+                "generator": networks.generator(shape, latent_dim, width=width),
+                "noise": Noise(),
+            }
+        kept, scaled = self.n_references, spec.kind == "table"
+        return {
+            **learnt,
+            "references": Neighbourhood(columns, spec.n_context, kept, scaled=scaled),
+            "order": Noise("uniform"),
+            "bank": Bank(),
+            "critic": MonotoneCritics(self.n_critics, N_FEATURES, width or 32),
+        }
+
+    def _optimizer(
+        self, role: str, parameters: list[nn.Parameter], kind: str
+    ) -> torch.optim.Optimizer:
+        rate = self.learning_rate or self._learning_rates[kind]
+        if role == "critic":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-3, fused=True)
+        return torch.optim.Adam(parameters, lr=rate / 10, betas=self._betas, fused=True)
+
+    def _latent_losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        for rows in torch.arange(len(x), device=x.device).chunk(N_UPDATES):
+            some = x[rows]
+            with given_rows(rows):
+                y = nets["generator"](nets["encoder"](some + NOISE * nets["noise"](some)))
+            squared = (some - y).square().flatten(1).sum(1)
+            yield Loss("reconstruction", squared.mean(), ("encoder", "generator"))
+
+    def _begin(self, nets: Mapping[str, nn.Module], stage: int, chunks: Iterator[Tensor]) -> None:
+        if "encoder" in nets and stage == 0:
+            return
+        references, bank, _ = parts_of(nets)
+        latents = (self._latents(nets, x) for x in chunks)
+        references.fill((rows, nets["order"](rows[:, 0])) for rows in latents)
+        bank.begin()
+
+    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+        references, bank, critic = parts_of(nets)
+        with torch.no_grad():
+            normal, corrupted, candidates, scales = bank(references, len(x))
+            f = critic(candidates.flatten(0, 1)).mean(1).view(scales[:, 1:].shape)
+            cleanest = f.argmin(1, keepdim=True)
+            chosen = candidates.take_along_dim(cleanest[..., None], 1)[:, 0]
+            scale = scales[:, 1:].take_along_dim(cleanest, 1)[:, 0]
+        features = torch.cat([normal, corrupted, chosen])
+        scale = torch.cat([torch.full_like(scale, -1), scales[:, 0], scale])
+        yield Loss("critic", critic.loss(critic(features), scale), ("critic",))
+
+    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+        references, bank, critic = parts_of(nets)
+        critic.learn_scale(references.of_references())
+        bank.clear()
+
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        references, _, critic = parts_of(nets)
+        rows = self._latents(nets, x)
+        features, nearest = references(rows)
+        parts = {
+            "critic": critic.standardised(features),
+            "neighbours": features[:, :N_NEAR].mean(1),
+            "distance": features[:, DISTANCE],
+            "rarity": features[:, RARITY],
+        }
+        weights = {
+            "critic": {"critic": 1.0},
+            "neighbours": {"neighbours": 1.0},
+            "critic_and_density": {"critic": 1.0, "distance": 1.0, "rarity": 1 / 3},
+        }
+        if "generator" in nets:
+            residual = (x - self._counterpart(nets, nearest)).square()
+        else:
+            residual = references.shares(rows, nearest[:, :N_EXPLAINING])
+        return Score(parts, residual, weights[self.score])
+
+    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        _, nearest = nets["references"](self._latents(nets, x))
+        return self._counterpart(nets, nearest)
+
+    def _counterpart(self, nets: Mapping[str, nn.Module], nearest: Tensor) -> Tensor:
+        row = parts_of(nets)[0].rows[nearest[:, 0]]
+        return nets["generator"](row) if "generator" in nets else row
+
+    def _latents(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+        return nets["encoder"].eval()(x) if "encoder" in nets else x
+
+
+def parts_of(nets: Mapping[str, nn.Module]) -> tuple[Neighbourhood, Bank, MonotoneCritics]:
+    """Return the networks that every kind of samples has."""
+    return (
+        cast("Neighbourhood", nets["references"]),
+        cast("Bank", nets["bank"]),
+        cast("MonotoneCritics", nets["critic"]),
+    )
