@@ -20,7 +20,7 @@ from torch.nn.utils.parametrize import is_parametrized
 import oddgan
 from oddgan import training
 from oddgan.detectors._method import Method
-from oddgan.scores import SHARED_PARTS
+from oddgan.scores import SHARED_PARTS, spaces_needed
 
 # --------------------------------------------------------------------- 1. outliers score higher
 
@@ -249,7 +249,7 @@ def shared_parts_of(cls):
         "feature": cls._features is Method._features,
     }
     lacks = [space for space in without if without[space]]
-    missing = [name for name in SHARED_PARTS if name.startswith(tuple(lacks))] if lacks else []
+    missing = [name for name in SHARED_PARTS if spaces_needed([name]) & set(lacks)]
     return tuple(name for name in SHARED_PARTS if name not in missing), missing
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ._base import Detector
 
 #: Parts of a score that gain from shifted images; the residual by itself loses.
-GAIN_FROM_SHIFTS = frozenset({"local", "latent_knn", "latent_density", "residual_relative"})
+GAIN_FROM_SHIFTS = frozenset(
+    {"local", "latent_knn", "latent_density", "residual_relative"}
+    | {"critic", "neighbours", "critic_and_density"}  # of RetrievalCritic, which compares latents
+)
 #: Deviation of the noise on numeric features beside swapped cells, in units of their scale.
 TABLE_NOISE = 0.2
 #: Greatest shift of an image, in pixels.

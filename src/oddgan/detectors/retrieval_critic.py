@@ -61,16 +61,14 @@ class RetrievalCritic(Detector):
           nothing is trained. What the critic adds to this is what its training is worth;
         - "critic_and_density": f(x) plus the logarithm of the distance to the 5th neighbour plus
           a third of -\sum_j \log p_j(x_j), each standardised likewise.
-    n_references : int, default=10000
-        Training rows that are kept, drawn at random if there are more; fewer where they would
-        be more than two million numbers.
     n_critics : int, default=4
         Critics with first weights of their own; their mean counts.
     **options
         See Other Parameters. Defaults here: 300 rounds whatever the number of rows, `batch_size`
         128 (as many normal rows, corrupted ones and ones of the adversary), `ema_decay` .98.
         `width` is the number of units of a critic, 32 by default, and for images also that of
-        the encoder, 64. `learning_rate` is the critics', 5e-3 by default with AdamW; the encoder
+        the encoder, 64. `n_references` are those of the critic too, fewer where they would be more
+        than two million numbers. `learning_rate` is the critics', 5e-3 by default with AdamW; the encoder
         of images has a tenth of it. `latent_dim` is 64 for images, and of no use for tables.
 
     Notes
@@ -88,9 +86,8 @@ class RetrievalCritic(Detector):
     for as many rounds, and the columns above are its standardised latents.
 
     `explain` tells for tables what each column adds to the squared distances, in both views, from
-    the five nearest references; for images the squared difference from `reconstruct`. The nearest
-    normal counterpart is the nearest reference, of images as the generator makes it from its
-    latent.
+    the five nearest references, and `reconstruct` the nearest reference that is no copy. For
+    images they are those of the autoencoder.
 
     Use it when the data are a table and nothing speaks for another: no setting has to be chosen,
     nothing in it can collapse, and what is measured of a sample is said in words.
@@ -133,7 +130,6 @@ class RetrievalCritic(Detector):
     _learning_rates: ClassVar[dict[str, float]] = {"table": 5e-3, "image": 5e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 64}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_references": [Interval(Integral, 2, None, closed="left")],
         "n_critics": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -141,13 +137,11 @@ class RetrievalCritic(Detector):
         self,
         *,
         score: str = "critic",
-        n_references: int = 10_000,
         n_critics: int = 4,
         **options: Unpack[SharedParams],
     ) -> None:
         super().__init__(**(self.defaults | options))
         self.score = score
-        self.n_references = n_references
         self.n_critics = n_critics
 
     def _stages_of(self, kind: str) -> tuple[str, ...]:
@@ -230,18 +224,22 @@ class RetrievalCritic(Detector):
             "critic_and_density": {"critic": 1.0, "distance": 1.0, "rarity": 1 / 3},
         }
         if "generator" in nets:
-            residual = (x - self._counterpart(nets, nearest)).square()
+            residual = (x - nets["generator"](rows)).square()
         else:
             residual = references.shares(rows, nearest[:, :N_EXPLAINING])
         return Score(parts, residual, weights[self.score])
 
     def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
-        _, nearest = nets["references"](self._latents(nets, x))
-        return self._counterpart(nets, nearest)
-
-    def _counterpart(self, nets: Mapping[str, nn.Module], nearest: Tensor) -> Tensor:
-        row = parts_of(nets)[0].rows[nearest[:, 0]]
-        return nets["generator"](row) if "generator" in nets else row
+        rows = self._latents(nets, x)
+        if "generator" in nets:
+            y: Tensor = nets["generator"](rows)
+            return y
+        references, _, _ = parts_of(nets)
+        _, nearest = references(rows)
+        found = references.rows[nearest]
+        differs = (found != x[:, None]).any(2)
+        first = differs.float().argmax(1)  # the nearest, if all are copies
+        return found[torch.arange(len(x), device=x.device), first]
 
     def _latents(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         return nets["encoder"].eval()(x) if "encoder" in nets else x
