@@ -67,9 +67,10 @@ class RetrievalCritic(Detector):
         See Other Parameters. Defaults here: 300 rounds whatever the number of rows, `batch_size`
         128 (as many normal rows, corrupted ones and ones of the adversary), `ema_decay` .98.
         `width` is the number of units of a critic, 32 by default, and for images also that of
-        the encoder, 64. `n_references` are those of the critic too, fewer where they would be more
-        than two million numbers. `learning_rate` is the critics', 5e-3 by default with AdamW; the encoder
-        of images has a tenth of it. `latent_dim` is 64 for images, and of no use for tables.
+        the encoder, 64. `n_references` counts the critic's references too, which are fewer where
+        they would be more than two million numbers. `learning_rate` is the critics', 5e-3 by
+        default with AdamW; the encoder of images has a tenth of it. `latent_dim` is 64 for
+        images, and of no use for tables.
 
     Notes
     -----
