@@ -29,6 +29,7 @@ def check_planted_outliers_in_a_table_score_higher(cls):
     table = DATA["table"]()
     outliers = np.random.default_rng(1).uniform(-8, 8, size=(60, 4))
     detector = cls(random_state=0).fit(table[:240])
+    assert not detector.health_, detector.health_report()
     scores = detector.anomaly_score(np.concatenate([table[240:], outliers]))
     assert roc_auc_score([0] * 60 + [1] * 60, scores) > 0.9
     assert (detector.predict(outliers) == -1).mean() > 0.5
@@ -39,6 +40,8 @@ def check_planted_outliers_among_images_score_higher(cls, **params):
     outliers = np.random.default_rng(1).integers(0, 256, size=(20, 8, 10), dtype=np.uint8)
     # The default width, 64, takes twice the time.
     detector = cls(random_state=0, width=32, **params).fit(images[:100])
+    # Ten held-out images are few, and that is all there is to say.
+    assert [check.name for check in detector.health_] == ["few held-out rows"]
     scores = detector.anomaly_score(np.concatenate([images[100:], outliers]))
     assert roc_auc_score([0] * 20 + [1] * 20, scores) > 0.9
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,30 @@ def test_scores_explanations_reconstructions_and_latents_of_a_table(run, payment
         assert list(expected.columns) == list(features.columns)
         np.testing.assert_allclose(expected["amount"], model.reconstruct(features)["amount"])
         np.testing.assert_allclose(read(f"z.{suffix}"), model.embed(features), rtol=1e-5)
+
+
+def test_what_a_model_file_holds_is_told_in_words_and_in_json(run, payments):
+    payments.assign(amount=1000 * payments["amount"]).to_csv("raw.csv", index=False)
+    words = ["--label", "fraud", "--out", "m", *QUICK, "--set", "scaling=none"]
+    code, _, err = run("fit", "autoencoder", "raw.csv", *words)
+    assert code == 0
+    code, out, _ = run("inspect", "m", "--json")
+    told = json.loads(out)
+    model = oddgan.load("m")
+    assert code == 0
+    assert told["parameters"]["scaling"] == "none"
+    assert told["input"]["columns"] == ["city", "amount", "hour", "member"]
+    assert (told["training_rows"], told["held_out_rows"]) == (170, 19)
+    assert told["smallest_p_value"] == 1 / 20
+    assert told["training"]["rounds"] == 20
+    assert [check["name"] for check in told["health"]] == [c.name for c in model.health_checks_]
+    unhealthy = {check["name"]: check for check in told["health"] if check["found"]}
+    assert "unhealthy fit: a column that decides everything: column 'amount'" in err
+    assert unhealthy["a column that decides everything"]["value"] > 0.9
+    code, out, _ = run("inspect", "m")
+    assert code == 0
+    assert re.search(r"rows +170 trained, 19 were held out", out)
+    assert re.search(r"severe: a column that decides everything: .*'amount' has", out)
 
 
 def test_scores_go_to_standard_output_as_csv_or_json(run, payments):

@@ -8,6 +8,7 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .combination import Combination as Combination
 from .detectors import *  # noqa: F403
+from .health import HealthWarning as HealthWarning
 from .interop import to_pyod as to_pyod
 from .training import TrainingError as TrainingError
 

@@ -15,6 +15,7 @@ from .demo import demo
 from .drift import drift
 from .evaluate import evaluate
 from .fit import fit
+from .inspect import inspect
 from .listing import list_datasets, list_detectors
 from .score import score
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command()(score)
 app.command()(drift)
+app.command()(inspect)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(demo)

@@ -3,6 +3,7 @@
 import json
 import shlex
 import time
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,7 @@ def fit(
                 "threshold": model.threshold_,
                 "seconds": round(seconds, 2),
                 "losses": model.history_[-1] if model.history_ else {},
+                "health": [asdict(check) for check in model.health_],
                 "skipped": source.skipped,
             }
         )
@@ -127,6 +129,8 @@ def fit(
     what_next = ["evaluate" if "description" in origin else "score", str(out), data]
     if source.has_condition and not source.condition_columns:  # columns are found by themselves
         what_next += ["--condition", str(how.known)]
+    if model.health_checks_ and not model.health_:
+        print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
     print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")
 
 

@@ -1,7 +1,7 @@
 """The one public estimator that all detectors share: it wires the rooms together."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self, cast
 
 import numpy as np
@@ -16,16 +16,17 @@ from oddgan.scores import Scale, Score
 from ._decisions import Decisions
 from ._encoding import Encoding
 from ._fitting import fit_networks
+from ._health import Health, examine, warn
 from ._measuring import asked, check_spaces, learn, own, refuse_changes, shared_names
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
-from ._scoring import Compute, Question, answers, as_floats, as_frame, finite, joined
-from ._state import dump, rebuilt
+from ._scoring import Answer, Compute, Question, answers, as_floats, as_frame, finite, joined
+from ._state import dump, rebuilt, versions
 
 Floats = NDArray[np.float64]
 
 
-class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
+class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
     """Base of all detectors: data in, scores and decisions out.
 
     A detector adds three hooks: `_networks`, `_losses` and `_score` (see :class:`Method`).
@@ -70,6 +71,8 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
         self.networks_ = fitted.networks
         self.fitted_params_ = self.get_params(deep=False)
         self.history_ = fitted.history
+        self.n_train_ = fitted.n_train
+        self.versions_ = versions()
         self.provenance_: dict[str, Any] = {}
         self.part_scale_ = None
         self.parts_ = learn(self, fitted.references, fitted.held_out)
@@ -80,6 +83,8 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
         self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
         self.offset_ = -self.threshold_
         self._warn_of_few_held_out()
+        self.health_checks_ = examine(self, fitted) if self.health else ()
+        warn(self.health_checks_, self.verbose, stacklevel=2)
         if fitted.checkpoint:
             fitted.checkpoint.delete()
         return self
@@ -187,24 +192,28 @@ class Detector(OutlierMixin, Decisions, Method):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
             )
+        return answers(self.networks_, self._encoding, source, *self._asked(question))
+
+    # --------------------------------------------------------------------------------- inside
+
+    def _asked(self, question: Question) -> tuple[Compute, Callable[[Answer], Any]]:
+        """Return what answers `question` about encoded samples, and what becomes of the answer."""
         nets, codec = self.networks_, self.codec_
         if question in ("anomaly_score", "score_parts") and shared_names(self):
-            return answers(nets, self._encoding, source, *asked(self, question))
-        compute: Compute = {
+            return asked(self, question)
+        computes: dict[str, Compute] = {
             "anomaly_score": lambda x: {"": finite(self._total(self._score(nets, x)))},
             "score_parts": lambda x: self._score(nets, x).parts,
             "explain": lambda x: {"": own(self)._score(nets, x).residual},
             "reconstruct": lambda x: {"": self._reconstruct(nets, x)},
             "embed": lambda x: {"": self._embed(nets, x)},
-        }[question]
-        convert = {
+        }
+        converts: dict[str, Callable[[Answer], Any]] = {
             "score_parts": as_frame,
             "explain": lambda found: codec.per_column(found[""]),
             "reconstruct": lambda found: codec.decode(found[""]),
-        }.get(question, lambda found: as_floats(found[""]))
-        return answers(nets, self._encoding, source, compute, convert)
-
-    # --------------------------------------------------------------------------------- inside
+        }
+        return computes[question], converts.get(question, lambda found: as_floats(found[""]))
 
     def _total(self, score: Score) -> Tensor:
         if self.part_scale_ is None and self.combine == "paper":

@@ -38,10 +38,16 @@ class Fit:
         The trained networks, in evaluation mode.
     history : list of dict
         Mean losses by round.
+    judgements : list of dict
+        What the discriminators were judged by, by round.
     references : inputs.Source
         Training rows, `n_references` at most, drawn at random.
     held_out : inputs.Source
         The rows that training did not see.
+    n_train : int
+        How many rows trained.
+    seed : int
+        For what is drawn after training.
     checkpoint : training.Checkpoint or None
         The file to remove when all is done.
     """
@@ -49,8 +55,11 @@ class Fit:
     encoding: Encoding
     networks: dict[str, nn.Module]
     history: list[dict[str, float]]
+    judgements: list[dict[str, float]]
     references: inputs.Source
     held_out: inputs.Source
+    n_train: int
+    seed: int
     checkpoint: training.Checkpoint | None
 
 
@@ -58,12 +67,12 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     """Hold rows out, learn the encoding on the others, build the networks and train them."""
     check_terms(detector, source.kind)
     fabric = training.make_fabric(detector.device, detector.precision)
-    split, order, weights, noise = _seeds(detector.random_state, 4)
+    split, order, weights, noise, later = _seeds(detector.random_state, 5)
     train, held_out = _hold_out(source, detector.calibration_fraction, split)
     encoding = _fit_encoding(detector, train, split)
     check_lengths(detector, encoding)
     codec = encoding.samples
-    references = _drawn(train, detector.n_references, [split, 2])
+    references = drawn(train, detector.n_references, [split, 2])
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
     for index, raw in held_out.chunks(_READ[held_out.kind]):
         encoding.encode(held_out, index, raw)
@@ -71,7 +80,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     if detector.closed_form:
         detector._solve(networks, encoding.joint_rows(train, _READ[train.kind]))
         networks = {role: net.to(fabric.device).eval() for role, net in networks.items()}
-        return Fit(encoding, networks, [], references, held_out, None)
+        return Fit(encoding, networks, [], [], references, held_out, train.count(), later, None)
     rows = _rows(detector, train, encoding, fabric.device, order)
     generator = torch.Generator(fabric.device).manual_seed(noise)
     for network in networks.values():
@@ -107,7 +116,17 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         use_generator(network, None)
     with torch.no_grad():
         detector._finish(networks, all_rows())
-    return Fit(encoding, networks, trainer.history, references, held_out, trainer.checkpoint)
+    return Fit(
+        encoding,
+        networks,
+        trainer.history,
+        trainer.judgements,
+        references,
+        held_out,
+        train.count(),
+        later,
+        trainer.checkpoint,
+    )
 
 
 def _seeds(random_state: object, n: int) -> list[int]:
@@ -134,19 +153,19 @@ def _hold_out(
     return inputs.Subset(source, ~held), inputs.Subset(source, held)
 
 
-def _drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
+def drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
     """Return `source`, or so many of its rows drawn at random if it has more."""
     n = source.count()
     if n <= most:
         return source
-    drawn = np.zeros(n, dtype=bool)
-    drawn[np.random.default_rng(seed).permutation(n)[:most]] = True
-    return inputs.Subset(source, drawn)
+    keep = np.zeros(n, dtype=bool)
+    keep[np.random.default_rng(seed).permutation(n)[:most]] = True
+    return inputs.Subset(source, keep)
 
 
 def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
     return fit_encoding(
-        _drawn(train, _SAMPLE[train.kind], [seed, 1]),
+        drawn(train, _SAMPLE[train.kind], [seed, 1]),
         _READ[train.kind],
         scaling=detector.scaling,
         image_size=detector.image_size,

@@ -67,6 +67,12 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
     closed_form: ClassVar[bool] = False
 
+    #: Whether the generator learnt to make samples of draws z ~ N(0, I) ("sampled"), and whether
+    #: the encoder is to give latents that look like such draws ("matched"); None is neither.
+    prior: ClassVar[Literal["sampled", "matched"] | None] = None
+    #: Samples that the health of a fit is examined by; fewer where each is searched for.
+    _n_examined: ClassVar[int] = 256
+
     # The paper's settings, where a parameter is None, by kind of the samples.
     _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 2e-4}
@@ -129,6 +135,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: str = "32-true",
         checkpoint: Any = None,
+        health: bool = True,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -154,6 +161,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.device = device
         self.precision = precision
         self.checkpoint = checkpoint
+        self.health = health
         self.verbose = verbose
         self.random_state = random_state
 

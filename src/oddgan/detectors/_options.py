@@ -36,6 +36,7 @@ class SharedParams(TypedDict, total=False):
     device: Literal["auto", "cpu", "cuda"]
     precision: str
     checkpoint: Any
+    health: bool
     verbose: int
     random_state: Any
 
@@ -63,6 +64,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "device": [StrOptions({"auto", "cpu", "cuda"})],
     "precision": [StrOptions(set(PRECISIONS))],
     "checkpoint": "no_validation",  # type: ignore[dict-item]
+    "health": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
@@ -169,8 +171,11 @@ DOCUMENTATION = """
     checkpoint : path-like or None, default=None
         File that an interrupted fit (Ctrl-C, kill) is resumed from by calling `fit` again with
         the same data and parameters; removed when the fit is complete.
+    health : bool, default=True
+        Whether `fit` checks what it has learnt, without labels: see `health_`. It takes as long
+        as scoring some hundred samples.
     verbose : int, default=0
-        1 shows a progress bar with losses and time left.
+        1 shows a progress bar with losses and time left, and warns of all that `health_` lists.
     random_state : int, RandomState or None, default=None
         Seed of everything that is drawn. The global random state is neither read nor changed.
 
@@ -184,8 +189,15 @@ DOCUMENTATION = """
         Minus `threshold_`: ``decision_function = score_samples - offset_``.
     calibration_scores_ : ndarray of shape (n_held_out,)
         Anomaly scores of the held-out normal samples, sorted.
+    health_ : tuple of oddgan.health.HealthCheck
+        What is wrong with the fit, with the remedy: a score that noise does not raise, a collapsed
+        generator, a discriminator that answers a constant, one column that decides everything, too
+        few rows. Empty if nothing was found; `health_report` says it in words. Of what is severe a
+        `HealthWarning` warns.
     history_ : list of dict
         Mean losses in the course of training, with the round ("step").
+    n_train_ : int
+        Number of rows that trained; those of `calibration_scores_` did not.
     n_features_in_ : int
         Number of columns of a table (tables only).
     feature_names_in_ : ndarray of shape (n_features_in_,)

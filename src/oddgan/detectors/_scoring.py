@@ -80,13 +80,14 @@ def answers(
     """
     for index, raw in source.chunks(_READ[source.kind]):
         x, c = encoding.encode(source, index, raw)
-        yield index, convert(_in_batches(networks, x, c, compute))
+        yield index, convert(in_batches(networks, x, c, compute))
 
 
 @torch.inference_mode()
-def _in_batches(
+def in_batches(
     networks: Mapping[str, nn.Module], x: Tensor, c: Tensor | None, compute: Compute
 ) -> Answer:
+    """Return what `compute` says of encoded samples `x` with context `c`, on the CPU."""
     for network in networks.values():
         network.eval()
     state = (tensor for net in networks.values() for tensor in net.state_dict().values())

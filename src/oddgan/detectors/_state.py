@@ -1,5 +1,7 @@
 """A fitted detector as header and arrays of a model file, and back."""
 
+import importlib.metadata
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.scores import Learnt, Scale
+
+from . import _health
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -37,12 +41,21 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "history": detector.history_,
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
+        "n_train": detector.n_train_,
+        "versions": detector.versions_,
         "provenance": detector.provenance_,
         "threshold": detector.threshold_,
         "parts": parts,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
+        "health": _health.state(detector.health_checks_),
     }
     return header, arrays
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides what a fit becomes."""
+    found = {name: importlib.metadata.version(name) for name in ("oddgan", "torch")}
+    return {**found, "python": platform.python_version()}
 
 
 def restore(
@@ -77,6 +90,8 @@ def restore(
     for network in detector.networks_.values():
         network.to(place)
     detector.history_ = header["history"]
+    detector.n_train_ = header["n_train"]
+    detector.versions_ = header["versions"]
     detector.provenance_ = header["provenance"]
     if header["n_features_in"] is not None:
         detector.n_features_in_ = header["n_features_in"]
@@ -87,6 +102,7 @@ def restore(
     detector.parts_ = None
     if header["parts"]:
         detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
+    detector.health_checks_ = _health.restored(header["health"])
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
     return detector

@@ -90,6 +90,7 @@ class ALAD(Detector):
 
     reference = "Zenati et al. 2018, arXiv 1812.02288"
     scores = ("features", "logits", "l1", "l2")
+    prior = "matched"
     defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
     presets: ClassVar[dict[str, SharedParams]] = {
         "paper-kdd": as_published(

@@ -108,6 +108,7 @@ class EGBAD(Detector):
 
     reference = "Zenati et al. 2018, arXiv 1802.06222"
     scores = ("sigma", "sigma_reconstruction", "feature_matching")
+    prior = "matched"
     defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
     presets: ClassVar[dict[str, SharedParams]] = {
         "paper-mnist": as_published(

@@ -108,6 +108,7 @@ class FAnoGAN(Detector):
 
     reference = "Schlegl et al. 2019, Medical Image Analysis 54"
     scores = ("izi_f", "izi", "ziz")
+    prior = "sampled"
     # A round is `n_critic` batches: so each half of training has as many batches as elsewhere.
     defaults: ClassVar[SharedParams] = {"min_steps": 100, "max_steps": 600}
     presets: ClassVar[dict[str, SharedParams]] = {

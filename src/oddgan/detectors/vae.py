@@ -86,6 +86,7 @@ class VAE(Detector):
 
     reference = "An and Cho 2015, SNU Data Mining Center; Kingma and Welling 2013, arXiv 1312.6114"
     scores = ("reconstruction_probability", "elbo", "kl", "reconstruction")
+    prior = "sampled"
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

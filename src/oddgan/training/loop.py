@@ -146,6 +146,11 @@ class Trainer:
         """Mean losses between reports, each with the round ("step") it was made at."""
         return self._watch.history
 
+    @property
+    def judgements(self) -> list[dict[str, float]]:
+        """What the adversaries were judged by, between the same reports, by the loss's name."""
+        return self._watch.judgements
+
     def run(self) -> dict[str, nn.Module]:
         """Train, and return the networks to score with (averaged if there is an average).
 

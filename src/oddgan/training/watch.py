@@ -34,6 +34,7 @@ class Watch:
         self.title = title
         self.every = every
         self.history: list[dict[str, float]] = []
+        self.judgements: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._judged: dict[str, Tensor] = {}
@@ -71,9 +72,12 @@ class Watch:
                     f"{self.title}: the {name} loss became {mean} between rounds "
                     f"{self._reported + 1} and {step}; try a lower learning_rate"
                 )
-        for name, total in self._judged.items():
-            self._judge(name, float(total) / self._counts[name], n, step)
+        judged = {name: float(total) / self._counts[name] for name, total in self._judged.items()}
+        for name, mean in judged.items():
+            self._judge(name, mean, n, step)
         self.history.append({"step": step, **means})
+        if judged:
+            self.judgements.append({"step": step, **judged})
         self._sums, self._counts, self._judged = {}, {}, {}
         self._reported = step
         return means
@@ -94,6 +98,7 @@ class Watch:
         """Return what a checkpoint must keep."""
         return {
             "history": self.history,
+            "judgements": self.judgements,
             "sums": self._sums,
             "counts": self._counts,
             "judged": self._judged,
@@ -104,6 +109,7 @@ class Watch:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.history = state["history"]
+        self.judgements = state["judgements"]
         self._sums = state["sums"]
         self._counts = state["counts"]
         self._judged = state["judged"]

@@ -1,0 +1,113 @@
+"""``oddgan inspect``."""
+
+import importlib.metadata
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from oddgan import detectors
+
+from ._options import AsJson, ModelArgument
+from .output import print_json
+
+#: Columns that are named; the JSON object has all.
+_MOST_COLUMNS = 12
+
+
+def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
+    """Tell what a model file holds: what it learnt from and how, its threshold and its health.
+
+    The exit code is 0 whatever was found.
+    """
+    fitted = detectors.load(model, device="cpu")
+    told = described(fitted)
+    if as_json:
+        checks = [{**asdict(check), "found": not check.passed} for check in fitted.health_checks_]
+        print_json({"model": model, **told, "health": checks})
+        return
+    table = Table.grid("what", "value", padding=(0, 2))
+    for what, value in _in_words(told).items():
+        table.add_row(what, Text(value))
+    Console(highlight=False).print(table)
+    print(fitted.health_report())
+
+
+def described(fitted: detectors.Detector) -> dict[str, Any]:
+    """Return what there is to know of a fitted detector, by name, as JSON holds it."""
+    codec, n = fitted.codec_, len(fitted.calibration_scores_)
+    defaults = type(fitted)().get_params()
+    params = fitted.fitted_params_
+    found: dict[str, Any] = {
+        "detector": type(fitted).__name__,
+        "reference": fitted.reference,
+        "parameters": {
+            k: v for k, v in sorted(params.items()) if v != defaults[k] and k != "verbose"
+        },
+        "input": {
+            "kind": codec.kind,
+            "columns": [column.name for column in codec.columns] or None,
+            "shape": list(codec.shape),
+            "condition": list(fitted.condition_columns_) or fitted.condition_codec_ is not None,
+        },
+        "weights": sum(p.numel() for net in fitted.networks_.values() for p in net.parameters()),
+        "training_rows": fitted.n_train_,
+        "held_out_rows": n,
+        "target_fpr": params["target_fpr"],
+        "threshold": fitted.threshold_,
+        "smallest_p_value": 1 / (n + 1),
+        "training": _history(fitted.history_),
+        "provenance": fitted.provenance_,
+        "fitted_with": fitted.versions_,
+        "read_with": {"oddgan": importlib.metadata.version("oddgan")},
+    }
+    return found
+
+
+def _history(history: list[dict[str, float]]) -> dict[str, Any]:
+    """Return the number of rounds, and each loss when it was first and last reported."""
+    if not history:
+        return {}
+    losses: dict[str, list[float]] = {}
+    for entry in history:
+        for name, value in entry.items():
+            if name != "step":
+                losses.setdefault(name, []).append(value)
+    return {
+        "rounds": int(history[-1]["step"]),
+        "losses": {name: {"first": found[0], "last": found[-1]} for name, found in losses.items()},
+    }
+
+
+def _in_words(told: dict[str, Any]) -> dict[str, str]:
+    given, trained = told["input"], told["training"]
+    columns, condition = given["columns"], given["condition"]
+    samples = f"{given['kind']}s of {' x '.join(map(str, given['shape']))}"
+    if columns:
+        more = ", ..." if len(columns) > _MOST_COLUMNS else ""
+        listed = ", ".join(columns[:_MOST_COLUMNS])
+        samples = f"table, columns {listed}{more}: {len(columns)}, encoded as {given['shape'][0]}"
+    if condition:
+        samples += f"; condition: {', '.join(condition) if condition is not True else 'given'}"
+    losses = [
+        f"{name} loss {of['first']:.4g}, at last {of['last']:.4g}"
+        for name, of in trained.get("losses", {}).items()
+    ]
+    rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "in closed form"
+    n = told["held_out_rows"]
+    origin = told["provenance"]
+    return {
+        "detector": f"{told['detector']} ({told['reference']})",
+        "settings": ", ".join(f"{k}={v}" for k, v in told["parameters"].items()) or "default",
+        "samples": samples,
+        "rows": f"{told['training_rows']} trained, {n} were held out",
+        "threshold": (
+            f"{told['threshold']:.6g}, to flag {told['target_fpr']:.3g} of normal samples"
+        ),
+        "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+        "training": f"{rounds}; {told['weights']:,} weights",
+        "data": str(origin.get("description") or origin.get("data") or "not known"),
+        "fitted with": ", ".join(f"{k} {v}" for k, v in told["fitted_with"].items()) or "not known",
+    }

@@ -1,0 +1,165 @@
+"""The health of a fit: what is measured of it, without labels, and kept with the model."""
+
+import warnings
+from dataclasses import asdict
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from oddgan import decisions, health, inputs
+
+from ._encoding import Sample
+from ._fitting import Fit, drawn
+from ._measuring import shared_names
+from ._scoring import as_floats, finite, in_batches
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+#: Numbers in one set of samples, at most; there are never fewer than 32 samples.
+_NUMBERS = 2**23
+#: Deviations of the noise, and the share of a sample that is another's.
+_STRENGTHS = (1.0, 2.0, 4.0)
+_SHARE = 0.5
+
+
+class Health:
+    """What a fitted detector says of its own fit."""
+
+    health_checks_: tuple[health.HealthCheck, ...]
+
+    @property
+    def health_(self) -> tuple[health.HealthCheck, ...]:
+        """What is wrong with the fit; empty if nothing was found or `health` was False."""
+        return tuple(check for check in self.health_checks_ if not check.passed)
+
+    def health_report(self) -> str:
+        """Return what was checked of the fit, in words: one line each, what is wrong first."""
+        check_is_fitted(self)
+        if not self.health_checks_:
+            return "The health of this fit was not checked (health=False)."
+        wrong_first = sorted(self.health_checks_, key=lambda check: check.passed)
+        return "\n".join(
+            f"{'passed' if check.passed else check.severity}: {check}" for check in wrong_first
+        )
+
+
+def examine(detector: "Detector", fit: Fit) -> tuple[health.HealthCheck, ...]:
+    """Measure a fit: its score on corrupted held-out samples, its networks and its rows.
+
+    What is measured depends on what the detector has: see `Method.prior` and the roles of its
+    networks. It takes as long as scoring some thousand samples, of a detector that searches for
+    each of them some hundred.
+    """
+    generator = torch.Generator().manual_seed(fit.seed)
+    n = max(32, min(detector._n_examined, _NUMBERS // prod(fit.encoding.samples.shape)))
+    held_out = _encoded(fit, drawn(fit.held_out, n, [fit.seed, 1]))
+    trained = _encoded(fit, drawn(fit.references, n, [fit.seed, 2]))
+    checks = [
+        *_of_rows(detector, fit),
+        *_of_answers(detector, held_out, trained, generator),
+        *health.discriminators(fit.judgements),
+        *_of_networks(detector, held_out, trained, generator),
+    ]
+    return tuple(check for check in checks if check is not None)
+
+
+def _encoded(fit: Fit, source: inputs.Source) -> Sample:
+    """Return all samples of `source`, and their context, on the CPU."""
+    return fit.encoding.split(torch.cat(list(fit.encoding.joint_rows(source, source.count()))))
+
+
+def _of_rows(detector: "Detector", fit: Fit) -> list[health.HealthCheck]:
+    n, fpr = len(detector.calibration_scores_), detector.target_fpr
+    found = [health.few_held_out(n, decisions.smallest_sample(fpr), fpr)]
+    if detector.codec_.kind == "table":
+        found.append(health.few_training_rows(fit.n_train, detector.codec_.shape[0]))
+    return found
+
+
+def _of_answers(
+    detector: "Detector", held_out: Sample, trained: Sample, generator: torch.Generator
+) -> list[health.HealthCheck | None]:
+    """Check scores and residuals, of these samples and of held-out ones that were corrupted."""
+    (x, c), (x_trained, c_trained) = held_out, trained
+    columns = detector.codec_.columns
+    widths = torch.tensor([column.stop - column.start for column in columns], dtype=torch.long)
+    owner = torch.repeat_interleave(torch.arange(len(columns)), widths)
+    odd = [health.noisy(x, x_trained, strength, generator) for strength in _STRENGTHS]
+    odd.append(health.mixed(x, _SHARE, owner, generator))
+    contexts = None
+    if c is not None and c_trained is not None:
+        contexts = torch.cat([c, c_trained, *[c] * len(odd)])
+    scores, residuals = _asked(detector, torch.cat([x, x_trained, *odd]), contexts)
+    n = len(x)
+    clean, corrupted = scores[:n], scores[n + len(x_trained) :].reshape(len(odd), n)
+    means = as_floats(residuals.flatten(1).mean(1))
+    found = [
+        health.score_distinguishes(clean, len(torch.unique(x, dim=0))),
+        health.score_rises(clean, dict(zip(_STRENGTHS, corrupted[:-1], strict=True))),
+        health.score_sees_mixtures(clean, corrupted[-1]),
+        health.overfit(means[n : n + len(x_trained)], means[:n]),
+    ]
+    if columns:
+        shares = detector.codec_.per_column(residuals[:n]).astype(np.float64)
+        found.append(health.dominating_column(shares, [column.name for column in columns]))
+    return found
+
+
+def _asked(detector: "Detector", x: Tensor, c: Tensor | None) -> tuple[Any, Tensor]:
+    """Return scores and residuals of encoded samples, in one pass where one gives both."""
+    nets = detector.networks_
+    if not shared_names(detector):
+
+        def both(x: Tensor) -> dict[str, Tensor]:
+            score = detector._score(nets, x)
+            return {"score": finite(detector._total(score)), "residual": finite(score.residual)}
+
+        found = in_batches(nets, x, c, both)
+        return as_floats(found["score"]), found["residual"]
+    compute, convert = detector._asked("anomaly_score")
+    scores = convert(in_batches(nets, x, c, compute))
+    return scores, finite(in_batches(nets, x, c, detector._asked("explain")[0])[""])
+
+
+def _of_networks(
+    detector: "Detector", held_out: Sample, trained: Sample, generator: torch.Generator
+) -> list[health.HealthCheck | None]:
+    """Check what the generator makes of draws of its prior, and what the encoder answers."""
+    nets, found = detector.networks_, list[health.HealthCheck | None]()
+    x, c = trained
+    if detector.prior:
+        G = nets["generator"]
+        z = torch.randn(len(x), detector._spec(detector.codec_).latent_dim, generator=generator)
+        made = as_floats(in_batches(nets, z, c, lambda z: {"": G(z)})[""].flatten(1))
+        rows = as_floats(x.flatten(1))
+        found += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
+    if "encoder" in nets:
+        compute, convert = detector._asked("embed")
+        latents = convert(in_batches(nets, *held_out, compute))
+        found.append(health.dead_encoder(latents))
+        if detector.prior == "matched":
+            found.append(health.encoder_apart(latents))
+    return found
+
+
+def warn(checks: tuple[health.HealthCheck, ...], verbose: int, stacklevel: int) -> None:
+    """Warn of what did not pass: of what is severe always, of the rest if `verbose`."""
+    for check in checks:
+        if not check.passed and (verbose or check.severity == "severe"):
+            text = f"unhealthy fit: {check}"
+            warnings.warn(text, health.HealthWarning, stacklevel=stacklevel + 1)
+
+
+def state(checks: tuple[health.HealthCheck, ...]) -> list[dict[str, Any]]:
+    """Return what a model file holds of them."""
+    return [asdict(check) for check in checks]
+
+
+def restored(held: list[dict[str, Any]]) -> tuple[health.HealthCheck, ...]:
+    """Return the checks of a model file."""
+    return tuple(health.HealthCheck(**fields) for fields in held)

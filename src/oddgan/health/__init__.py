@@ -1,0 +1,33 @@
+"""Health of a fit: what was measured, arrays in, and whether it is as it should be."""
+
+from ._check import HealthCheck, HealthWarning
+from ._corruption import mixed, noisy
+from ._networks import (
+    collapsed_generator,
+    dead_encoder,
+    discriminators,
+    encoder_apart,
+    repeating_generator,
+)
+from ._rows import dominating_column, few_held_out, few_training_rows
+from ._scores import auroc, overfit, score_distinguishes, score_rises, score_sees_mixtures
+
+__all__ = [
+    "HealthCheck",
+    "HealthWarning",
+    "auroc",
+    "collapsed_generator",
+    "dead_encoder",
+    "discriminators",
+    "dominating_column",
+    "encoder_apart",
+    "few_held_out",
+    "few_training_rows",
+    "mixed",
+    "noisy",
+    "overfit",
+    "repeating_generator",
+    "score_distinguishes",
+    "score_rises",
+    "score_sees_mixtures",
+]
