@@ -11,6 +11,7 @@ import typer
 from oddgan.training import TrainingError
 
 from .bench import bench
+from .calibrate import calibrate
 from .demo import demo
 from .drift import drift
 from .evaluate import evaluate
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(fit)
 app.command()(score)
+app.command()(calibrate)
 app.command()(drift)
 app.command()(inspect)
 app.command()(evaluate)

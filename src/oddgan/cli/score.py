@@ -48,6 +48,12 @@ def score(
             "p-values), not by the model's threshold; scores are then kept in memory."
         ),
     ] = None,
+    proba: Annotated[
+        bool,
+        typer.Option(
+            "--proba", help="Add the probability of an anomaly (first: oddgan calibrate)."
+        ),
+    ] = False,
     label: Label = None,
     condition: Condition = None,
     pattern: Pattern = None,
@@ -64,6 +70,7 @@ def score(
     if fdr is not None:
         decisions.check_share("fdr", fdr)
     fitted = detectors.load(model, device=device)
+    check_proba(fitted, model, proba)
     fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
     asked = {"explain": explain, "reconstruct": reconstruct, "embed": embed}
     check_path(out, (".csv", ".parquet"))
@@ -76,7 +83,7 @@ def score(
 
     def rows() -> Iterator[pd.DataFrame]:
         nonlocal n, n_flagged
-        for frame in judged(fitted, source, fdr):
+        for frame in judged(fitted, source, fdr, proba):
             n, n_flagged = n + len(frame), n_flagged + int(frame["flagged"].sum())
             yield frame
 
@@ -109,9 +116,20 @@ def check_question(fitted: Detector, question: str, path: Path | None) -> None:
         raise ValueError(f"--{question}: {type(fitted).__name__} cannot {question}: {why}")
 
 
-def judged(fitted: Detector, source: inputs.Source, fdr: float | None) -> Iterator[pd.DataFrame]:
+def check_proba(fitted: Detector, model: Path, proba: bool) -> None:
+    """Refuse to give probabilities that were not learnt."""
+    if proba and not hasattr(fitted, "predict_proba"):
+        raise ValueError(
+            f"{model} knows no probabilities, which take labelled samples: run `oddgan calibrate` "
+            "first"
+        )
+
+
+def judged(
+    fitted: Detector, source: inputs.Source, fdr: float | None, proba: bool
+) -> Iterator[pd.DataFrame]:
     """Yield what is said of each sample: chunk by chunk, or with `fdr` when all are scored."""
-    frames = (judge(fitted, source, *chunk) for chunk in fitted.answer_chunks(source))
+    frames = (judge(fitted, source, *chunk, proba=proba) for chunk in fitted.answer_chunks(source))
     if fdr is None:
         yield from frames
         return
@@ -122,14 +140,18 @@ def judged(fitted: Detector, source: inputs.Source, fdr: float | None) -> Iterat
         yield every.assign(flagged=flagged)
 
 
-def judge(fitted: Detector, source: inputs.Source, index: Any, scores: Any) -> pd.DataFrame:
+def judge(
+    fitted: Detector, source: inputs.Source, index: Any, scores: Any, *, proba: bool = False
+) -> pd.DataFrame:
     """Return a row for each sample: its name or number, score, p-value, and the decision."""
     p_values = decisions.conformal_p_values(scores, fitted.calibration_scores_)
+    probable = {"probability": fitted.proba_calibration_.probability(scores)} if proba else {}
     return pd.DataFrame(
         {
             "sample": source.called(index),
             "anomaly_score": scores,
             "p_value": p_values,
+            **probable,
             "flagged": scores > fitted.threshold_,
         }
     )

@@ -1,18 +1,23 @@
-"""Decisions: from anomaly scores to thresholds, p-values, discoveries, costs and drift."""
+"""Decisions: from scores to thresholds, p-values, discoveries, costs, probabilities and drift."""
 
 from .conformal import check_share, conformal_p_values, conformal_threshold, smallest_sample
 from .costs import CostThreshold, cost_threshold
 from .discoveries import discoveries
 from .drift import Drift, drift
+from .probability import ProbaCalibration, ProbaMethod, check_method, proba_calibration
 
 __all__ = [
     "CostThreshold",
     "Drift",
+    "ProbaCalibration",
+    "ProbaMethod",
+    "check_method",
     "check_share",
     "conformal_p_values",
     "conformal_threshold",
     "cost_threshold",
     "discoveries",
     "drift",
+    "proba_calibration",
     "smallest_sample",
 ]

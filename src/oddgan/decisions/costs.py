@@ -79,9 +79,7 @@ def cost_threshold(
     for name, cost in (("cost_missed", cost_missed), ("cost_false_alarm", cost_false_alarm)):
         if not (cost > 0 and isfinite(cost)):
             raise ValueError(f"{name} must be positive and finite, got {cost}")
-    labels = np.asarray(y)
-    if set(np.unique(labels).tolist()) != {0, 1}:
-        raise ValueError("y must hold 0 (normal) and 1 (anomaly), and both of them")
+    labels = checked_labels(y)
     rate = float(labels.mean()) if prevalence is None else prevalence
     check_share("prevalence", rate)
     values = np.asarray(scores, dtype=np.float64)
@@ -95,6 +93,14 @@ def cost_threshold(
         expected_cost=float(cost[best]),
         flagged_share=float(rate * tpr[best] + (1 - rate) * fpr[best]),
     )
+
+
+def checked_labels(y: ArrayLike) -> NDArray[np.bool_]:
+    """Return which samples are anomalies; both classes must occur."""
+    labels = np.asarray(y)
+    if labels.ndim != 1 or set(np.unique(labels).tolist()) != {0, 1}:
+        raise ValueError("y must hold 0 (normal) and 1 (anomaly), and both of them")
+    return labels.astype(bool)
 
 
 def _below(distinct: NDArray[np.float64], i: int) -> float:

@@ -74,6 +74,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         self.n_train_ = fitted.n_train
         self.versions_ = versions()
         self.provenance_: dict[str, Any] = {}
+        self.__dict__.pop("proba_calibration_", None)  # it was of the networks before
         self.part_scale_ = None
         self.parts_ = learn(self, fitted.references, fitted.held_out)
         if self.combine == "standardised" and not self.parts_:

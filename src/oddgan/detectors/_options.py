@@ -194,6 +194,9 @@ DOCUMENTATION = """
         generator, a discriminator that answers a constant, one column that decides everything, too
         few rows. Empty if nothing was found; `health_report` says it in words. Of what is severe a
         `HealthWarning` warns.
+    proba_calibration_ : oddgan.decisions.ProbaCalibration
+        After `calibrate_proba`: the method, how many labelled samples of each class, and the
+        prevalence that `predict_proba` is for.
     history_ : list of dict
         Mean losses in the course of training, with the round ("step").
     n_train_ : int

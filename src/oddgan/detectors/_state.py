@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddgan import inputs, training
+from oddgan.decisions import ProbaCalibration
 from oddgan.scores import Learnt, Scale
 
 from . import _health
@@ -25,6 +26,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     codec, codec_arrays = detector.codec_.state()
     arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
     context = detector.condition_codec_
+    calibration = getattr(detector, "proba_calibration_", None)
     arrays["calibration_scores"] = detector.calibration_scores_
     parts, parts_arrays = detector.parts_.state() if detector.parts_ else (None, {})
     arrays |= {f"parts/{name}": array for name, array in parts_arrays.items()}
@@ -46,6 +48,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "provenance": detector.provenance_,
         "threshold": detector.threshold_,
         "parts": parts,
+        "proba_calibration": asdict(calibration) if calibration else None,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
         "health": _health.state(detector.health_checks_),
     }
@@ -103,6 +106,8 @@ def restore(
     if header["parts"]:
         detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
     detector.health_checks_ = _health.restored(header["health"])
+    if calibration := header.get("proba_calibration"):
+        detector.proba_calibration_ = ProbaCalibration(**_as_given(calibration))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
     return detector

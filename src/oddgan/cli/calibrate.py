@@ -1,0 +1,59 @@
+"""``oddgan calibrate``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from oddgan import detectors
+
+from ._options import Anomaly, AsJson, Condition, DataArgument, Label, ModelArgument, Normal, Quiet
+from .data import How, open_data, test_rows
+from .output import messages, print_json, refuse_overwriting
+
+
+def calibrate(
+    model: ModelArgument,
+    data: DataArgument,
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    method: Annotated[
+        Literal["sigmoid", "isotonic"],
+        typer.Option(help="Platt's sigmoid, or any rising curve (1,000 labelled samples or more)."),
+    ] = "sigmoid",
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="Share of anomalies where it will be used; else that of DATA."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Model file to write; else MODEL itself.")
+    ] = None,
+    condition: Condition = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn probabilities from labelled samples, none of which trained the model.
+
+    Where the model was fitted on this very data, its test part is used.
+    """
+    refuse_overwriting([out], [data])
+    fitted = detectors.load(model)
+    as_saved = fitted.verbose
+    fitted.verbose = int(not (quiet or as_json))
+    how = How(label, anomaly, normal, condition=condition).filled_from(fitted.provenance_)
+    source, split = test_rows(open_data(data, how, fitted.source), how, fitted.provenance_)
+    fitted.calibrate_proba(source, split.y_test, method=method, prevalence=prevalence)
+    fitted.verbose = as_saved
+    target = out or model
+    fitted.save(target)
+    found = fitted.proba_calibration_
+    if as_json:
+        print_json({"model": target, **asdict(found)})
+        return
+    messages.print(
+        f"Probabilities by {found.method} calibration on {found.n_normal} normal and "
+        f"{found.n_anomalous} anomalous samples, for a share of anomalies of "
+        f"{found.prevalence:.3g}. Wrote {target}. Next: oddgan score {target} NEW --proba"
+    )
