@@ -88,7 +88,7 @@ def test_no_certainty_and_no_fall(method, spread):
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 @pytest.mark.parametrize("scores", [np.arange(40, 0, -1), np.full(40, 2.0)])
-@pytest.mark.filterwarnings("ignore:isotonic calibration")
+@pytest.mark.filterwarnings("error", "ignore:isotonic calibration")
 def test_scores_that_say_nothing_give_the_prevalence(method, scores):
     y = np.repeat([0, 1], [30, 10])
     with pytest.warns(UserWarning, match="do not score higher"):
