@@ -189,6 +189,7 @@ def test_bad_arguments_are_refused_before_scoring(detector, monkeypatch):
 def test_on_the_command_line(detector, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     detector.save("model")
+    detector.save("plain")
     frame = pd.DataFrame(X_LABELLED, columns=[f"x{i}" for i in range(5)])
     frame.to_csv("new.csv", index=False)
     frame.assign(bad=Y_LABELLED).to_csv("labelled.csv", index=False)
@@ -202,6 +203,8 @@ def test_on_the_command_line(detector, tmp_path, monkeypatch):
     assert not hasattr(oddgan.load("model"), "predict_proba")
     done = run(cli.app, words)
     assert "on 80 normal and 40 anomalous samples" in done.stderr
+    assert "sigmoid, by 80 normal and 40" in run(cli.app, ["inspect", "model"]).stdout
+    assert "none: they take" in run(cli.app, ["inspect", "plain"]).stdout
     run(cli.app, ["score", "model", "new.csv", "--proba", "--out", "scores.csv", "--quiet"])
     detector.calibrate_proba(X_LABELLED, Y_LABELLED, prevalence=0.1)
     given = pd.read_csv("scores.csv")["probability"]

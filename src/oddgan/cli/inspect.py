@@ -58,12 +58,21 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
         "target_fpr": params["target_fpr"],
         "threshold": fitted.threshold_,
         "smallest_p_value": 1 / (n + 1),
+        "probabilities": _probabilities(fitted),
         "training": _history(fitted.history_),
         "provenance": fitted.provenance_,
         "fitted_with": fitted.versions_,
         "read_with": {"oddgan": importlib.metadata.version("oddgan")},
     }
     return found
+
+
+def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
+    """Return what probabilities rest on, or None where no labelled samples were given."""
+    if not hasattr(fitted, "proba_calibration_"):
+        return None
+    found = asdict(fitted.proba_calibration_)
+    return {name: found[name] for name in ("method", "n_normal", "n_anomalous", "prevalence")}
 
 
 def _history(history: list[dict[str, float]]) -> dict[str, Any]:
@@ -98,6 +107,14 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
     rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "in closed form"
     n = told["held_out_rows"]
     origin = told["provenance"]
+    labelled = told["probabilities"]
+    probabilities = "none: they take labelled samples (oddgan calibrate)"
+    if labelled:
+        probabilities = (
+            f"{labelled['method']}, by {labelled['n_normal']} normal and "
+            f"{labelled['n_anomalous']} anomalous samples, for a share of "
+            f"{labelled['prevalence']:.3g} anomalies"
+        )
     return {
         "detector": f"{told['detector']} ({told['reference']})",
         "settings": ", ".join(f"{k}={v}" for k, v in told["parameters"].items()) or "default",
@@ -107,6 +124,7 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
             f"{told['threshold']:.6g}, to flag {told['target_fpr']:.3g} of normal samples"
         ),
         "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+        "probabilities": probabilities,
         "training": f"{rounds}; {told['weights']:,} weights",
         "data": str(origin.get("description") or origin.get("data") or "not known"),
         "fitted with": ", ".join(f"{k} {v}" for k, v in told["fitted_with"].items()) or "not known",

@@ -106,11 +106,15 @@ def restore(
     if header["parts"]:
         detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
     detector.health_checks_ = _health.restored(header["health"])
-    if calibration := header.get("proba_calibration"):
-        detector.proba_calibration_ = ProbaCalibration(**_as_given(calibration))
+    _restore_probabilities(detector, header.get("proba_calibration"))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
     return detector
+
+
+def _restore_probabilities(detector: "Detector", stored: dict[str, Any] | None) -> None:
+    if stored:
+        detector.proba_calibration_ = ProbaCalibration(**_as_given(stored))
 
 
 def rebuilt(
