@@ -17,6 +17,7 @@ from .egbad import EGBAD as EGBAD
 from .fanogan import FAnoGAN as FAnoGAN
 from .ganomaly import GANomaly as GANomaly
 from .mogaal import MOGAAL as MOGAAL
+from .patch_discriminator import PatchDiscriminator as PatchDiscriminator
 from .pca import PCAReconstruction as PCAReconstruction
 from .retrieval_critic import RetrievalCritic as RetrievalCritic
 from .skip_ganomaly import SkipGANomaly as SkipGANomaly
