@@ -168,6 +168,17 @@ def check_a_parameter_is_used(cls, kind, name, value):
     assert not np.allclose(fitted(cls, kind, **{name: value}).anomaly_score(X), scores)
 
 
+def check_no_rounds_leave_the_first_weights(cls, kind):
+    """The control that shows what training adds."""
+    X, first = DATA[kind](), _first_networks(cls, kind, 0)
+    detector = quick(cls, max_steps=0).fit(X)
+    assert detector.history_ == []
+    for role, net in detector.networks_.items():
+        drawn = dict(first[role].named_parameters())
+        assert all(torch.equal(drawn[name], weight) for name, weight in net.named_parameters())
+    assert np.isfinite(detector.anomaly_score(X)).all()
+
+
 #: Parameters by the one that decides, and the rounds that they ask for, given those of an epoch.
 ROUNDS = {
     "epochs": ({"epochs": 2, "min_steps": 1, "max_steps": None}, lambda epoch: 2 * epoch),

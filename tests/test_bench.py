@@ -125,6 +125,8 @@ def test_faults_are_shown_alone_and_together():
         ({"methods": [{"detector": "gan"}]}, "no detector is called 'gan'; there are .*egbad"),
         ({"methods": [{"detector": "egbad", "preset": "x"}]}, "no preset 'x'; it has paper-mnist"),
         ({"methods": [{"detector": "egbad", "scores": ["x"]}]}, "'score' parameter of EGBAD"),
+        ({"methods": [{"detector": "egbad", "scores": ["local,x"]}]}, "no part 'local'"),
+        ({"methods": [{"detector": "vae", "scores": ["feature_knn"]}]}, "it has no discriminator"),
         ({"methods": [{"detector": "egbad", "params": {"depth": 1}}]}, "depth"),
         ({"methods": [{"detector": "vae"}] * 2}, "two of its methods have the title .*'VAE'"),
         ({"tasks": [{"data": "digits", "protocol": {"name": "x"}}]}, "no protocol is called 'x'"),
@@ -193,6 +195,27 @@ def test_one_training_serves_all_scores_and_equals_trainings_apart():
     _, shared = run_cell(both)
     _, single = run_cell(alone)
     np.testing.assert_array_equal(shared["feature_matching"], single["feature_matching"])
+
+
+@pytest.mark.parametrize(
+    ("scores", "fitted_with"),
+    [(["l2", "local", "latent_knn"], [1]), (["l2", "input_knn,l1", "local"], [])],
+)
+def test_one_training_serves_all_parts_of_scores(scores, fitted_with):
+    """It learns what all of them need; a threshold is that of the score it was fitted with."""
+    # By itself "local" would have the training shift the images.
+    cell = spec(params={**QUICK, "augment": None}).cells()[0].definition()
+    assert cell["method"]["name"] == "autoencoder"
+
+    def measured(names):
+        return run_cell({**cell, "method": {**cell["method"], "scores": names}})
+
+    result, found = measured(scores)
+    assert list(found) == [row["score"] for row in result["rows"]] == scores
+    for name in scores:
+        np.testing.assert_array_equal(found[name], measured([name])[1][name])
+    thresholds = [row["metrics"]["threshold"] for row in result["rows"]]
+    assert [i for i, value in enumerate(thresholds) if value is not None] == fitted_with
 
 
 def test_what_is_done_is_not_done_again(finished):

@@ -202,6 +202,11 @@ def test_the_number_of_rounds_is_as_told(detector_class, kind, case):
     checks.check_the_number_of_rounds(detector_class, kind, case)
 
 
+@detectors_and_kinds(trained=True)
+def test_no_rounds_leave_the_first_weights(detector_class, kind):
+    checks.check_no_rounds_leave_the_first_weights(detector_class, kind)
+
+
 @detectors_and_kinds()
 def test_a_higher_rate_of_false_alarms_lowers_the_threshold(detector_class, kind):
     checks.check_a_higher_rate_of_false_alarms_lowers_the_threshold(detector_class, kind)
@@ -301,7 +306,7 @@ def test_wrong_use_is_refused_by_name(detector_class, kind):
     with pytest.raises(NotFittedError):
         detector_class().anomaly_score(DATA[kind]())
     with pytest.raises(ValueError, match="max_steps"):
-        detector_class(max_steps=0).fit(DATA[kind]())
+        detector_class(max_steps=-1).fit(DATA[kind]())
 
 
 @pytest.mark.parametrize(

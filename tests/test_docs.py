@@ -199,7 +199,7 @@ def test_the_table_has_what_was_measured(table_of, tmp_path):
 
 def test_a_stopped_run_goes_on_and_failures_are_told(table_of, tmp_path):
     run, _, _, _ = table_of
-    text = run("max_steps=0")
+    text = run("max_steps=-1")
     assert "| EGBAD | failed |" in text
     assert "- vae on tiny: InvalidParameterError" in text
     text = run("max_steps=3", "min_steps=1")

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from conftest import quick
 from scipy.spatial.distance import cdist
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 import oddgan
-from oddgan import EGBAD, AdversarialAutoencoder, Autoencoder, PCAReconstruction
+from oddgan import EGBAD, AdversarialAutoencoder, AnoGAN, Autoencoder, PCAReconstruction
 from oddgan.cli.fit import parse_settings
+from oddgan.detectors import _measuring
 from oddgan.scores import Gaussian, Learnt, References, RobustScale, neighbours
 
 LINE = np.array([[0.0], [1.0], [3.0], [7.0]])
@@ -296,6 +298,25 @@ def test_parts_are_measured_within_the_context(table):
     scores = detector.anomaly_score(table, condition=context)
     other = detector.anomaly_score(table, condition=context[::-1])
     assert not np.isclose(scores, other).any()
+
+
+def test_a_latent_vector_is_searched_once(table, monkeypatch):
+    """The residual is that of the latent vector that was found."""
+    score = ("latent_knn", "residual_mahalanobis")
+    detector = quick(AnoGAN, score=score, n_steps=3).fit(table)
+    searches, search = [], AnoGAN._search
+
+    def noted(*args):
+        searches.append(args)
+        return search(*args)
+
+    twice = detector.embed(table), detector.reconstruct(table)
+    monkeypatch.setattr(AnoGAN, "_search", noted)
+    spaces = _measuring._compute(detector, score, torch.from_numpy(encoded(detector, table)))
+    assert len(searches) == 1
+    np.testing.assert_allclose(spaces["latent"].detach(), twice[0], atol=1e-4)
+    left = encoded(detector, table) - encoded(detector, twice[1])
+    np.testing.assert_allclose(spaces["residual"].detach(), left, atol=1e-4)
 
 
 def test_the_command_line_names_parts_with_commas():

@@ -218,6 +218,14 @@ def test_a_stage_begins_before_its_first_round_with_the_averaged_weights():
     assert [event[2] for event in done if event[0] == "begin"] == [1.0, -0.75]
 
 
+def test_stages_without_rounds_begin_all_the_same():
+    trainer, run, done = two_stages()
+    trainer.n_rounds = 0
+    run()
+    assert done == [("begin", 0, 1.0), ("begin", 1, 1.0)]
+    assert trainer.history == []
+
+
 @pytest.mark.parametrize(
     ("step", "expected"),
     [

@@ -145,8 +145,7 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = {"None": None, "True": True, "False": False}.get(text, text)
-            if name == "score" and "," in text:
-                value = text.split(",")
+            value = detectors.score_named(text) if name == "score" else value
         found[name] = tuple(value) if isinstance(value, list) else value
     return found
 

@@ -64,7 +64,6 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             A loss became NaN or a discriminator collapsed.
         """
         self._validate_params()
-        check_spaces(self)
         fitted = fit_networks(self, open_to_fit(self, X, condition))
         self.codec_ = fitted.encoding.samples
         self.condition_codec_ = fitted.encoding.context
@@ -215,6 +214,10 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             "reconstruct": lambda found: codec.decode(found[""]),
         }
         return computes[question], converts.get(question, lambda found: as_floats(found[""]))
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_spaces(self)
 
     def _total(self, score: Score) -> Tensor:
         if self.part_scale_ is None and self.combine == "paper":

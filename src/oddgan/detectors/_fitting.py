@@ -205,7 +205,7 @@ def _rows(
 
 def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
     rounds = max(detector.epochs * batches_per_epoch, detector.min_steps)
-    return min(rounds, detector.max_steps or rounds)
+    return rounds if detector.max_steps is None else min(rounds, detector.max_steps)
 
 
 def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> training.Checkpoint | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from torch import Tensor
 
 from oddgan import inputs
@@ -28,6 +29,22 @@ Floats = NDArray[Any]
 N_NEAREST = {"table": 5, "image": 20}
 #: Prefix of what a detector's own score gives, among what the networks give.
 _OWN = "own/"
+
+
+def score_named(text: str) -> str | tuple[str, ...]:
+    """Return the `score` that a text names; several parts have commas between them."""
+    return tuple(text.split(",")) if "," in text else text
+
+
+def score_to_learn(detector: Method, scores: Sequence[Any]) -> Any:
+    """Return the score to fit with if all `scores` are to be asked for: one of them if it can be.
+
+    None of them can if each needs what no other has learnt; then it is all of their parts.
+    """
+    parts = [shared_names(clone(detector).set_params(score=score)) for score in scores]
+    needed = tuple(dict.fromkeys(name for names in parts for name in names))
+    covering = (s for s, names in zip(scores, parts, strict=True) if len(names) == len(needed))
+    return next(covering, needed)
 
 
 def shared_names(detector: Method) -> tuple[str, ...]:
@@ -167,14 +184,19 @@ def refuse_changes(detector: "Detector", what: str, *also: str) -> None:
 
 def _compute(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
     """Return samples `x` in each space that these parts measure in, and their own scores."""
-    nets = detector.networks_
-    hooks: dict[str, Callable[[], Tensor]] = {
-        "input": lambda: x,
-        "latent": lambda: detector._embed(nets, x),
-        "residual": lambda: x - detector._reconstruct(nets, x),
-        "feature": lambda: detector._features(nets, x),
-    }
-    found = {space: hooks[space]().flatten(1) for space in sorted(spaces_needed(names))}
+    nets, spaces, found = detector.networks_, spaces_needed(names), {}
+    if "input" in spaces:
+        found["input"] = x
+    if "feature" in spaces:
+        found["feature"] = detector._features(nets, x)
+    if "latent" in spaces:
+        found["latent"] = detector._embed(nets, x)
+    if "residual" in spaces:
+        # A latent vector that took a search is not searched for a second time.
+        known = "latent" in found and type(detector)._reconstruct is Method._reconstruct
+        y = nets["generator"](found["latent"]) if known else detector._reconstruct(nets, x)
+        found["residual"] = x - y
+    found = {space: rows.flatten(1) for space, rows in found.items()}
     for name in names:
         if name not in SHARED_PARTS:
             found[_OWN + name] = own(detector, name)._score(nets, x).total

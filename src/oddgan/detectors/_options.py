@@ -46,7 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "width": [Interval(Integral, 2, None, closed="left"), None],
     "epochs": [Interval(Integral, 1, None, closed="left")],
     "min_steps": [Interval(Integral, 1, None, closed="left")],
-    "max_steps": [Interval(Integral, 1, None, closed="left"), None],
+    "max_steps": [Interval(Integral, 0, None, closed="left"), None],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left")],
@@ -108,7 +108,8 @@ DOCUMENTATION = """
         generator untrained.
     max_steps : int or None, default=3000
         Most batches to train on, however few epochs that is; None for no limit. There is no
-        early stopping: nothing is chosen by what is measured.
+        early stopping: nothing is chosen by what is measured. 0 trains nothing: the networks
+        score as they were drawn, a control that shows what training adds.
     batch_size : int, default=64
         Rows a batch.
     learning_rate : float or None, default=None

@@ -167,6 +167,9 @@ class Trainer:
         else:
             self._save()  # a file that cannot be written is found out now, not after hours
         self._all.train()
+        if not self.n_rounds:  # what a stage begins with is there without a round
+            for stage in range(len(self.stages)):
+                self._begin(stage)
         self.progress.start(self.title, self.n_rounds, self.step)
         try:
             with _deferred_interrupt() as interrupted:

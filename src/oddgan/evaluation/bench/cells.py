@@ -116,17 +116,22 @@ def _run_detector(
 
     for fault in faults:
         fit = partial(_fit_with, fault, fit, score, split)
-    first, *others = method["scores"]
+    named = {text: detectors.score_named(text) for text in method["scores"]}
+    unfitted = cls(**params, random_state=seed)
+    learnt = detectors.score_to_learn(unfitted, list(named.values()))
     start = time.perf_counter()
-    detector = fit(cls(**params, random_state=seed).set_params(score=first))
+    detector = fit(unfitted.set_params(score=learnt))
     fitted = time.perf_counter()
-    scored: dict[str, tuple[Scores, float | None]] = {first: (score(detector), detector.threshold_)}
+    first, *others = sorted(named, key=lambda text: named[text] != learnt)
+    threshold = detector.threshold_ if named[first] == learnt else None
+    scored = {first: (score(detector.set_params(score=named[first])), threshold)}
     score_seconds = time.perf_counter() - fitted
     maps = None
     if dataset.masks is not None and "explain" not in detector.unavailable:
         maps = detector.explain(test)
-    for other in others:  # the detector's threshold is that of its first score
-        scored[other] = (score(detector.set_params(score=other)), None)
+    for other in others:  # the detector's threshold is that of the score it was fitted with
+        scored[other] = (score(detector.set_params(score=named[other])), None)
+    scored = {text: scored[text] for text in named}
     for fault in faults:
         for name, (values, threshold) in scored.items():
             values, changed = fault.scores(values, split.y_test)

@@ -196,7 +196,7 @@ def _check(spec: Spec) -> None:
         if method.kind == "detector":
             detector = detectors.all_detectors()[method.name](**method.params)
             for score in method.scores:
-                detector.set_params(score=score)._validate_params()
+                detector.set_params(score=detectors.score_named(score))._validate_params()
 
 
 def _tasks(values: Any, caps: Mapping[str, int]) -> list[Task]:

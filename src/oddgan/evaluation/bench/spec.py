@@ -69,7 +69,7 @@ class Method:
         Parameters of a detector: those of its preset, then, after the ones of spec and task, its
         own.
     scores : tuple of str
-        Values of the detector's `score`; one training serves all.
+        Values of the detector's `score`, of several parts with commas; one training serves all.
     published : dict of str to str
         From a score to the method's name among the published numbers.
     limits : dict
