@@ -44,6 +44,15 @@ def test_latent_directions_are_in_units_of_their_deviation():
     found = References.of(z, standardised=True).near(z[:5], [3])[3].distance
     by_hand = np.sort(cdist(z[:5, :2] / z.std(0)[:2], z[:, :2] / z.std(0)[:2]))[:, :3].mean(1)
     np.testing.assert_allclose(found, by_hand, rtol=1e-5)
+    # Those of the other spaces are in the units that they have.
+    spaces = {"latent": z, "feature": z, "input": z}
+    parts = Learnt.of(["latent_knn", "feature_knn", "input_knn"], spaces, 3).measure(
+        ["latent_knn", "feature_knn", "input_knn"], {name: z[:5] for name in spaces}
+    )
+    np.testing.assert_allclose(parts["latent_knn"], by_hand, rtol=1e-5)
+    as_they_are = np.sort(cdist(z[:5], z))[:, :3].mean(1)
+    np.testing.assert_allclose(parts["feature_knn"], as_they_are, rtol=1e-5)
+    np.testing.assert_allclose(parts["input_knn"], as_they_are, rtol=1e-5)
 
 
 def test_a_residual_is_compared_with_those_of_its_neighbours():
@@ -120,10 +129,10 @@ def by_all_distances(references, rows, k, itself=False):
 @pytest.mark.parametrize("d", [2, 20])  # by a tree, and by matrix products
 def test_neighbours_that_tie_share_their_weight(d):
     rng = np.random.default_rng(0)
-    grid = rng.integers(0, 3, size=(400, d)).astype(float) * (np.arange(d) < 4)
+    grid = rng.integers(0, 3, size=(400, d)).astype(float) * (np.arange(d) < 6)
     references = References.of(grid)
     assert len(references.rows) < len(grid) == references.counts.sum()
-    rows = rng.integers(0, 4, size=(60, d)) * (np.arange(d) < 4)
+    rows = rng.integers(0, 4, size=(60, d)) * (np.arange(d) < 6)
     for k, near in references.near(rows, [5, 20]).items():
         distance, radius = by_all_distances(references, rows, k)
         np.testing.assert_allclose(near.distance, distance, atol=1e-12)
