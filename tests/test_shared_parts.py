@@ -47,7 +47,7 @@ def test_latent_directions_are_in_units_of_their_deviation():
     # Those of the other spaces are in the units that they have.
     spaces = {"latent": z, "feature": z, "input": z}
     parts = Learnt.of(["latent_knn", "feature_knn", "input_knn"], spaces, 3).measure(
-        ["latent_knn", "feature_knn", "input_knn"], {name: z[:5] for name in spaces}
+        ["latent_knn", "feature_knn", "input_knn"], dict.fromkeys(spaces, z[:5])
     )
     np.testing.assert_allclose(parts["latent_knn"], by_hand, rtol=1e-5)
     as_they_are = np.sort(cdist(z[:5], z))[:, :3].mean(1)
