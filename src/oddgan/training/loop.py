@@ -168,6 +168,7 @@ class Trainer:
             self._save()  # a file that cannot be written is found out now, not after hours
         self._all.train()
         if not self.n_rounds:  # what a stage begins with is there without a round
+            self._average = None  # it would not know of it
             for stage in range(len(self.stages)):
                 self._begin(stage)
         self.progress.start(self.title, self.n_rounds, self.step)
