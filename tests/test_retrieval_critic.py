@@ -88,6 +88,15 @@ def test_the_rarity_of_columns_is_that_computed_by_hand(rows):
     np.testing.assert_allclose(features[:, 28], np.max(by_column, 0), rtol=1e-3)
 
 
+def test_the_rarity_of_a_reference_does_not_count_itself():
+    """Two values five times each and one that is unique: 4 or 0 others of 10."""
+    x = torch.tensor([0.0] * 5 + [1.0] * 5 + [9.0])[:, None]
+    found = neighbourhood(x, [("bernoulli", 1)])
+    features = found.of_references() * found.scale[1] + found.scale[0]
+    expected = [-np.log((others + 1) / 12) for others in [4] * 10 + [0]]
+    np.testing.assert_allclose(features[:, 27], expected, rtol=1e-4)
+
+
 def test_features_of_references_are_standardised_and_leave_the_own_row_out(rows):
     found = neighbourhood(np.repeat(rows, 2, axis=0), [("gaussian", 3)])  # each has a copy
     features = found.of_references()
@@ -114,16 +123,24 @@ def test_a_category_weighs_as_a_standardised_number_does():
     assert apart.mean() == pytest.approx(2, rel=0.05)
 
 
-def test_references_are_a_random_part_of_many_rows(table):
-    detectors = [quick(RetrievalCritic, n_references=50, random_state=seed) for seed in (0, 1)]
-    parts = [detector.fit(table).networks_["references"].references for detector in detectors]
-    encoded = detectors[0].codec_.encode(table)
-    for part in parts[:1]:
-        assert len(part.unique(dim=0)) == 50
-        assert all((encoded == row).all(1).any() for row in part)
-    assert not torch.equal(*parts)
+def test_references_are_the_rows_with_the_least_keys_of_all_chunks():
+    rows = torch.arange(3000.0)[:, None]
+    keys = torch.rand(3000, generator=torch.Generator().manual_seed(0))
+    found = Neighbourhood(Columns([("gaussian", 1)]), 0, 1000, scaled=True)
+    found.draw(torch.Generator())
+    found.fill(zip(rows.split(700), keys.split(700), strict=True))
+    assert torch.equal(found.references, rows[keys.argsort()[:1000]])
     wide = Neighbourhood(Columns([("gaussian", 1000)]), 0, 10_000, scaled=True)
     assert wide.rows.shape == (2000, 1000)
+
+
+def test_references_are_drawn_from_the_training_rows(table):
+    detector = quick(RetrievalCritic, n_references=50).fit(table)
+    kept = detector.networks_["references"].references
+    encoded = detector.codec_.encode(table)
+    place = [int((encoded == row).all(1).nonzero()) for row in kept]
+    assert len(set(place)) == 50
+    assert place != sorted(place)
 
 
 # ------------------------------------------------------------------------------- corrupted rows
