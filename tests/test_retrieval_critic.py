@@ -33,7 +33,8 @@ def rows():
 
 def ranks(x, rows):
     middle = ((rows[None] < x[:, None]).sum(1) + (rows[None] <= x[:, None]).sum(1) + 1) / 2
-    return ndtri(middle / (len(rows) + 1))
+    outside = np.maximum(x - rows.max(0), 0) - np.maximum(rows.min(0) - x, 0)
+    return ndtri(middle / (len(rows) + 1)) + outside / rows.std(0)
 
 
 # ------------------------------------------------------------------------------------- features
@@ -42,6 +43,7 @@ def ranks(x, rows):
 @pytest.mark.parametrize("left_out", [False, True])
 def test_the_features_of_neighbours_are_those_computed_by_hand(rows, left_out):
     x = rows[:7] + (0 if left_out else 0.3)
+    x[6, 0] += 0 if left_out else 9  # far outside the range
     own = torch.arange(7) if left_out else None
     found = neighbourhood(rows, [("gaussian", 3)])
     expected = []

@@ -74,6 +74,9 @@ class RetrievalCritic(Detector):
 
     Notes
     -----
+    Outside the range of a column its normal scores go on with its standard deviation as their
+    unit, as they do where a corruption is noised by rank.
+
     Corruptions are noise on the values or on the normal scores of the ranks, or cells of other
     rows, in all columns or in some; noise has .39 to 3 standard deviations. Within the range of a
     column each value is replaced by the nearest that the column takes. A category is drawn anew as

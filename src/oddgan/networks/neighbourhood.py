@@ -115,8 +115,8 @@ class Neighbourhood(nn.Module):
         self.rows.zero_()[:n] = drawn[:, 1 : d + 1]
         self.context.zero_()[:n] = drawn[:, d + 1 :]
         self.sorted.fill_(torch.inf)[:, :n] = self.references.T.sort(1).values
-        self.ranks.zero_()[:n] = self.normal_scores(self.references)
         self._learn_columns()
+        self.ranks.zero_()[:n] = self.normal_scores(self.references)
         self._learn_scales()
 
     def _learn_columns(self) -> None:
@@ -201,13 +201,19 @@ class Neighbourhood(nn.Module):
         return (distances + self.floor).log()
 
     def normal_scores(self, x: Tensor) -> Tensor:
-        """Return the normal scores of the mid-ranks, by which ties share one value; (n, d)."""
+        """Return the normal scores of the mid-ranks, by which ties share one value; (n, d).
+
+        Outside the range of a column they go on with its standard deviation as their unit: far
+        outside would else be as near as just outside.
+        """
         n, columns = self.n, x.T.contiguous()
         below = torch.searchsorted(self.sorted, columns)
         up_to = torch.searchsorted(self.sorted, columns, right=True)
         middle = (below.clamp(max=n) + up_to.clamp(max=n) + 1) / 2
         scores: Tensor = torch.special.ndtri(middle / (n + 1))
-        return scores.T.contiguous()
+        first, last = self.sorted[:, 0], self.sorted[:, n - 1]
+        beyond = (x - last).clamp_min(0) - (first - x).clamp_min(0)
+        return scores.T + beyond / self.column[2]
 
     def shares(self, x: Tensor, index: Tensor) -> Tensor:
         """Return what each column adds to the squared distances from references; (n, d).
