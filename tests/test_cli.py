@@ -115,6 +115,7 @@ def test_scores_explanations_reconstructions_and_latents_of_a_table(run, payment
         np.testing.assert_allclose(read(f"z.{suffix}"), model.embed(features), rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("always:unhealthy fit")
 def test_what_a_model_file_holds_is_told_in_words_and_in_json(run, payments):
     payments.assign(amount=1000 * payments["amount"]).to_csv("raw.csv", index=False)
     words = ["--label", "fraud", "--out", "m", *QUICK, "--set", "scaling=none"]
