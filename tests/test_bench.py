@@ -172,6 +172,17 @@ def test_what_is_measured_is_what_the_detector_says(finished):
     assert line["auroc"].item() == pytest.approx(by_hand.auroc, abs=1e-6)
     assert line["f1"].item() == pytest.approx(by_hand.f1, abs=1e-6)
     assert (line["n_train"].item(), line["n_test"].item()) == (100, 200)
+    kept = evaluation.evaluate_promises(
+        split.y_test, fitted.anomaly_score(digits.X[split.test]), fitted.calibration_scores_
+    )
+    assert kept.fpr_at_5 is None  # ten held-out samples can promise 10 % and no less
+    assert np.isnan(line["fpr_at_5"].item())
+    for name in ("fpr_at_10", "fdr_at_10", "recall_at_fdr_10"):
+        assert line[name].item() == pytest.approx(getattr(kept, name), abs=1e-6)
+    assert line["fpr_at_10_high"].item() == pytest.approx(kept.intervals["fpr_at_10"][1], abs=1e-6)
+    assert line["n_held_out"].item() == 10
+    others = finished.frame.query("kind != 'detector'")
+    assert others["fpr_at_10"].isna().all()  # they promise nothing
 
 
 def test_the_results_are_written_as_one_tidy_table_and_as_tables_to_read(finished):

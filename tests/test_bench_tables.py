@@ -285,6 +285,30 @@ def test_intervals_are_means_of_the_bounds():
     assert table["EGBAD"]["cardio"] == ".7500 to .9000"
 
 
+def test_promises_stand_beside_what_was_observed_and_only_where_it_was():
+    results = [
+        result("EGBAD", seed, task=task, fpr_at_5=value, fdr_at_10=0.0)
+        for task in ("cardio", "letter")
+        for seed, value in enumerate((0.04, 0.06))
+    ]
+    for one in results:
+        value = one["rows"][0]["metrics"]["fpr_at_5"]
+        one["rows"][0]["intervals"]["fpr_at_5"] = [value - 0.01, value + 0.03]
+    results += [result("VAE", task="cardio"), result("pca", task="cardio")]
+    found = grid("Promises kept", report(results, ("cardio", "letter")), results)
+    assert found.columns == ("FPR, promised 5 %", "FDR, promised 10 %")
+    kept = (".0500 ±.014 (.0400 to .0800)", ".0000 ±.000")  # without bounds where none are known
+    assert [(r.title, r.kind, r.cells) for r in found.rows] == [
+        ("cardio", "heading", ()),
+        ("EGBAD", "normal", kept),
+        ("letter", "heading", ()),
+        ("EGBAD", "normal", kept),
+    ]
+    assert "Promises kept" in markdown(report(results, ("cardio", "letter")), tidy(results))
+    without = [result("EGBAD", auroc=0.6)]
+    assert "Promises kept" not in [g.title for g in tables(report(without), tidy(without))]
+
+
 def test_all_metrics_leave_out_what_no_row_has():
     values = evaluate_scores([0, 0, 1], [0.0, 1.0, 2.0]).as_dict()
     results = [result("EGBAD", **values), result("pca", auroc=0.6, aupro=0.3)]

@@ -14,6 +14,7 @@ from oddgan.evaluation.comparison import compare
 from oddgan.evaluation.intervals import bootstrap_intervals, paired_difference
 from oddgan.evaluation.maps import PixelMetrics, evaluate_maps
 from oddgan.evaluation.metrics import LOWER_IS_BETTER, METRICS, Metrics
+from oddgan.evaluation.promises import Promises
 
 pytestmark = pytest.mark.usefixtures("global_random_state_untouched")
 
@@ -119,8 +120,9 @@ def test_19_of_20_anomalies_are_enough_for_95_percent():
 
 
 def test_every_figure_is_defined_in_one_sentence():
-    fields = {f.name for cls in (Metrics, PixelMetrics) for f in dataclasses.fields(cls)}
-    counts = {"n", "n_anomalies", "n_regions", "threshold", "flag_rate"}
+    shown = (Metrics, PixelMetrics, Promises)
+    fields = {f.name for cls in shown for f in dataclasses.fields(cls)}
+    counts = {"n", "n_anomalies", "n_regions", "n_held_out", "threshold", "flag_rate", "intervals"}
     assert METRICS.keys() == fields - counts
     assert METRICS.keys() > LOWER_IS_BETTER
     for text in METRICS.values():
@@ -131,7 +133,9 @@ def test_every_figure_is_defined_in_one_sentence():
 # Intervals.
 
 INTERVALS = sorted(
-    METRICS.keys() - {"prevalence"} - {f.name for f in dataclasses.fields(PixelMetrics)}
+    METRICS.keys()
+    - {"prevalence"}
+    - {f.name for cls in (PixelMetrics, Promises) for f in dataclasses.fields(cls)}
 )
 
 

@@ -16,6 +16,7 @@ from oddgan.evaluation.intervals import PairedDifference, bootstrap_intervals, p
 from oddgan.evaluation.maps import PixelMetrics, evaluate_maps
 from oddgan.evaluation.metrics import LOWER_IS_BETTER, METRICS, Metrics, evaluate_scores
 from oddgan.evaluation.peers import PEERS, Peer, available_peers, run_peer
+from oddgan.evaluation.promises import Promises, evaluate_promises
 from oddgan.evaluation.protocols import (
     KDD99,
     PROTOCOLS,
@@ -52,6 +53,7 @@ __all__ = [
     "PairedTest",
     "Peer",
     "PixelMetrics",
+    "Promises",
     "Protocol",
     "Published",
     "RandomHalf",
@@ -62,6 +64,7 @@ __all__ = [
     "compare",
     "default_protocol",
     "evaluate_maps",
+    "evaluate_promises",
     "evaluate_scores",
     "from_dict",
     "markdown_table",

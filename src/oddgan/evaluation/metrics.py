@@ -17,7 +17,8 @@ from sklearn.metrics import (
 _Flags = npt.NDArray[np.bool_]
 
 #: What every figure of a table is, in one sentence each: of `Metrics`, and from
-#: ``pixel_auroc`` on of `oddgan.evaluation.maps.PixelMetrics`. Anomalies are the positive class.
+#: ``pixel_auroc`` on of `oddgan.evaluation.maps.PixelMetrics`, before it, from ``fpr_at_1`` on, of
+#: `oddgan.evaluation.promises.Promises`. Anomalies are the positive class.
 METRICS: dict[str, str] = {
     "prevalence": (
         "Share of anomalies among the test samples: the precision of flagging everything."
@@ -65,6 +66,17 @@ METRICS: dict[str, str] = {
         "Largest F1 over all thresholds, chosen on the test labels themselves: an upper bound, "
         "not a result."
     ),
+    "fpr_at_1": (
+        "Share of the normal test samples above the threshold that promises 1 % of false alarms, "
+        "by held-out normal samples."
+    ),
+    "fpr_at_5": "The same for 5 %.",
+    "fpr_at_10": "The same for 10 %.",
+    "fdr_at_10": (
+        "Share of normal samples among those flagged by Benjamini-Hochberg at a false discovery "
+        "rate of 10 %, on all test samples together; 0 if none is flagged."
+    ),
+    "recall_at_fdr_10": "Share of the anomalies flagged so.",
     "pixel_prevalence": "Share of anomalous pixels among all pixels of the test images.",
     "pixel_auroc": "Area under the ROC curve over all pixels of all test images taken together.",
     "pixel_average_precision": (
@@ -78,7 +90,9 @@ METRICS: dict[str, str] = {
 }
 
 #: Of these a smaller value is the better one; of all others a greater.
-LOWER_IS_BETTER = frozenset({"fpr", "fpr_at_95_tpr"})
+LOWER_IS_BETTER = frozenset(
+    {"fpr", "fpr_at_95_tpr", "fpr_at_1", "fpr_at_5", "fpr_at_10", "fdr_at_10"}
+)
 
 
 @dataclass(frozen=True)

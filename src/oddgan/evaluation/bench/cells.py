@@ -23,6 +23,7 @@ from oddgan.evaluation.intervals import bootstrap_intervals
 from oddgan.evaluation.maps import evaluate_maps
 from oddgan.evaluation.metrics import evaluate_scores
 from oddgan.evaluation.peers import run_peer
+from oddgan.evaluation.promises import evaluate_promises
 from oddgan.evaluation.protocols import Split, from_dict
 
 from .data import open_data, rows
@@ -41,6 +42,7 @@ class _Measured:
     fit_seconds: float | None
     score_seconds: float
     maps: npt.NDArray[Any] | None = None
+    calibration: Scores | None = None
     told: str | None = None
     device: str = "cpu"
 
@@ -75,7 +77,7 @@ def run_cell(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Scor
         measured = _run_other(dataset, split, method, seed)
     result = {
         "rows": [
-            _row(dataset, split, method, score, scored, measured.maps)
+            _row(dataset, split, method, score, scored, measured)
             for score, scored in measured.scores.items()
         ],
         "statement": split.statement(protocol),
@@ -140,7 +142,8 @@ def _run_detector(
     weights = (p for net in detector.networks_.values() for p in net.state_dict().values())
     device = next(weights).device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return _Measured(scored, fitted - start, score_seconds, maps, told, name)
+    calibration = None if faults else detector.calibration_scores_
+    return _Measured(scored, fitted - start, score_seconds, maps, calibration, told, name)
 
 
 def _fit_with(fault: Fault, fit: Any, score: Any, split: Split, detector: Detector) -> Detector:
@@ -163,18 +166,24 @@ def _row(
     method: dict[str, Any],
     score: str,
     scored: tuple[Scores, float | None],
-    maps: npt.NDArray[Any] | None,
+    measured: _Measured,
 ) -> dict[str, Any]:
     values, threshold = scored
+    maps, first = measured.maps, score == (*method["scores"], "")[0]
     how: dict[str, Any] = {"threshold": threshold, "flag_rate": split.flag_rate}
     metrics = evaluate_scores(split.y_test, values, **how).as_dict()
-    if maps is not None and dataset.masks is not None and score == method["scores"][0]:
+    intervals = bootstrap_intervals(split.y_test, values, **how)
+    if maps is not None and dataset.masks is not None and first:
         metrics |= evaluate_maps(dataset.masks[split.test], maps).as_dict()
+    if measured.calibration is not None and first:  # those of the other scores are not known
+        promises = evaluate_promises(split.y_test, values, measured.calibration)
+        metrics |= promises.as_dict()
+        intervals |= promises.intervals
     return {
         "title": row_title(method["title"], score, method["scores"]),
         "score": score,
         "metrics": metrics,
-        "intervals": bootstrap_intervals(split.y_test, values, **how),
+        "intervals": intervals,
     }
 
 

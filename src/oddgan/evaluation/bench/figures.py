@@ -34,6 +34,14 @@ LABELS = {
     "pixel_prevalence": "pixel prev.",
     "aupro": "AUPRO",
 }
+#: Metrics of the table of promises, and their columns' titles.
+PROMISED = {
+    "fpr_at_1": "FPR, promised 1 %",
+    "fpr_at_5": "FPR, promised 5 %",
+    "fpr_at_10": "FPR, promised 10 %",
+    "fdr_at_10": "FDR, promised 10 %",
+    "recall_at_fdr_10": "recall at FDR 10 %",
+}
 _HEADINGS = {
     "precision": "precision at the model's own threshold",
     "recall": "recall at the model's own threshold",
@@ -202,7 +210,7 @@ def publications(report: Report) -> list[Publication]:
 
 def heading(metric: str) -> str:
     """Return what a table of a metric is called."""
-    label = _HEADINGS.get(metric, LABELS.get(metric, metric))
+    label = _HEADINGS.get(metric, {**LABELS, **PROMISED}.get(metric, metric))
     return label[0].upper() + label[1:]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from oddgan.evaluation.metrics import METRICS
 
-from .figures import LABELS, Figures, Publication, Task, extent, heading, printed_figure
+from .figures import LABELS, PROMISED, Figures, Publication, Task, extent, heading, printed_figure
 from .report import Grid, Row
 
 MEAN = "mean over tasks"
@@ -138,6 +138,35 @@ def intervals(figures: Figures, metric: str) -> list[Grid]:
         "upper bounds: what another draw of test samples would change, not another training."
     )
     return [Grid(f"{heading(metric)}: intervals", report.tasks, tuple(rows), note)]
+
+
+def promises(figures: Figures) -> list[Grid]:
+    """Return promised and observed rates of false alarms and of false discoveries, if any."""
+    report = figures.report
+    metrics = [m for m in PROMISED if any(figures.has(m, task) for task in report.tasks)]
+    rows: list[Row] = []
+    for task in report.tasks:
+        here = [
+            Row(title, tuple(_bounded(figures, m, title, task) for m in metrics))
+            for title in report.rows
+            if any(figures.values(m, title, task) for m in metrics)
+        ]
+        rows += [Row(task, kind="heading"), *here] if here and len(report.tasks) > 1 else here
+    note = (
+        "Mean over seeds ± sample standard deviation, and the mean bounds of the 95 % Wilson "
+        "interval of one run: what another draw of test samples would change. The threshold itself "
+        "comes from a finite held-out sample, which the spread over seeds shows. Empty: too few "
+        "held-out samples for the promise, or none flagged."
+    )
+    columns = tuple(PROMISED[metric] for metric in metrics)
+    return [Grid("Promises kept", columns, tuple(rows), note)] if rows else []
+
+
+def _bounded(figures: Figures, metric: str, title: str, task: Task) -> str:
+    """Return mean and spread of a metric, and its mean bounds."""
+    text = figures.text(metric, title, task)
+    low, high = (figures.mean(f"{metric}_{side}", title, task) for side in ("low", "high"))
+    return text if low is None or high is None else f"{text} ({extent([low])} to {extent([high])})"
 
 
 def all_metrics(figures: Figures) -> list[Grid]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from oddgan.evaluation.metrics import METRICS
 
-from .figures import LABELS, Figures, publications
+from .figures import LABELS, PROMISED, Figures, publications
 from .report import Report, Section
 
 
@@ -126,7 +126,8 @@ def _sentence(text: str) -> str:
 
 
 def _legend(figures: Figures) -> list[str]:
-    shown = [m for m in LABELS if any(figures.has(m, task) for task in figures.report.tasks)]
+    labels = {**LABELS, **PROMISED}
+    shown = [m for m in labels if any(figures.has(m, task) for task in figures.report.tasks)]
     return [
         (
             "±: sample standard deviation over seeds; (3 of 5): seeds that finished, where some "
@@ -134,7 +135,7 @@ def _legend(figures: Figures) -> list[str]:
             "apply. A mean over tasks is given where every task has a result; (our mean): of "
             "published values, of which none is printed."
         ),
-        *(f"{LABELS[metric]}: {METRICS[metric]}" for metric in shown),
+        *(f"{labels[metric]}: {METRICS[metric]}" for metric in shown),
     ]
 
 

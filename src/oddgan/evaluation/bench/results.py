@@ -10,6 +10,7 @@ import pandas as pd
 
 from oddgan.evaluation.maps import PixelMetrics
 from oddgan.evaluation.metrics import Metrics
+from oddgan.evaluation.promises import Promises
 
 from .spec import row_title
 
@@ -41,9 +42,14 @@ _LAST = {
     "told": "string",
 }
 _AS_THEY_ARE = ["fit_seconds", "score_seconds", "peak_mib", "threads", "device", "when", "told"]
-_METRICS = [f.name for of in (Metrics, PixelMetrics) for f in fields(of)]
-# Those that `bootstrap_intervals` gives unless asked for others.
-_BOUNDED = ["auroc", "average_precision", "auprc", "f1_at_rate", "f1", "fpr_at_95_tpr"]
+_METRICS = [
+    f.name for of in (Metrics, PixelMetrics, Promises) for f in fields(of) if f.name != "intervals"
+]
+# Those that `bootstrap_intervals` gives unless asked for others, and those of `Promises`.
+_BOUNDED = [
+    *("auroc", "average_precision", "auprc", "f1_at_rate", "f1", "fpr_at_95_tpr"),
+    *("fpr_at_1", "fpr_at_5", "fpr_at_10", "fdr_at_10", "recall_at_fdr_10"),
+]
 
 
 def tidy(cells: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -86,7 +92,7 @@ def _figure_types(found: Iterable[str]) -> dict[str, str]:
     bounds = [f"{metric}_{side}" for metric in _BOUNDED for side in ("low", "high")]
     known = [*_METRICS, *bounds]
     others = sorted(set(found) - {*_FIRST, *_LAST, *known})
-    whole = {"n", "n_anomalies", "n_regions"}
+    whole = {"n", "n_anomalies", "n_regions", "n_held_out"}
     return {name: "Int64" if name in whole else "float64" for name in (*known, *others)}
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .figures import Figures
-from .grids import all_metrics, headline, intervals
+from .grids import all_metrics, headline, intervals, promises
 from .remarks import opening, sections
 from .report import Grid, Report
 from .studies import comparison, costs, faults
@@ -48,6 +48,7 @@ def quality(report: Report, frame: pd.DataFrame) -> list[Grid]:
         *headline(figures),
         *(grid for metric in report.headline for grid in faults(figures, metric)),
         *intervals(figures, report.headline[0]),
+        *promises(figures),
         *all_metrics(figures),
         *(grid for metric in report.headline for grid in comparison(figures, metric)),
     ]
