@@ -163,6 +163,10 @@ def test_selection():
 SPECS = resources.files("oddgan.evaluation.bench") / "specs"
 NAMES = (
     "adbench",
+    "images/fashion-normal",
+    "images/magnetic-tile",
+    "images/mnist-anomalous",
+    "images/mnist-normal",
     "industrial",
     "paper/alad",
     "paper/anogan-one-class",
