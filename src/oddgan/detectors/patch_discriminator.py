@@ -55,7 +55,7 @@ class PatchDiscriminator(Detector):
         Pseudo-anomalies that the hardest one is chosen of, for each image; 1 is without a choice.
     **options
         See Other Parameters. `width`, the channels at half the size of the image, is 16 by
-        default; `ema_decay` is 0.99, `batch_size` 16 and `learning_rate` 2e-3. `latent_dim` has no
+        default; `ema_decay` is 0.99, `batch_size` 16 and `learning_rate` 5e-3. `latent_dim` has no
         effect. For photographs give an `image_size` at which defects are a few pixels wide.
 
     Notes
@@ -109,7 +109,7 @@ class PatchDiscriminator(Detector):
         "embed": "it has no latent space",
     }
     defaults: ClassVar[SharedParams] = {"batch_size": 16, "ema_decay": 0.99}
-    _learning_rates: ClassVar[dict[str, float]] = {"image": 2e-3}
+    _learning_rates: ClassVar[dict[str, float]] = {"image": 5e-3}
     _initialisation: ClassVar[dict[str, Any]] = {"image": "xavier"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "patch_size": [Interval(Integral, 8, None, closed="left")],
