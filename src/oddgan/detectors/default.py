@@ -1,0 +1,216 @@
+"""OddGAN: the detector to begin with, a recipe of others for each kind of samples."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Self, Unpack, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from oddgan import inputs, persistence, training
+from oddgan.scores import Score
+
+from ._base import Detector
+from ._method import Spec
+from ._opening import open_to_fit
+from ._options import CONSTRAINTS, SharedParams
+from ._scoring import Question
+from ._state import dump, storable
+from .adversarial_autoencoder import AdversarialAutoencoder
+from .autoencoder import Autoencoder
+from .retrieval_critic import RetrievalCritic
+
+
+class Recipe(NamedTuple):
+    """A detector and the parameters that it is given."""
+
+    detector: type[Detector]
+    params: dict[str, Any]
+
+
+_IMAGES: dict[str, Any] = {
+    "score": "local",
+    "latent_dim": 64,
+    "denoise": 0.2,
+    "reconstruction_weight": 1.0,
+    "learning_rate": 5e-4,
+    "ema_decay": 0.995,
+}
+#: What OddGAN is, by kind of samples.
+RECIPES = {
+    "table": Recipe(RetrievalCritic, {}),
+    "image": Recipe(AdversarialAutoencoder, _IMAGES),
+}
+#: What must stand beside it, by kind of samples: on some data these are as good.
+CONTROLS = {
+    "table": {
+        "untrained control": Recipe(RetrievalCritic, {"score": "neighbours"}),
+        "autoencoder control": Recipe(
+            Autoencoder, {"score": ("latent_knn",), "scaling": "two_view", "denoise": 0.15}
+        ),
+    },
+    "image": {
+        "autoencoder control": Recipe(Autoencoder, _IMAGES),
+    },
+}
+#: Parameters that a recipe decides unless they are given.
+_DECIDED = (
+    "epochs",
+    "min_steps",
+    "max_steps",
+    "batch_size",
+    "ema_decay",
+    "reconstruction_weight",
+    "denoise",
+    "n_references",
+    "combine",
+    "scaling",
+)
+
+
+class OddGAN(Detector):
+    """The detector to begin with: the recipe that did best here, by kind of samples.
+
+    There is nothing in it that the other detectors do not have:
+
+    - tables: ``RetrievalCritic()``, a critic of neighbourhoods against an adversary that corrupts
+      normal rows;
+    - images: ``AdversarialAutoencoder(score="local", ...)``, whose latents and residuals are
+      compared with those of the nearest training images.
+
+    After `fit`, `detector_` is the fitted detector; `OddGAN.recipe(kind)` is an unfitted one.
+
+    Parameters
+    ----------
+    score : str or sequence of str, default="auto"
+        "auto" is the recipe's; else as in Other Parameters.
+    **options
+        See Other Parameters. What is None, here the default of almost all, is the recipe's.
+
+    Attributes
+    ----------
+    detector_ : Detector
+        The fitted detector that answers.
+
+    Notes
+    -----
+    No label, and no score of a test row, chose the recipes' parameters for any data set; but the
+    recipes were compared on public data, whose tables are in docs/results. On some data much
+    simpler scores are as good. So controls belong beside each result: the same networks untrained,
+    an autoencoder with the same score, nearest neighbours and Isolation Forest. ``oddgan evaluate``
+    and ``oddgan bench --data`` show them, `OddGAN.controls(kind)` returns the first two.
+
+    Use it when there is no reason to use another.
+
+    Do not use it when a paper's method is to be compared, or when training samples may not be
+    kept with the model: both recipes keep some, or their latents.
+
+    References
+    ----------
+    Those of the recipes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oddgan import OddGAN
+    >>> X = np.random.default_rng(0).normal(size=(500, 2)) @ [[1, 2, 0, 1], [0, 1, 1, -1]]
+    >>> detector = OddGAN(random_state=0).fit(X)
+    >>> detector.predict([[1.0, 2.0, 0.0, 1.0], [2.0, -2.0, 2.0, 2.0]])
+    array([ 1, -1])
+    """
+
+    reference = "OddGAN, no paper"
+    scores = ("auto",)
+    defaults: ClassVar[SharedParams] = cast("SharedParams", dict.fromkeys(_DECIDED))
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        name: [*CONSTRAINTS[name], None] for name in _DECIDED
+    }
+
+    def __init__(self, *, score: Any = "auto", **options: Unpack[SharedParams]) -> None:
+        super().__init__(**(self.defaults | options))
+        self.score = score
+
+    @classmethod
+    def recipe(cls, kind: str, **params: Any) -> Detector:
+        """Return the unfitted detector for "table" or "image", with other parameters if given."""
+        return _made(RECIPES[kind], params)
+
+    @classmethod
+    def controls(cls, kind: str, **params: Any) -> dict[str, Detector]:
+        """Return unfitted detectors whose results belong beside those of the recipe, by title."""
+        return {title: _made(control, params) for title, control in CONTROLS[kind].items()}
+
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Self:
+        """Learn what normal looks like; see :meth:`Detector.fit`."""
+        self._validate_params()
+        source = open_to_fit(self, X, condition)
+        self._adopt(self._method(source.kind).fit(source))
+        return self
+
+    def answer_chunks(
+        self, source: inputs.Source, question: Question = "anomaly_score"
+    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Have the fitted detector answer; see :meth:`Detector.answer_chunks`."""
+        return self.detector_.answer_chunks(source, question)
+
+    def save(self, path: persistence.PathLike) -> None:
+        """Write the fitted detector to one file; :func:`oddgan.load` reads it."""
+        header, arrays = dump(self.detector_)
+        own = {"provenance": self.provenance_, "chosen_by": storable(self.get_params(deep=False))}
+        persistence.write(path, header | own, arrays)
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], fitted: Detector) -> Self:
+        """Return the fitted OddGAN whose recipe's detector is `fitted`."""
+        whole = cls(**params)
+        whole._adopt(fitted)
+        return whole
+
+    @property
+    def unavailable(self) -> dict[str, str]:  # type: ignore[override]
+        """Answers that the recipe's detector cannot give, and why; before `fit` all are open."""
+        return self.detector_.unavailable if hasattr(self, "detector_") else {}
+
+    def _method(self, kind: str) -> Detector:
+        given = self.get_params(deep=False)
+        decided = {*_DECIDED, "score", "latent_dim", "width", "learning_rate"}
+        left = {name for name in decided if given[name] in (None, "auto")}
+        return self.recipe(kind, **{n: value for n, value in given.items() if n not in left})
+
+    def _adopt(self, fitted: Detector) -> None:
+        """Take over all that the fitted detector knows."""
+        self.detector_ = fitted
+        known = {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+        for name, value in (known | {"fitted_params_": self.get_params(deep=False)}).items():
+            setattr(self, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # All that was adopted is in the detector.
+        state: dict[str, Any] = super(Detector, self).__getstate__()
+        names = {*self.get_params(deep=False), "detector_", "_sklearn_version"}
+        return {name: value for name, value in state.items() if name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super(Detector, self).__setstate__(state)
+        if "detector_" in state:
+            self._adopt(self.detector_)
+
+    # The hooks are the recipe's.
+
+    def _like(self, x: Tensor) -> Detector:
+        return self._method("table" if x.ndim == 2 else "image")
+
+    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+        return self._method(spec.kind)._networks(spec)
+
+    def _losses(
+        self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor
+    ) -> Iterator[training.Loss]:
+        return self._like(x)._losses(nets, x, z)
+
+    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+        return self._like(x)._score(nets, x)
+
+
+def _made(recipe: Recipe, params: Mapping[str, Any]) -> Detector:
+    return recipe.detector(**(recipe.params | params))
