@@ -28,7 +28,7 @@ from .output import list_skipped, messages, print_json, refuse_overwriting
 
 
 def fit(
-    detector: Annotated[str, typer.Argument(help="A method; see `oddgan detectors`.")],
+    detector: Annotated[str, typer.Argument(help="A method, or auto; see `oddgan detectors`.")],
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
     label: Label = None,
@@ -158,7 +158,7 @@ def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Det
     ValueError
         There is no such detector, preset or parameter; the message lists those there are.
     """
-    known = detectors.all_detectors()
+    known = {"auto": detectors.OddGAN, **detectors.all_detectors()}
     if name.lower() not in known:
         raise ValueError(f"no detector is called {name!r}; there are {', '.join(known)}")
     cls = known[name.lower()]

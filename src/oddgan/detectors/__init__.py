@@ -14,6 +14,7 @@ from .alad import ALAD as ALAD
 from .anogan import AnoGAN as AnoGAN
 from .autoencoder import Autoencoder as Autoencoder
 from .dagmm import DAGMM as DAGMM
+from .default import OddGAN as OddGAN
 from .dsebm import DSEBM as DSEBM
 from .egbad import EGBAD as EGBAD
 from .fanogan import FAnoGAN as FAnoGAN

@@ -35,8 +35,8 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
             arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
     header = {
         "detector": type(detector).__name__.lower(),
-        "params": _storable(detector.get_params(deep=False)),
-        "fitted_params": _storable(detector.fitted_params_),
+        "params": storable(detector.get_params(deep=False)),
+        "fitted_params": storable(detector.fitted_params_),
         "codec": codec,
         "condition": context.state()[0] if context else None,
         "condition_columns": list(detector.condition_columns_),
@@ -68,7 +68,7 @@ def restore(
     device: str | None,
     path: str,
 ) -> "Detector":
-    """Rebuild the fitted detector that `dump` described."""
+    """Rebuild the fitted detector that `dump` described, within the OddGAN that chose it."""
     if header["detector"] not in detectors:
         raise ValueError(
             f"{path} holds a {header['detector']}, which this version of OddGAN does not have"
@@ -109,6 +109,9 @@ def restore(
     _restore_probabilities(detector, header.get("proba_calibration"))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
+    if "chosen_by" in header:
+        chosen_by = _as_given(header["chosen_by"]) | {"device": detector.device}
+        detector = detectors["oddgan"].of(chosen_by, detector)  # type: ignore[attr-defined]
     return detector
 
 
@@ -136,7 +139,7 @@ def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _storable(params: dict[str, Any]) -> dict[str, Any]:
+def storable(params: dict[str, Any]) -> dict[str, Any]:
     """Return parameters as JSON holds them, without what is of the machine that trained."""
     seed = params["random_state"]
     seed = int(seed) if isinstance(seed, int | np.integer) else None

@@ -121,6 +121,12 @@ class OddGAN(Detector):
 
     reference = "OddGAN, no paper"
     scores = ("auto",)
+    #: What one of the recipes cannot answer is not promised.
+    unavailable: ClassVar[dict[str, str]] = {
+        question: why
+        for recipe in RECIPES.values()
+        for question, why in recipe.detector.unavailable.items()
+    }
     defaults: ClassVar[SharedParams] = cast("SharedParams", dict.fromkeys(_DECIDED))
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         name: [*CONSTRAINTS[name], None] for name in _DECIDED
@@ -143,14 +149,16 @@ class OddGAN(Detector):
     def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Self:
         """Learn what normal looks like; see :meth:`Detector.fit`."""
         self._validate_params()
-        source = open_to_fit(self, X, condition)
-        self._adopt(self._method(source.kind).fit(source))
+        kind = open_to_fit(self, X, condition).kind
+        self._adopt(self._method(kind).fit(X, condition=condition))
         return self
 
     def answer_chunks(
         self, source: inputs.Source, question: Question = "anomaly_score"
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Have the fitted detector answer; see :meth:`Detector.answer_chunks`."""
+        if why := self.detector_.unavailable.get(question):
+            raise ValueError(f"{type(self).__name__} cannot {question}: {why}")
         return self.detector_.answer_chunks(source, question)
 
     def save(self, path: persistence.PathLike) -> None:
@@ -165,11 +173,6 @@ class OddGAN(Detector):
         whole = cls(**params)
         whole._adopt(fitted)
         return whole
-
-    @property
-    def unavailable(self) -> dict[str, str]:  # type: ignore[override]
-        """Answers that the recipe's detector cannot give, and why; before `fit` all are open."""
-        return self.detector_.unavailable if hasattr(self, "detector_") else {}
 
     def _method(self, kind: str) -> Detector:
         given = self.get_params(deep=False)
