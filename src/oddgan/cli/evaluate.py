@@ -12,7 +12,7 @@ from oddgan import detectors, evaluation, inputs
 from oddgan.detectors import Detector
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
-from .data import How, open_data, test_rows
+from .data import Data, How, open_data, test_rows
 from .output import list_skipped, messages, print_json
 
 
@@ -58,6 +58,8 @@ def evaluate(
             rows[name] = [found]
         if source.has_condition and source.kind == "image":
             messages.print("The baselines judge the images without the condition.")
+        if any(name.startswith(detectors.OddGAN.__name__) for name in rows):
+            rows |= measure_controls(opened, source, split)
     shown = [(baseline_title(name), many) for name, many in rows.items()]
     if markdown:
         markdown.write_text(evaluation.markdown_table(shown), encoding="utf-8")
@@ -71,6 +73,17 @@ def evaluate(
     list_skipped(source)
     print(f"{data}: {split.description}.")
     Console().print(evaluation.results_table(shown))
+
+
+def measure_controls(
+    opened: Data, source: inputs.Source, split: evaluation.Split
+) -> dict[str, list[evaluation.Metrics]]:
+    """Train and measure what belongs beside OddGAN, on the rows that it was trained on."""
+    training = opened.subset(split.train)
+    return {
+        name: [measure(control.fit(training), source, split)]
+        for name, control in detectors.OddGAN.controls(source.kind, random_state=0).items()
+    }
 
 
 def title(fitted: Detector) -> str:

@@ -158,7 +158,8 @@ def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Det
     ValueError
         There is no such detector, preset or parameter; the message lists those there are.
     """
-    known = {"auto": detectors.OddGAN, **detectors.all_detectors()}
+    known = detectors.all_detectors()
+    name = "oddgan" if name.lower() == "auto" else name
     if name.lower() not in known:
         raise ValueError(f"no detector is called {name!r}; there are {', '.join(known)}")
     cls = known[name.lower()]

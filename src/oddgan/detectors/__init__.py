@@ -58,4 +58,8 @@ def load(path: _persistence.PathLike, *, device: str | None = None) -> Any:
         It is not a model file, is damaged, or of a newer version.
     """
     header, arrays = _persistence.read(path)
-    return _state.restore(all_detectors(), header, arrays, device, str(path))
+    detector = _state.restore(all_detectors(), header, arrays, device, str(path))
+    if "chosen_by" not in header:
+        return detector
+    params = _state.as_given(header["chosen_by"])
+    return OddGAN.of({**params, "device": detector.device}, detector)

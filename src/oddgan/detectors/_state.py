@@ -68,12 +68,12 @@ def restore(
     device: str | None,
     path: str,
 ) -> "Detector":
-    """Rebuild the fitted detector that `dump` described, within the OddGAN that chose it."""
+    """Rebuild the fitted detector that `dump` described."""
     if header["detector"] not in detectors:
         raise ValueError(
             f"{path} holds a {header['detector']}, which this version of OddGAN does not have"
         )
-    params = _as_given(header["params"])
+    params = as_given(header["params"])
     if device:
         if device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
@@ -81,7 +81,7 @@ def restore(
     elif params["device"] == "cuda" and not torch.cuda.is_available():
         params["device"] = "cpu"
     detector = detectors[header["detector"]](**params)
-    detector.fitted_params_ = _as_given(header["fitted_params"])
+    detector.fitted_params_ = as_given(header["fitted_params"])
     detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
     detector.condition_columns_ = header["condition_columns"]
     detector.condition_codec_ = None
@@ -109,9 +109,6 @@ def restore(
     _restore_probabilities(detector, header.get("proba_calibration"))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
-    if "chosen_by" in header:
-        chosen_by = _as_given(header["chosen_by"]) | {"device": detector.device}
-        detector = detectors["oddgan"].of(chosen_by, detector)  # type: ignore[attr-defined]
     return detector
 
 
@@ -147,7 +144,7 @@ def storable(params: dict[str, Any]) -> dict[str, Any]:
     return {**plain, "checkpoint": None, "random_state": seed}
 
 
-def _as_given(params: dict[str, Any]) -> dict[str, Any]:
+def as_given(params: dict[str, Any]) -> dict[str, Any]:
     """Return stored parameters as a constructor takes them: JSON has no tuples."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
 

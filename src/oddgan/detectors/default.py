@@ -28,6 +28,7 @@ class Recipe(NamedTuple):
     params: dict[str, Any]
 
 
+_TABLES: dict[str, Any] = {"score": "critic_and_distance"}
 _IMAGES: dict[str, Any] = {
     "score": "local",
     "latent_dim": 64,
@@ -38,18 +39,19 @@ _IMAGES: dict[str, Any] = {
 }
 #: What OddGAN is, by kind of samples.
 RECIPES = {
-    "table": Recipe(RetrievalCritic, {}),
+    "table": Recipe(RetrievalCritic, _TABLES),
     "image": Recipe(AdversarialAutoencoder, _IMAGES),
 }
 #: What must stand beside it, by kind of samples: on some data these are as good.
 CONTROLS = {
     "table": {
-        "untrained control": Recipe(RetrievalCritic, {"score": "neighbours"}),
+        "untrained control": Recipe(RetrievalCritic, {**_TABLES, "max_steps": 0}),
         "autoencoder control": Recipe(
             Autoencoder, {"score": ("latent_knn",), "scaling": "two_view", "denoise": 0.15}
         ),
     },
     "image": {
+        "untrained control": Recipe(AdversarialAutoencoder, {**_IMAGES, "max_steps": 0}),
         "autoencoder control": Recipe(Autoencoder, _IMAGES),
     },
 }

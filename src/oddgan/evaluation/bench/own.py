@@ -32,6 +32,7 @@ _RESAMPLES = 500
 # Detectors that train and score in one pass each: those that search a latent vector for each
 # sample take hundreds of times as long.
 _DETECTORS = (
+    "oddgan",
     "pcareconstruction",
     "autoencoder",
     "vae",

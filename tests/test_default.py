@@ -1,0 +1,76 @@
+"""OddGAN: the recipe that it chooses, what it leaves to it, and the controls beside it."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import DATA, fitted
+from typer.testing import CliRunner
+
+import oddgan
+from oddgan import Autoencoder, OddGAN, RetrievalCritic
+from oddgan.cli import app
+
+QUICK = {"latent_dim": 4, "width": 8, "max_steps": 30, "random_state": 0, "health": False}
+
+
+@pytest.mark.parametrize("kind", ["table", "image"])
+def test_it_is_the_recipe_and_nothing_else(kind):
+    X = DATA[kind]()
+    recipe = OddGAN.recipe(kind, **QUICK).fit(X)
+    whole = OddGAN(**QUICK).fit(X)
+    assert type(whole.detector_) is type(recipe)
+    np.testing.assert_array_equal(whole.anomaly_score(X), recipe.anomaly_score(X))
+    assert whole.threshold_ == recipe.threshold_
+    assert whole.detector_.get_params() == recipe.get_params()
+
+
+def test_what_is_given_is_used_and_all_else_is_the_recipes():
+    detector = OddGAN(max_steps=7, target_fpr=0.2, score="input_knn", random_state=0)
+    params = detector.fit(DATA["table"]()).detector_.get_params()
+    own = OddGAN.recipe("table").get_params()
+    changed = {name for name, value in params.items() if value != own[name]}
+    assert changed == {"max_steps", "target_fpr", "score", "random_state"}
+    assert detector.get_params()["epochs"] is None
+
+
+def test_a_stored_one_is_an_oddgan_again(tmp_path):
+    X, detector = DATA["table"](), fitted(OddGAN, "table")
+    detector.save(tmp_path / "m.oddgan")
+    for again in (oddgan.load(tmp_path / "m.oddgan"), pickle.loads(pickle.dumps(detector))):
+        assert type(again) is OddGAN
+        assert type(again.detector_) is RetrievalCritic
+        assert again.get_params() == detector.get_params()
+        np.testing.assert_array_equal(again.anomaly_score(X), detector.anomaly_score(X))
+        again.save(tmp_path / "again.oddgan")
+        assert type(oddgan.load(tmp_path / "again.oddgan")) is OddGAN
+
+
+@pytest.mark.parametrize("kind", ["table", "image"])
+def test_controls_are_other_detectors_that_can_be_fitted(kind):
+    X = DATA[kind]()
+    recipe = OddGAN.recipe(kind, **QUICK).fit(X).anomaly_score(X)
+    controls = OddGAN.controls(kind, **{n: v for n, v in QUICK.items() if n != "max_steps"})
+    assert controls["untrained control"].max_steps == 0
+    assert type(controls["autoencoder control"]) is Autoencoder
+    seen = [tuple(control.fit(X).anomaly_score(X)) for control in controls.values()]
+    assert len({tuple(recipe), *seen}) == 1 + len(controls)
+
+
+def test_the_command_fits_it_and_shows_the_controls_beside_it(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 4))
+    frame = pd.DataFrame(X).add_prefix("c").assign(odd=0)
+    frame.loc[:19, "odd"] = 1
+    frame.loc[:19, ["c0", "c1", "c2", "c3"]] = rng.normal(size=(20, 4)) * 4
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model, data = str(tmp_path / "m.oddgan"), str(tmp_path / "t.csv")
+    run = CliRunner().invoke
+    assert (
+        run(app, ["fit", "auto", data, "--label", "odd", "--out", model, "--quiet"]).exit_code == 0
+    )
+    found = json.loads(run(app, ["evaluate", model, data, "--json"]).stdout)["results"]
+    assert {"OddGAN auto", "knn", "isolation_forest", *OddGAN.controls("table")} <= found.keys()
+    assert found["OddGAN auto"][0]["auroc"] > 0.9
