@@ -36,14 +36,28 @@ def test_what_is_given_is_used_and_all_else_is_the_recipes():
     assert detector.get_params()["epochs"] is None
 
 
+def test_another_score_after_the_fit_is_the_detectors():
+    X = DATA["table"]()
+    detector = OddGAN(**QUICK, score=("input_knn", "input_density")).fit(X)
+    detector.set_params(score="input_knn")
+    alone = RetrievalCritic(**QUICK, score="input_knn").fit(X)
+    np.testing.assert_array_equal(detector.anomaly_score(X), alone.anomaly_score(X))
+    detector = OddGAN(**QUICK, score="input_knn").fit(X).set_params(score="input_density")
+    with pytest.raises(ValueError, match="learnt nothing for input_density"):
+        detector.anomaly_score(X)
+
+
 def test_a_stored_one_is_an_oddgan_again(tmp_path):
     X, detector = DATA["table"](), fitted(OddGAN, "table")
+    labelled = np.concatenate([X[:40], 9 * X[:40]])
+    detector.calibrate_proba(labelled, [0] * 40 + [1] * 40)
     detector.save(tmp_path / "m.oddgan")
     for again in (oddgan.load(tmp_path / "m.oddgan"), pickle.loads(pickle.dumps(detector))):
         assert type(again) is OddGAN
         assert type(again.detector_) is RetrievalCritic
         assert again.get_params() == detector.get_params()
         np.testing.assert_array_equal(again.anomaly_score(X), detector.anomaly_score(X))
+        np.testing.assert_array_equal(again.predict_proba(X), detector.predict_proba(X))
         again.save(tmp_path / "again.oddgan")
         assert type(oddgan.load(tmp_path / "again.oddgan")) is OddGAN
 

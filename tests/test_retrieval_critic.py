@@ -271,6 +271,8 @@ def test_the_scores_are_what_they_are_said_to_be(table):
     np.testing.assert_allclose(near, features[:, :27].mean(1), rtol=1e-4)
     np.testing.assert_allclose(far, features[:, 3], rtol=1e-4)
     np.testing.assert_allclose(rare, features[:, 27], rtol=1e-4)
+    detector.set_params(score="critic_and_distance")
+    np.testing.assert_allclose(detector.anomaly_score(table[:9]), critic + far, 1e-4)
     detector.set_params(score="critic_and_density")
     np.testing.assert_allclose(detector.anomaly_score(table[:9]), critic + far + rare / 3, 1e-4)
 

@@ -114,7 +114,7 @@ def restore(
 
 def _restore_probabilities(detector: "Detector", stored: dict[str, Any] | None) -> None:
     if stored:
-        detector.proba_calibration_ = ProbaCalibration(**_as_given(stored))
+        detector.proba_calibration_ = ProbaCalibration(**as_given(stored))
 
 
 def rebuilt(

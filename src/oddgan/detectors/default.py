@@ -75,8 +75,8 @@ class OddGAN(Detector):
 
     There is nothing in it that the other detectors do not have:
 
-    - tables: ``RetrievalCritic()``, a critic of neighbourhoods against an adversary that corrupts
-      normal rows;
+    - tables: ``RetrievalCritic(score="critic_and_distance")``, a critic of neighbourhoods against
+      an adversary that corrupts normal rows, and the distance to the neighbours;
     - images: ``AdversarialAutoencoder(score="local", ...)``, whose latents and residuals are
       compared with those of the nearest training images.
 
@@ -88,11 +88,6 @@ class OddGAN(Detector):
         "auto" is the recipe's; else as in Other Parameters.
     **options
         See Other Parameters. What is None, here the default of almost all, is the recipe's.
-
-    Attributes
-    ----------
-    detector_ : Detector
-        The fitted detector that answers.
 
     Notes
     -----
@@ -161,13 +156,15 @@ class OddGAN(Detector):
         """Have the fitted detector answer; see :meth:`Detector.answer_chunks`."""
         if why := self.detector_.unavailable.get(question):
             raise ValueError(f"{type(self).__name__} cannot {question}: {why}")
+        self.detector_.set_params(score=self._method(self.codec_.kind).score)
         return self.detector_.answer_chunks(source, question)
 
     def save(self, path: persistence.PathLike) -> None:
         """Write the fitted detector to one file; :func:`oddgan.load` reads it."""
+        self._hand_down()
         header, arrays = dump(self.detector_)
-        own = {"provenance": self.provenance_, "chosen_by": storable(self.get_params(deep=False))}
-        persistence.write(path, header | own, arrays)
+        header["chosen_by"] = storable(self.get_params(deep=False))
+        persistence.write(path, header, arrays)
 
     @classmethod
     def of(cls, params: Mapping[str, Any], fitted: Detector) -> Self:
@@ -185,11 +182,20 @@ class OddGAN(Detector):
     def _adopt(self, fitted: Detector) -> None:
         """Take over all that the fitted detector knows."""
         self.detector_ = fitted
+        self.__dict__.pop("proba_calibration_", None)  # of another fit
         known = {name: value for name, value in vars(fitted).items() if name.endswith("_")}
         for name, value in (known | {"fitted_params_": self.get_params(deep=False)}).items():
             setattr(self, name, value)
 
+    def _hand_down(self) -> None:
+        """Let the fitted detector know what was learnt since."""
+        for name in ("provenance_", "proba_calibration_"):
+            if hasattr(self, name):
+                setattr(self.detector_, name, getattr(self, name))
+
     def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self, "detector_"):
+            self._hand_down()
         # All that was adopted is in the detector.
         state: dict[str, Any] = super(Detector, self).__getstate__()
         names = {*self.get_params(deep=False), "detector_", "_sklearn_version"}
@@ -218,4 +224,4 @@ class OddGAN(Detector):
 
 
 def _made(recipe: Recipe, params: Mapping[str, Any]) -> Detector:
-    return recipe.detector(**(recipe.params | params))
+    return recipe.detector(**{**recipe.params, **params})

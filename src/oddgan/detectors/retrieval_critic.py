@@ -52,13 +52,15 @@ class RetrievalCritic(Detector):
 
     Parameters
     ----------
-    score : {"critic", "neighbours", "critic_and_density"}, default="critic"
+    score : {"critic", "neighbours", "critic_and_distance", "critic_and_density"}, default="critic"
         What the anomaly score is:
 
         - "critic": f(x), on the scale of normal rows (mean 0 and standard deviation 1 over
           references), the mean of the critics;
         - "neighbours": the mean of the features of neighbours, standardised over references:
           nothing is trained. What the critic adds to this is what its training is worth;
+        - "critic_and_distance": f(x) plus the logarithm of the distance to the 5th neighbour in the
+          view of values, each standardised likewise;
         - "critic_and_density": f(x) plus the logarithm of the distance to the 5th neighbour plus
           a third of -\sum_j \log p_j(x_j), each standardised likewise.
     n_critics : int, default=4
@@ -120,7 +122,7 @@ class RetrievalCritic(Detector):
     """
 
     reference = "OddGAN, no paper"
-    scores = ("critic", "neighbours", "critic_and_density")
+    scores = ("critic", "neighbours", "critic_and_distance", "critic_and_density")
     unavailable: ClassVar[dict[str, str]] = {
         "embed": "rows of a table have no latents; those of images are networks_['encoder'](x)",
     }
@@ -225,6 +227,7 @@ class RetrievalCritic(Detector):
         weights = {
             "critic": {"critic": 1.0},
             "neighbours": {"neighbours": 1.0},
+            "critic_and_distance": {"critic": 1.0, "distance": 1.0},
             "critic_and_density": {"critic": 1.0, "distance": 1.0, "rarity": 1 / 3},
         }
         if "generator" in nets:
