@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import inputs, training
+from oddgan.scores import LOCAL
 
 if TYPE_CHECKING:
     from ._base import Detector
 
 #: Parts of a score that gain from shifted images; the residual by itself loses.
 GAIN_FROM_SHIFTS = frozenset(
-    {"local", "latent_knn", "latent_density", "residual_relative"}
+    {"local", *LOCAL}
     | {"critic", "neighbours", "critic_and_density"}  # of RetrievalCritic, which compares latents
 )
 #: Deviation of the noise on numeric features beside swapped cells, in units of their scale.
