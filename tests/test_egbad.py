@@ -1,10 +1,12 @@
 """EGBAD against the paper's formulas, computed by hand."""
 
+from typing import ClassVar
+
 import checks
 import numpy as np
 import pytest
 import torch
-from conftest import Known
+from conftest import Known, fitted
 
 from oddgan import EGBAD
 from oddgan.detectors.egbad import discriminator_loss
@@ -116,6 +118,40 @@ def test_feature_matching_trains_every_network_by_its_own_loss(kind):
 
 def test_feature_matching_finds_what_is_odd():
     checks.check_planted_outliers_in_a_table_score_higher(Matching)
+
+
+def test_the_r1_penalty_is_half_the_squared_slope_at_real_pairs(nets):
+    """d = w sum x^2 - sum z has the slopes 2 w x and -1, in one of two dimensions each."""
+    w = torch.tensor(3.0, requires_grad=True)
+    nets["discriminator"] = Known(lambda x, z: (w * x.square().sum(1) - z.sum(1), x))
+    z = torch.tensor([[4.0, 0.0], [-4.0, 8.0]])
+    plain, *_ = EGBAD()._losses(nets, X, z)
+    held, *others = EGBAD(r1_weight=5.0)._losses(nets, X, z)
+    penalty = ((4 * 9 * X.square()).sum(1) + 2).mean() / 2
+    np.testing.assert_allclose((held.value - plain.value).item(), 5 * penalty, rtol=1e-5)
+    np.testing.assert_allclose(held.judged.item(), plain.value.item(), rtol=1e-6)
+    assert held.updates == ("discriminator",)
+    assert len(others) == 2
+    slope = torch.autograd.grad(held.value - plain.value, w)[0]
+    np.testing.assert_allclose(slope, 5 * (4 * 3 * X.square()).sum(1).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["table", "image"])
+def test_losses_with_an_r1_penalty_train_what_they_say(kind):
+    class Penalised(EGBAD):
+        defaults: ClassVar = EGBAD.defaults | {"reconstruction_weight": 1.0}
+
+        def __init__(self, *, score="sigma", r1_weight=1.0, dropout=False, **options):
+            super().__init__(score=score, r1_weight=r1_weight, dropout=dropout, **options)
+
+    checks.check_every_loss_trains_its_networks_and_nothing_else(Penalised, kind)
+
+
+def test_without_dropout_the_discriminator_draws_nothing(table):
+    for dropout in (True, False):
+        D = fitted(EGBAD, "table", max_steps=2, dropout=dropout).networks_["discriminator"].train()
+        x, z = torch.ones(5, 4), torch.ones(5, 4)
+        assert torch.equal(D(x, z)[0], D(x, z)[0]) != dropout
 
 
 def test_an_unknown_training_is_refused(table):

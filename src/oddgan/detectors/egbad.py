@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from oddgan import networks
 from oddgan.scores import Score, binary_cross_entropy, distance
-from oddgan.training import Loss, discriminator_loss
+from oddgan.training import Loss, discriminator_loss, r1_penalty
 
 from ._base import Detector
 from ._method import Spec
@@ -56,6 +56,11 @@ class EGBAD(Detector):
         - "feature_matching": both together (1/k) || mean f(x, E(x)) - mean f(G(z), z) ||_2^2,
           with means over the batch and k the length of f (Salimans et al. 2016, here of pairs). Di
           Mattia et al. compare the two.
+    r1_weight : float, default=0.0
+        Weight of an R1 penalty in the loss of D, which holds it flat where the data are (Mescheder
+        et al. 2018): 1/2 E || gradient of d at (x, E(x)) ||_2^2. Not in the paper.
+    dropout : bool, default=True
+        Whether D has dropout, as in the official code.
     **options
         See Other Parameters. Default here: `ema_decay` 0.999. The paper trains at a
         `learning_rate` of 1e-5 for very long; :meth:`from_preset` ("paper-mnist", "paper-kdd")
@@ -90,6 +95,9 @@ class EGBAD(Detector):
     H. Zenati, C. S. Foo, B. Lecouat, G. Manek, V. R. Chandrasekhar. Efficient GAN-Based Anomaly
     Detection. arXiv 1802.06222, 2018.
 
+    L. Mescheder, A. Geiger, S. Nowozin. Which Training Methods for GANs do actually Converge? ICML
+    2018, arXiv 1801.04406.
+
     T. Salimans, I. Goodfellow, W. Zaremba, V. Cheung, A. Radford, X. Chen. Improved Techniques for
     Training GANs. arXiv 1606.03498, 2016.
 
@@ -123,6 +131,8 @@ class EGBAD(Detector):
         "weight_disc": [Interval(Real, 0, 1, closed="both")],
         "degree": [Options(Integral, {1, 2})],
         "training": [StrOptions({"cross_entropy", "feature_matching"})],
+        "r1_weight": [Interval(Real, 0, None, closed="left")],
+        "dropout": ["boolean"],
     }
 
     def __init__(
@@ -132,6 +142,8 @@ class EGBAD(Detector):
         weight_disc: float = 0.1,
         degree: int = 1,
         training: Literal["cross_entropy", "feature_matching"] = "cross_entropy",
+        r1_weight: float = 0.0,
+        dropout: bool = True,
         **options: Unpack[SharedParams],
     ) -> None:
         super().__init__(**(self.defaults | options))
@@ -139,20 +151,29 @@ class EGBAD(Detector):
         self.weight_disc = weight_disc
         self.degree = degree
         self.training = training
+        self.r1_weight = r1_weight
+        self.dropout = dropout
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
+        discriminator = networks.joint_discriminator(shape, latent_dim, width=width)
+        if not self.dropout:
+            for layer in discriminator.modules():
+                if isinstance(layer, networks.Dropout):
+                    layer.p = 0.0
         return {
             "generator": networks.generator(shape, latent_dim, width=width),
             "encoder": networks.encoder(shape, latent_dim, width=width),
-            "discriminator": networks.joint_discriminator(shape, latent_dim, width=width),
+            "discriminator": discriminator,
         }
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
         D = nets["discriminator"]
         Ex, Gz = nets["encoder"](x), nets["generator"](z)
-        loss = discriminator_loss(D(x, Ex.detach())[0], D(Gz.detach(), z)[0])
-        yield Loss("discriminator", loss, ("discriminator",), adversary=True)
+        loss = judged = discriminator_loss(D(x, Ex.detach())[0], D(Gz.detach(), z)[0])
+        if self.r1_weight:
+            loss = loss + self.r1_weight * r1_penalty(D, x, Ex)
+        yield Loss("discriminator", loss, ("discriminator",), adversary=True, judged=judged)
         if self.training == "feature_matching":
             matched = mse_loss(D(Gz, z)[1].mean(0), D(x, Ex)[1].mean(0))
             yield Loss("generator and encoder", matched, ("generator", "encoder"))

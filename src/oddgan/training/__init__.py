@@ -4,7 +4,7 @@ from .checkpoint import Checkpoint
 from .corrupt import add_noise, shift, swap_cells, warp
 from .device import PRECISIONS, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
-from .losses import critic_loss, discriminator_loss, gradient_penalty, parts
+from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
 from .progress import Progress, RichProgress, Silent
 from .rows import DeviceRows, Rows, StreamedRows
 from .watch import TrainingError
@@ -30,6 +30,7 @@ __all__ = [
     "make_fabric",
     "memory_budget",
     "parts",
+    "r1_penalty",
     "shift",
     "swap_cells",
     "warp",

@@ -31,6 +31,23 @@ def gradient_penalty(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Te
     return (norm - 1).square().mean()
 
 
+def r1_penalty(D: nn.Module, *real: Tensor) -> Tensor:
+    """1/2 || gradient of the logit of D at real inputs ||_2^2, by all inputs, averaged.
+
+    R_1 of Mescheder et al. 2018, equation 9: what holds D flat where the data are. The gradient
+    reaches D alone, and not what its inputs were made by.
+    """
+
+    def total(*inputs: Tensor) -> Tensor:
+        logit: Tensor = D(*inputs)[0].sum()
+        return logit
+
+    inputs = tuple(part.detach() for part in real)
+    slopes = torch.func.grad(total, argnums=tuple(range(len(inputs))))(*inputs)
+    squares = torch.stack([slope.flatten(1).square().sum(1) for slope in slopes])
+    return squares.sum(0).mean() / 2
+
+
 def parts(n: int, n_parts: int) -> list[slice]:
     """Return the rows of a round in `n_parts` batches of equal length, fewer if rows are few."""
     size = -(-n // n_parts)
