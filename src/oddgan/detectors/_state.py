@@ -89,7 +89,7 @@ def restore(
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
     detector.networks_ = rebuilt(detector, lambda role: _below(f"networks/{role}/", tensors))
-    place = training.make_fabric(detector.device, "32-true").device
+    place = training.find_device(detector.device)
     for network in detector.networks_.values():
         network.to(place)
     detector.history_ = header["history"]

@@ -2,7 +2,7 @@
 
 from .checkpoint import Checkpoint
 from .corrupt import add_noise, shift, swap_cells, warp
-from .device import PRECISIONS, make_fabric, memory_budget
+from .device import PRECISIONS, find_device, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
 from .progress import Progress, RichProgress, Silent
@@ -26,6 +26,7 @@ __all__ = [
     "add_noise",
     "critic_loss",
     "discriminator_loss",
+    "find_device",
     "gradient_penalty",
     "make_fabric",
     "memory_budget",

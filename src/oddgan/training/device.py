@@ -1,17 +1,19 @@
 """Where and in what precision to compute."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Device = Literal["auto", "cpu", "cuda"]
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Return the Fabric for `device` ("auto", "cpu", "cuda") and `precision`.
+def find_device(device: str) -> torch.device:
+    """Return the device that is meant by "auto", "cpu" or "cuda".
 
     Raises
     ------
@@ -21,7 +23,22 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError('device="cuda" was asked for, but PyTorch finds no CUDA device here')
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return Fabric(accelerator=chosen, devices=1, precision=precision)  # type: ignore[arg-type]
+    return torch.device(chosen, 0) if chosen == "cuda" else torch.device(chosen)
+
+
+def make_fabric(device: str, precision: str) -> "Fabric":
+    """Return the Fabric for `device` ("auto", "cpu", "cuda") and `precision`.
+
+    Raises
+    ------
+    ValueError
+        As `find_device`.
+    """
+    # It imports half of PyTorch: who trains nothing need not wait for that.
+    from lightning_fabric import Fabric
+
+    accelerator = find_device(device).type
+    return Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
 
 
 def memory_budget(device: torch.device) -> int:

@@ -5,10 +5,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -17,6 +16,9 @@ from .checkpoint import Checkpoint
 from .progress import Progress
 from .rows import Rows
 from .watch import TrainingError, Watch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Trainer:
         rows: Rows,
         settings: Settings,
         *,
-        fabric: Fabric,
+        fabric: "Fabric",
         generator: torch.Generator,
         progress: Progress,
         checkpoint: Checkpoint | None,
