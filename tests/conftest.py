@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from oddgan import all_detectors
+from oddgan.evaluation.bench import runner, worker
+from oddgan.evaluation.bench.store import read_result
 
 pytest.register_assert_rewrite("checks")
 
@@ -76,6 +78,20 @@ def fitted(cls, kind, **params):
 @cache
 def _fit_once(cls, kind, params):
     return quick(cls, **dict(params)).fit(DATA[kind]())
+
+
+@pytest.fixture
+def measured_here(monkeypatch):
+    """Measure the cells of experiments in this process, for what happens before and after.
+
+    The processes that do it otherwise take seconds to import PyTorch.
+    """
+
+    def measure(workers, cell):
+        worker._measure(cell.key, cell.definition(), workers._folder)
+        return read_result(workers._folder, cell), 0.0
+
+    monkeypatch.setattr(runner._Workers, "measure", measure)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from PIL import Image
 
 import oddgan
 from oddgan import cli, datasets
+from oddgan.evaluation.bench import own
 
 QUICK = ["--set", "max_steps=20", "--set", "width=8", "--set", "latent_dim=4", "--quiet"]
 
@@ -377,6 +378,7 @@ quick: {limits: {test: 100}}
 """
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_an_experiment_from_yaml(run, tmp_path):
     (tmp_path / "digits.yaml").write_text(EXPERIMENT)
     code, out, err = run("bench", "digits.yaml", "--quick", "--seeds", "2", "--jobs", "1")
@@ -398,8 +400,11 @@ def test_an_experiment_from_yaml(run, tmp_path):
     assert found["results"][0]["n_test"] == 100
 
 
-def test_a_comparison_on_a_users_own_table(run, payments):
+@pytest.mark.usefixtures("measured_here")
+def test_a_comparison_on_a_users_own_table(run, payments, monkeypatch):
+    monkeypatch.setitem(own._QUICK, "params", {"max_steps": 20})
     words = ["bench", "--data", "payments.csv", "--label", "fraud", "--quick", "--seeds", "1"]
+    words += ["--jobs", "1"]
     code, out, err = run(*words, "--json")
     assert code == 0, err
     choice = json.loads(out)["choice"]
@@ -462,12 +467,14 @@ def test_the_demonstration(run, tmp_path, monkeypatch):
     assert json.loads(out)["results"]["VAE reconstruction_probability"][0]["n"] == 502
 
 
-def test_ctrl_c_loses_nothing(tmp_path, payments):
+def test_ctrl_c_loses_nothing(run, tmp_path, payments):
     """A real SIGINT to a real process; the same command then ends as if never stopped."""
-    command = [sys.executable, "-m", "oddgan", "fit", "vae", "payments.csv", "--label", "fraud"]
-    settings = ["--set", "max_steps=2000", "--set", "min_steps=2000", "--quiet", "--out"]
+    words = ["fit", "vae", "payments.csv", "--label", "fraud"]
+    steps = ["--set", "max_steps=1000", "--set", "min_steps=1000", "--set", "batch_size=16"]
+    settings = ["--set", "width=8", *steps, "--quiet", "--out"]
     process = subprocess.Popen(
-        [*command, *settings, "m"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "oddgan", *words, *settings, "m"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     while not (tmp_path / "m.ckpt").exists():  # written as the loop begins
@@ -478,9 +485,9 @@ def test_ctrl_c_loses_nothing(tmp_path, payments):
     assert process.returncode == 130
     assert "goes on from" in err
     assert (tmp_path / "m.ckpt").exists()
-    subprocess.run([*command, *settings, "m"], cwd=tmp_path, check=True, capture_output=True)
+    assert run(*words, *settings, "m")[0] == 0
     assert not (tmp_path / "m.ckpt").exists()
-    subprocess.run([*command, *settings, "whole"], cwd=tmp_path, check=True, capture_output=True)
+    assert run(*words, *settings, "whole")[0] == 0
     X = payments.drop(columns="fraud")
     np.testing.assert_array_equal(
         oddgan.load(tmp_path / "m").anomaly_score(X),

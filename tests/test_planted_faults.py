@@ -328,11 +328,7 @@ def rounds(case):
 
 FAULTS = [
     Planted(UpsideDown, checks.check_planted_outliers_in_a_table_score_higher, None),
-    Planted(
-        UpsideDown,
-        partial(checks.check_planted_outliers_among_images_score_higher, max_steps=100),
-        None,
-    ),
+    Planted(UpsideDown, checks.check_planted_outliers_among_images_score_higher, None),
     Planted(OneScoreForAllNames, checks.check_every_name_of_a_score_gives_another),
     Planted(DropoutLeftOn, SCORING),
     Planted(DropoutLeftOn, BATCH_MATES),
