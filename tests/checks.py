@@ -39,8 +39,8 @@ def check_planted_outliers_among_images_score_higher(cls):
     images = DATA["image"]()
     outliers = np.random.default_rng(1).integers(0, 256, size=(20, 8, 10), dtype=np.uint8)
     # With the learning rates of the papers it takes 500 steps or more.
-    detector = quick(cls, max_steps=150, width=16, batch_size=16, learning_rate=1e-3)
-    detector.fit(images[:100])
+    params = {"max_steps": 150, "width": 16, "batch_size": 16, "learning_rate": 1e-3}
+    detector = quick(cls, **params, health=True).fit(images[:100])
     # Ten held-out images are few, and that is all there is to say.
     assert [check.name for check in detector.health_] == ["few held-out rows"]
     scores = detector.anomaly_score(np.concatenate([images[100:], outliers]))

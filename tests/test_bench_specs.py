@@ -120,6 +120,14 @@ def test_only_columns_of_tables_can_be_unscaled(name, quick):
     assert bool(unscaled) == (name in ("paper/alad", "paper/egbad-kdd"))
 
 
+def test_each_seed_draws_other_normal_rows_and_other_contaminating_ones():
+    cells = bench.read_spec("contamination").cells()
+    splits = [c.task.protocol for c in cells if c.task.title == "cardio 0.05"]
+    assert {(p["rate"], p["seed"], p["base"]["seed"]) for p in splits} == {
+        (0.05, seed, seed) for seed in range(5)
+    }
+
+
 def test_a_title_means_one_row_on_all_data():
     chosen = bench.read_spec("paper/alad")
     data = {c.task.data for c in chosen.cells() if c.method.title == "ALAD (defaults)"}

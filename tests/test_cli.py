@@ -500,7 +500,8 @@ def test_ctrl_c_loses_nothing(run, tmp_path, payments):
 def test_real_data_by_name(run, name, option):
     if not next(info for info in datasets.available() if info.name == name).present:
         pytest.skip(f"the files of {name} are not in the data home {datasets.data_home()}")
-    code, out, err = run("fit", "vae", name, *option, "--out", "m", *QUICK)
+    small = ["--set", "image_size=8"] if name == "mnist" else []
+    code, out, err = run("fit", "vae", name, *option, "--out", "m", *QUICK, *small)
     assert code == 0, err
     code, out, err = run("evaluate", "m", name, "--no-baselines", "--json")
     result = json.loads(out)["results"]["VAE reconstruction_probability"][0]

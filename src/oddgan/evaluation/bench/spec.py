@@ -252,8 +252,12 @@ def _subsets(method: Method, as_published: Sequence[str]) -> list[tuple[str, ...
 
 def _split_by(task: Task, seed: int) -> dict[str, Any]:
     """Return the protocol's every parameter, with the seed where each seed has its own split."""
-    own = {"seed": seed} if task.resplit else {}
-    return from_dict({**task.protocol, **own}).to_dict()
+    protocol = task.protocol
+    if task.resplit:
+        protocol = {**protocol, "seed": seed}
+        if "base" in protocol:  # of which anomalies among the training rows are drawn
+            protocol["base"] = {**protocol["base"], "seed": seed}
+    return from_dict(protocol).to_dict()
 
 
 def _smaller(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
