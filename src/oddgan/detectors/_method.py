@@ -70,8 +70,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     #: Whether the generator learnt to make samples of draws z ~ N(0, I) ("sampled"), and whether
     #: the encoder is to give latents that look like such draws ("matched"); None is neither.
     prior: ClassVar[Literal["sampled", "matched"] | None] = None
-    #: Samples that the health of a fit is examined by; fewer where each is searched for.
-    _n_examined: ClassVar[int] = 256
+    #: Whether each sample is searched for, so that scoring takes hundreds of times as long.
+    _searches: ClassVar[bool] = False
 
     # The paper's settings, where a parameter is None, by kind of the samples.
     _betas: ClassVar[tuple[float, float]] = (0.5, 0.999)

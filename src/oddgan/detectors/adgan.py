@@ -96,7 +96,7 @@ class ADGAN(Detector):
     reference = "Deecke et al. 2018, ECML-PKDD"
     scores = ("reconstruction",)
     prior = "sampled"
-    _n_examined = 32
+    _searches = True
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 256}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -118,7 +118,7 @@ class AnoGAN(Detector):
     reference = "Schlegl et al. 2017, arXiv 1703.05921"
     scores = ("feature_matching", "sigma", "discriminator", "squared")
     prior = "sampled"
-    _n_examined = 32
+    _searches = True
     presets: ClassVar[dict[str, SharedParams]] = {
         # 64 x 64 patches of retinal images.
         "paper-oct": as_published(epochs=20, image_size=64, search_tolerance=0),

@@ -17,8 +17,8 @@ LEAST_SPREAD = 0.03
 LEAST_DISTANCE = 0.02
 #: Deviation of latents over samples, at least, as a share of their length.
 LEAST_LATENT = 0.01
-#: Length of latents as a share of that of draws of the prior, at least and at most. Encoders of sound
-#: fits that trained briefly on small images stay at a tenth.
+#: Length of latents as a share of that of draws of the prior, at least and at most. Encoders of
+#: sound fits that trained briefly on small images stay at a tenth.
 LEAST_LENGTH, MOST_LENGTH = 0.05, 8.0
 #: A mean cross-entropy loss of a discriminator below this separates almost without a doubt.
 SEPARATES = 1e-3
