@@ -9,7 +9,7 @@ import torch
 from conftest import Known, fitted, make_images, make_table, quick
 
 import oddgan
-from oddgan import EGBAD, VAE, Autoencoder, PCAReconstruction, health
+from oddgan import EGBAD, VAE, AnoGAN, Autoencoder, PCAReconstruction, health
 from oddgan.networks import current_condition
 from oddgan.scores import Score
 from oddgan.training import Loss
@@ -349,3 +349,14 @@ def test_mixed_images_have_a_patch_of_one_other():
         assert len(image.unique()) == 2
         rows, columns = torch.where((image != i).all(0))
         assert (rows.max() - rows.min(), columns.max() - columns.min()) == (3, 5)
+
+
+def test_a_detector_that_searches_is_asked_for_few_samples(table):
+    detector = quick(AnoGAN, health=True, max_steps=2, n_steps=2, calibration_fraction=0.5)
+    searched, search = [], detector._search
+    detector._search = lambda nets, x, f: searched.append(len(x)) or search(nets, x, f)
+    detector.fit(table)
+    assert sum(searched) == 160 + 64  # the 150 held-out rows, in full batches, and 2 sets of 32
+    names = {check.name for check in detector.health_checks_}
+    assert "collapsed generator" in names
+    assert not {"overfit", "mixtures less odd", "dead encoder"} & names
