@@ -31,11 +31,14 @@ class Recipe(NamedTuple):
 _TABLES: dict[str, Any] = {"score": "critic_and_distance"}
 _IMAGES: dict[str, Any] = {
     "score": "local",
-    "latent_dim": 64,
+    "augment": "warp",
     "denoise": 0.2,
-    "reconstruction_weight": 1.0,
+    "latent_dim": 64,
+    "width": 24,
     "learning_rate": 5e-4,
     "ema_decay": 0.995,
+    "max_steps": 1000,
+    "n_references": 60_000,
 }
 #: What OddGAN is, by kind of samples.
 RECIPES = {
@@ -64,6 +67,7 @@ _DECIDED = (
     "ema_decay",
     "reconstruction_weight",
     "denoise",
+    "augment",
     "n_references",
     "combine",
     "scaling",
@@ -77,10 +81,11 @@ class OddGAN(Detector):
 
     - tables: ``RetrievalCritic(score="critic_and_distance")``, a critic of neighbourhoods against
       an adversary that corrupts normal rows, and the distance to the neighbours;
-    - images: ``AdversarialAutoencoder(score="local", ...)``, whose latents and residuals are
-      compared with those of the nearest training images.
+    - images: ``AdversarialAutoencoder(score="local", augment="warp", denoise=0.2, ...)``, whose
+      latents and residuals are compared with those of the nearest training images.
 
-    After `fit`, `detector_` is the fitted detector; `OddGAN.recipe(kind)` is an unfitted one.
+    After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe(kind)``, of "table" or "image", is
+    an unfitted one with all its settings.
 
     Parameters
     ----------
@@ -175,8 +180,9 @@ class OddGAN(Detector):
 
     def _method(self, kind: str) -> Detector:
         given = self.get_params(deep=False)
-        decided = {*_DECIDED, "score", "latent_dim", "width", "learning_rate"}
-        left = {name for name in decided if given[name] in (None, "auto")}
+        left = {n for n in (*_DECIDED, "latent_dim", "width", "learning_rate") if given[n] is None}
+        if given["score"] == "auto":
+            left.add("score")
         return self.recipe(kind, **{n: value for n, value in given.items() if n not in left})
 
     def _adopt(self, fitted: Detector) -> None:
