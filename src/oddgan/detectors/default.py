@@ -84,7 +84,7 @@ class OddGAN(Detector):
     - images: ``AdversarialAutoencoder(score="local", augment="warp", denoise=0.2, ...)``, whose
       latents and residuals are compared with those of the nearest training images.
 
-    After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe(kind)``, of "table" or "image", is
+    After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")`` or ``("image")`` is
     an unfitted one with all its settings.
 
     Parameters
