@@ -7,6 +7,7 @@ fault it is there for.
 import copy
 import pickle
 import random
+import tempfile
 from contextlib import contextmanager
 
 import numpy as np
@@ -294,6 +295,21 @@ def check_shared_parts(cls, kind, path):
         for name in missing:
             with pytest.raises(ValueError, match=f"{cls.__name__} cannot have {name}: "):
                 quick(cls, score=name).fit(X)
+
+
+def check_a_population_trains_its_members_and_answers_by_them(cls, kind):
+    X = DATA[kind]()[:24]
+    short = {"max_steps": 2, "min_steps": 1, "health": False}
+    detector = quick(cls, n_members=2, **short).fit(X)
+    scores, deviations = detector.anomaly_score(X[:9], return_std=True)
+    members = [one.anomaly_score(X[:9]) for one in detector.members_]
+    assert not np.allclose(*members)
+    assert np.isfinite(scores).all()
+    assert deviations.max() > 0
+    with tempfile.TemporaryDirectory() as folder:
+        detector.save(f"{folder}/model")
+        again = oddgan.load(f"{folder}/model")
+    np.testing.assert_array_equal(again.anomaly_score(X[:9], return_std=True), (scores, deviations))
 
 
 # ------------------------------------------------------------------------------ 4. edge cases

@@ -141,6 +141,20 @@ def test_what_a_model_file_holds_is_told_in_words_and_in_json(run, payments):
     assert re.search(r"severe: a column that decides everything: .*'amount' has", out)
 
 
+def test_the_disagreement_of_members_is_a_column(run, payments):
+    fit = ["fit", "vae", "payments.csv", "--label", "fraud", *QUICK]
+    assert run(*fit, "--set", "n_members=2", "--out", "two")[0] == 0
+    rows = ["payments.csv", "--label", "fraud", "--out", "s.csv"]
+    assert run("score", "two", *rows, "--std", "--fdr", "0.2")[0] == 0
+    found = pd.read_csv("s.csv")
+    expected = oddgan.load("two").anomaly_score(payments.drop(columns="fraud"), return_std=True)
+    np.testing.assert_allclose(found[["anomaly_score", "std"]].T, expected, rtol=1e-6)
+    assert run(*fit, "--out", "one")[0] == 0
+    code, _, err = run("score", "one", *rows, "--std")
+    assert code == 2
+    assert "--std: this VAE has no members" in err
+
+
 def test_scores_go_to_standard_output_as_csv_or_json(run, payments):
     run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
     code, out, _ = run("score", "m", "payments.csv", "--label", "fraud")

@@ -259,6 +259,11 @@ def test_too_few_samples_to_fit_are_refused(detector_class, kind, n):
 
 
 @detectors_and_kinds()
+def test_a_population_trains_its_members_and_answers_by_them(detector_class, kind):
+    checks.check_a_population_trains_its_members_and_answers_by_them(detector_class, kind)
+
+
+@detectors_and_kinds()
 def test_fewer_samples_than_a_batch(detector_class, kind):
     checks.check_fewer_samples_than_a_batch(detector_class, kind)
 

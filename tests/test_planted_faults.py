@@ -226,11 +226,13 @@ class ThresholdOfOtherScores(EGBAD):
 
 class TrainedOnHeldOutRows(VAE):
     def fit(self, X, y=None):
-        hold_out = _fitting._hold_out
+        def on_all(rows):
+            every = rows.train.source
+            return replace(rows, train=every, members=[(every, rows.held_out)])
+
+        split = _fitting.split
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                _fitting, "_hold_out", lambda source, *more: (source, hold_out(source, *more)[1])
-            )
+            patch.setattr(_fitting, "split", lambda source, *more: on_all(split(source, *more)))
             return super().fit(X)
 
 

@@ -1,5 +1,6 @@
 """``oddgan fit``."""
 
+import glob
 import json
 import shlex
 import time
@@ -72,7 +73,9 @@ def fit(
     refuse_overwriting([out], [data])
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
-        checkpoint.unlink(missing_ok=True)
+        # Members that are not trained in one pass have a checkpoint each.
+        for old in (checkpoint, *out.parent.glob(f"{glob.escape(checkpoint.name)}.*")):
+            old.unlink(missing_ok=True)
     model = make(
         detector,
         preset,

@@ -54,6 +54,12 @@ def score(
             "--proba", help="Add the probability of an anomaly (first: oddgan calibrate)."
         ),
     ] = False,
+    std: Annotated[
+        bool,
+        typer.Option(
+            "--std", help="Also write how much the members of a population disagree (n_members)."
+        ),
+    ] = False,
     label: Label = None,
     condition: Condition = None,
     pattern: Pattern = None,
@@ -76,6 +82,7 @@ def score(
     check_path(out, (".csv", ".parquet"))
     for question, path in asked.items():
         check_question(fitted, question, path)
+    check_members(fitted, std)
     refuse_overwriting((out, *asked.values()), (model, data))
     how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, how, fitted.source).source
@@ -83,7 +90,7 @@ def score(
 
     def rows() -> Iterator[pd.DataFrame]:
         nonlocal n, n_flagged
-        for frame in judged(fitted, source, fdr, proba):
+        for frame in judged(fitted, source, fdr, proba=proba, std=std):
             n, n_flagged = n + len(frame), n_flagged + int(frame["flagged"].sum())
             yield frame
 
@@ -125,11 +132,19 @@ def check_proba(fitted: Detector, model: Path, proba: bool) -> None:
         )
 
 
+def check_members(fitted: Detector, std: bool) -> None:
+    """Refuse to tell how much members disagree where there are none."""
+    if std and not fitted.members_:
+        name = type(fitted).__name__
+        raise ValueError(f"--std: this {name} has no members: fit it with --set n_members=5")
+
+
 def judged(
-    fitted: Detector, source: inputs.Source, fdr: float | None, proba: bool
+    fitted: Detector, source: inputs.Source, fdr: float | None, *, proba: bool, std: bool
 ) -> Iterator[pd.DataFrame]:
     """Yield what is said of each sample: chunk by chunk, or with `fdr` when all are scored."""
-    frames = (judge(fitted, source, *chunk, proba=proba) for chunk in fitted.answer_chunks(source))
+    chunks = fitted.answer_chunks(source, "member_scores" if std else "anomaly_score")
+    frames = (judge(fitted, source, *chunk, proba=proba) for chunk in chunks)
     if fdr is None:
         yield from frames
         return
@@ -143,13 +158,20 @@ def judged(
 def judge(
     fitted: Detector, source: inputs.Source, index: Any, scores: Any, *, proba: bool = False
 ) -> pd.DataFrame:
-    """Return a row for each sample: its name or number, score, p-value, and the decision."""
+    """Return a row for each sample: its name or number, score, p-value, and the decision.
+
+    With the scores of members, shape (n, n_members), also their standard deviation.
+    """
+    deviations = {}
+    if scores.ndim == 2:
+        scores, deviations = scores.mean(1), {"std": scores.std(1)}
     p_values = decisions.conformal_p_values(scores, fitted.calibration_scores_)
     probable = {"probability": fitted.proba_calibration_.probability(scores)} if proba else {}
     return pd.DataFrame(
         {
             "sample": source.called(index),
             "anomaly_score": scores,
+            **deviations,
             "p_value": p_values,
             **probable,
             "flagged": scores > fitted.threshold_,

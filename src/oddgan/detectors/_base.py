@@ -1,8 +1,7 @@
 """The one public estimator that all detectors share: it wires the rooms together."""
 
-import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Self, cast
+from collections.abc import Iterator
+from typing import Any, Literal, Self, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +9,19 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from oddgan import decisions, inputs, persistence
+from oddgan import inputs, persistence
 from oddgan.scores import Scale, Score
 
 from ._decisions import Decisions
 from ._encoding import Encoding
-from ._fitting import fit_networks
+from ._fitting import Fit, Trained, fit_networks
 from ._health import Health, examine, warn
-from ._measuring import asked, check_spaces, learn, own, refuse_changes, shared_names
+from ._measuring import check_spaces, how_to_answer, learn, refuse_changes
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
-from ._scoring import Answer, Compute, Question, answers, as_floats, as_frame, finite, joined
+from ._population import answers as answers_of_members
+from ._population import networks_of, new_members, scores_left_out
+from ._scoring import Question, answers, joined
 from ._state import dump, rebuilt, versions
 
 Floats = NDArray[np.float64]
@@ -67,43 +68,58 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         fitted = fit_networks(self, open_to_fit(self, X, condition))
         self.codec_ = fitted.encoding.samples
         self.condition_codec_ = fitted.encoding.context
-        self.networks_ = fitted.networks
         self.fitted_params_ = self.get_params(deep=False)
         self.history_ = fitted.history
-        self.n_train_ = fitted.n_train
+        self.n_train_ = fitted.split.train.count()
         self.versions_ = versions()
         self.provenance_: dict[str, Any] = {}
         self.__dict__.pop("proba_calibration_", None)  # it was of the networks before
-        self.part_scale_ = None
-        self.parts_ = learn(self, fitted.references, fitted.held_out)
-        if self.combine == "standardised" and not self.parts_:
-            parts = self._all(fitted.held_out, "score_parts")
-            self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
-        self.calibration_scores_ = np.sort(self._all(fitted.held_out, "anomaly_score"))
-        self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
-        self.offset_ = -self.threshold_
+        self.members_: list[Self] = []
+        self._assemble(fitted) if fitted.members[1:] else self._learn(fitted.members[0])
         self._warn_of_few_held_out()
         self.health_checks_ = examine(self, fitted) if self.health else ()
         warn(self.health_checks_, self.verbose, stacklevel=2)
-        if fitted.checkpoint:
-            fitted.checkpoint.delete()
+        for checkpoint in fitted.checkpoints:
+            checkpoint.delete()
         return self
 
-    def _warn_of_few_held_out(self) -> None:
-        n = len(self.calibration_scores_)
-        needed = decisions.smallest_sample(self.target_fpr)
-        if n < needed:
-            warnings.warn(
-                f"only {n} held-out sample(s): new normal samples are flagged with "
-                f"probability 1/{n + 1}, not target_fpr={self.target_fpr}, which takes "
-                f"{needed}; give more rows or a larger calibration_fraction",
-                stacklevel=3,
-            )
+    def _learn(self, trained: Trained) -> None:
+        """Learn what the trained networks make of normal samples."""
+        self.networks_ = trained.networks
+        self.part_scale_ = None
+        self.parts_ = learn(self, trained.references, trained.held_out)
+        if self.combine == "standardised" and not self.parts_:
+            parts = self._all(trained.held_out, "score_parts")
+            self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
+        self._calibrate(self._all(trained.held_out, "anomaly_score"))
+
+    def _assemble(self, fitted: Fit) -> None:
+        """Become a population: each member learns by itself, then all score what they left out."""
+        self.members_ = new_members(self, len(fitted.members))
+        for member, trained in zip(self.members_, fitted.members, strict=True):
+            member._learn(trained)
+        self.networks_ = networks_of(self.members_)
+        self.part_scale_ = self.parts_ = None
+        self._calibrate(scores_left_out(self, fitted.split))
 
     # -------------------------------------------------------------------------------- answers
 
-    def anomaly_score(self, X: Any, *, condition: Any = None) -> Floats:
+    @overload
+    def anomaly_score(
+        self, X: Any, *, condition: Any = None, return_std: Literal[False] = False
+    ) -> Floats: ...
+
+    @overload
+    def anomaly_score(
+        self, X: Any, *, condition: Any = None, return_std: Literal[True]
+    ) -> tuple[Floats, Floats]: ...
+
+    def anomaly_score(
+        self, X: Any, *, condition: Any = None, return_std: bool = False
+    ) -> Floats | tuple[Floats, Floats]:
         """Return how odd each sample is, shape (n,); higher is odder.
+
+        Of a population (`n_members`) it is the mean over its members.
 
         Parameters
         ----------
@@ -112,8 +128,20 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         condition : as in `fit`
             The context of these samples, if the detector was fitted with one. Columns that were
             named in `fit` are found in X by themselves. All other answers take it too.
+        return_std : bool, default=False
+            Whether to return also how much the members of a population disagree on each sample:
+            the standard deviation of their scores, shape (n,).
+
+        Raises
+        ------
+        ValueError
+            `return_std` is asked of a detector that is no population, or the data is not as
+            described.
         """
-        return cast("Floats", self._answer(X, condition, "anomaly_score"))
+        if not return_std:
+            return cast("Floats", self._answer(X, condition, "anomaly_score"))
+        scores = self._answer(X, condition, "member_scores")
+        return scores.mean(1), scores.std(1)
 
     def score_parts(self, X: Any, *, condition: Any = None) -> dict[str, Floats]:
         """Return the terms that the anomaly score is made of, by name, each of shape (n,).
@@ -158,7 +186,10 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         return self._answer(X, condition, "reconstruct")
 
     def embed(self, X: Any, *, condition: Any = None) -> Floats:
-        """Return the latent vectors, shape (n, latent_dim)."""
+        """Return the latent vectors, shape (n, latent_dim).
+
+        Of a population those of all members side by side, shape (n, n_members * latent_dim).
+        """
         return cast("Floats", self._answer(X, condition, "embed"))
 
     def source(self, data: Any, *, condition: Any = None, **how: Any) -> inputs.Source:
@@ -186,34 +217,23 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         source : inputs.Source
             Samples, for example from :meth:`source`.
         question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed"}
-            The method whose answers are wanted.
+            The method whose answers are wanted; or, of a population, "member_scores": the
+            calibrated score of each member, shape (n, n_members).
         """
         if question in self.unavailable:
             raise ValueError(
                 f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
             )
-        return answers(self.networks_, self._encoding, source, *self._asked(question))
+        if self.members_:
+            return answers_of_members(self, source, question)
+        if question == "member_scores":
+            raise ValueError(
+                f"this {type(self).__name__} has no members to disagree: return_std needs one "
+                "that is fitted with n_members of at least 2"
+            )
+        return answers(self.networks_, self._encoding, source, *how_to_answer(self, question))
 
     # --------------------------------------------------------------------------------- inside
-
-    def _asked(self, question: Question) -> tuple[Compute, Callable[[Answer], Any]]:
-        """Return what answers `question` about encoded samples, and what becomes of the answer."""
-        nets, codec = self.networks_, self.codec_
-        if question in ("anomaly_score", "score_parts") and shared_names(self):
-            return asked(self, question)
-        computes: dict[str, Compute] = {
-            "anomaly_score": lambda x: {"": finite(self._total(self._score(nets, x)))},
-            "score_parts": lambda x: self._score(nets, x).parts,
-            "explain": lambda x: {"": own(self)._score(nets, x).residual},
-            "reconstruct": lambda x: {"": self._reconstruct(nets, x)},
-            "embed": lambda x: {"": self._embed(nets, x)},
-        }
-        converts: dict[str, Callable[[Answer], Any]] = {
-            "score_parts": as_frame,
-            "explain": lambda found: codec.per_column(found[""]),
-            "reconstruct": lambda found: codec.decode(found[""]),
-        }
-        return computes[question], converts.get(question, lambda found: as_floats(found[""]))
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -264,10 +284,14 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__()
         if "networks_" not in state:
             return state
+        if self.members_:  # they bring their own
+            return {**state, "networks_": {}}
         weights = {role: net.state_dict() for role, net in self.networks_.items()}
         return {**state, "networks_": weights}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "networks_" in state:
+        if state.get("members_"):
+            self.networks_ = networks_of(self.members_)
+        elif "networks_" in state:
             self.networks_ = rebuilt(self, state["networks_"].__getitem__)

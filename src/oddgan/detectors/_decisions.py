@@ -1,5 +1,6 @@
 """What a fitted detector says beyond its threshold: p-values, probabilities and the like."""
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ class Decisions(ABC):
     calibration_scores_: Floats
     fitted_params_: dict[str, Any]
     proba_calibration_: decisions.ProbaCalibration
+    target_fpr: float
 
     @abstractmethod
     def anomaly_score(self, X: Any, *, condition: Any = None) -> Floats:
@@ -168,3 +170,20 @@ class Decisions(ABC):
         """
         found = self.proba_calibration_.probability(self.anomaly_score(X, condition=condition))
         return np.stack([1 - found, found], axis=1)
+
+    def _calibrate(self, scores: Floats) -> None:
+        """Set the threshold by the scores of held-out samples."""
+        self.calibration_scores_ = np.sort(scores)
+        self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
+        self.offset_ = -self.threshold_
+
+    def _warn_of_few_held_out(self) -> None:
+        n = len(self.calibration_scores_)
+        needed = decisions.smallest_sample(self.target_fpr)
+        if n < needed:
+            warnings.warn(
+                f"only {n} held-out sample(s): new normal samples are flagged with "
+                f"probability 1/{n + 1}, not target_fpr={self.target_fpr}, which takes "
+                f"{needed}; give more rows or a larger calibration_fraction",
+                stacklevel=3,
+            )

@@ -52,9 +52,16 @@ class Encoding:
         self, source: inputs.Source, size: int, order: np.random.Generator | None = None
     ) -> Iterator[Tensor]:
         """Yield all samples once, in chunks: encoded, and with a context one flat row of both."""
+        for _, joint in self.numbered_rows(source, size, order):
+            yield joint
+
+    def numbered_rows(
+        self, source: inputs.Source, size: int, order: np.random.Generator | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Yield the chunks of `joint_rows`, each with the numbers of its rows."""
         for rows, raw in source.chunks(size, order):
             x, c = self.encode(source, rows, raw)
-            yield x if c is None else torch.cat([x.flatten(1), c], dim=1)
+            yield rows, x if c is None else torch.cat([x.flatten(1), c], dim=1)
 
     def given_rows(
         self, source: inputs.Source, size: int, device: torch.device

@@ -2,20 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
-from torch import Tensor, nn
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
 
 from oddgan import inputs, training
 from oddgan.networks import use_generator
 
 from ._encoding import Encoding, fit_encoding
 from ._measuring import check_lengths
+from ._population import Networks, apart, joined, one_of
+from ._splitting import Split, drawn, row_mask, seeds, split
 from ._terms import check_terms, with_terms
 
 if TYPE_CHECKING:
@@ -27,6 +32,31 @@ _READ = {"table": 65536, "image": 256}
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What training leaves of one member, or of a detector that has none.
+
+    Attributes
+    ----------
+    networks : dict of str to nn.Module
+        The trained networks, in evaluation mode.
+    references : inputs.Source
+        Rows it was trained on, `n_references` at most, drawn at random.
+    held_out : inputs.Source
+        Rows that it was not trained on.
+    n_train : int
+        How many rows trained it.
+    judgements : list of dict
+        What its discriminators were judged by, by round.
+    """
+
+    networks: Networks
+    references: inputs.Source
+    held_out: inputs.Source
+    n_train: int
+    judgements: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
 class Fit:
     """What a training run leaves.
 
@@ -34,62 +64,109 @@ class Fit:
     ----------
     encoding : Encoding
         How samples, and their context, are encoded, learnt on the training rows.
-    networks : dict of str to nn.Module
-        The trained networks, in evaluation mode.
+    members : list of Trained
+        The members of a population; one where there is none.
+    split : Split
+        The rows that were trained on, and those that were not.
     history : list of dict
         Mean losses by round.
-    judgements : list of dict
-        What the discriminators were judged by, by round.
-    references : inputs.Source
-        Training rows, `n_references` at most, drawn at random.
-    held_out : inputs.Source
-        The rows that training did not see.
-    n_train : int
-        How many rows trained.
     seed : int
         For what is drawn after training.
-    checkpoint : training.Checkpoint or None
-        The file to remove when all is done.
+    checkpoints : list of training.Checkpoint
+        The files to remove when all is done.
     """
 
     encoding: Encoding
-    networks: dict[str, nn.Module]
+    members: list[Trained]
+    split: Split
     history: list[dict[str, float]]
-    judgements: list[dict[str, float]]
-    references: inputs.Source
-    held_out: inputs.Source
-    n_train: int
     seed: int
-    checkpoint: training.Checkpoint | None
+    checkpoints: list[training.Checkpoint]
 
 
 def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     """Hold rows out, learn the encoding on the others, build the networks and train them."""
     check_terms(detector, source.kind)
     fabric = training.make_fabric(detector.device, detector.precision)
-    split, order, weights, noise, later = _seeds(detector.random_state, 5)
-    train, held_out = _hold_out(source, detector.calibration_fraction, split)
-    encoding = _fit_encoding(detector, train, split)
+    of_split, *others, later = seeds(detector.random_state, 5)
+    share, n_members = detector.calibration_fraction, detector.n_members
+    rows = split(source, share, n_members, detector.target_fpr, of_split)
+    encoding = _fit_encoding(detector, rows.train, of_split)
     check_lengths(detector, encoding)
-    codec = encoding.samples
-    references = drawn(train, detector.n_references, [split, 2])
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
-    for index, raw in held_out.chunks(_READ[held_out.kind]):
-        encoding.encode(held_out, index, raw)
-    networks = detector._build(codec, encoding.n_context, torch.Generator().manual_seed(weights))
+    for index, raw in rows.held_out.chunks(_READ[source.kind]):
+        encoding.encode(rows.held_out, index, raw)
+    # On a CPU the convolutions of members side by side are no faster, and slow where narrow.
+    side_by_side = detector._in_one_pass and (source.kind == "table" or fabric.device.type != "cpu")
+    if n_members == 1 or side_by_side:
+        runs = [_train(detector, rows, encoding, fabric, others)]
+    else:
+        runs = [
+            _train(detector, rows.of_member(k), encoding, fabric, own, f".{k}")
+            for k, own in enumerate(zip(*(seeds(seed, n_members) for seed in others), strict=True))
+        ]
+    trained = [
+        (nets, trainer.judgements_of(i) if trainer else [])
+        for networks, trainer in runs
+        for i, nets in enumerate(networks)
+    ]
+    members = []
+    for k, ((nets, judgements), (own, held_out)) in enumerate(
+        zip(trained, rows.members, strict=True)
+    ):
+        references = drawn(own, detector.n_references, [of_split, 2, k])
+        members.append(Trained(nets, references, held_out, own.count(), judgements))
+    trainers = [trainer for _, trainer in runs if trainer]
+    checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
+    return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)
+
+
+def _mean_history(trainers: Sequence[training.Trainer]) -> list[dict[str, float]]:
+    """Return the means of what members had that were trained one by one."""
+    histories = [trainer.history for trainer in trainers]
+    if len(histories) == 1:
+        return histories[0]
+    return [
+        {name: fmean(entry[name] for entry in entries) for name in entries[0]}
+        for entries in zip(*histories, strict=True)
+    ]
+
+
+def _train(
+    detector: "Detector",
+    split: Split,
+    encoding: Encoding,
+    fabric: Fabric,
+    by_seed: Sequence[int],
+    suffix: str = "",
+) -> tuple[list[Networks], training.Trainer | None]:
+    """Return the trained networks of each member, and what trained them, if anything did."""
+    codec, size = encoding.samples, _READ[split.train.kind]
+    order, weights, noise = by_seed
+    starts = [weights] if len(split.members) == 1 else seeds(weights, len(split.members))
+    members = [
+        detector._build(codec, encoding.n_context, torch.Generator().manual_seed(start))
+        for start in starts
+    ]
     if detector.closed_form:
-        detector._solve(networks, encoding.joint_rows(train, _READ[train.kind]))
-        networks = {role: net.to(fabric.device).eval() for role, net in networks.items()}
-        return Fit(encoding, networks, [], [], references, held_out, train.count(), later, None)
-    rows = _rows(detector, train, encoding, fabric.device, order)
+        for nets, (own, _) in zip(members, split.members, strict=True):
+            detector._solve(nets, encoding.joint_rows(own, size))
+            for net in nets.values():
+                net.to(fabric.device).eval()
+        return members, None
+    rows = _rows(detector, split, encoding, fabric.device, order)
     generator = torch.Generator(fabric.device).manual_seed(noise)
+    networks = joined(members)
     for network in networks.values():
         network.to(fabric.device)
         use_generator(network, generator)
     trained = {role: list(net.parameters()) for role, net in networks.items()}
 
-    def all_rows() -> Iterator[Tensor]:
-        return encoding.given_rows(train, _READ[train.kind], fabric.device)
+    def for_each(do: Callable[[Networks, Iterator[Tensor]], None], nets: Networks) -> None:
+        """Call `do` with the networks of each member and all rows that it trains on."""
+        for k, (own, _) in enumerate(split.members):
+            with one_of(nets, k, len(split.members)) as alone:
+                do(alone, encoding.given_rows(own, size, fabric.device))
 
     trainer = training.Trainer(
         networks,
@@ -103,64 +180,23 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
             n_rounds=_n_rounds(detector, rows.batches_per_epoch),
             latent_dim=detector._spec(codec).latent_dim,
             ema_decay=detector.ema_decay,
+            in_population=len(split.members) > 1,
         ),
         fabric=fabric,
         generator=generator,
         progress=training.RichProgress() if detector.verbose else training.Silent(),
-        checkpoint=_checkpoint(detector, rows, order),
+        checkpoint=_checkpoint(detector, rows, order, suffix),
         title=type(detector).__name__,
-        begin=lambda nets, stage: detector._begin(nets, stage, all_rows()),
+        begin=lambda nets, stage: for_each(
+            lambda own, chunks: detector._begin(own, stage, chunks), dict(nets)
+        ),
     )
     networks = trainer.run()
     for network in networks.values():
         use_generator(network, None)
     with torch.no_grad():
-        detector._finish(networks, all_rows())
-    return Fit(
-        encoding,
-        networks,
-        trainer.history,
-        trainer.judgements,
-        references,
-        held_out,
-        train.count(),
-        later,
-        trainer.checkpoint,
-    )
-
-
-def _seeds(random_state: object, n: int) -> list[int]:
-    """Draw `n` independent seeds, without touching NumPy's global state."""
-    if random_state is None:
-        sequence = np.random.SeedSequence()
-    elif isinstance(random_state, int | np.integer):
-        sequence = np.random.SeedSequence(int(random_state))
-    else:
-        sequence = np.random.SeedSequence(check_random_state(random_state).randint(2**31 - 1))
-    return [int(seed) for seed in sequence.generate_state(n)]
-
-
-def _hold_out(
-    source: inputs.Source, fraction: float, seed: int
-) -> tuple[inputs.Source, inputs.Source]:
-    """Split at random into training rows (at least 2) and held-out rows (at least 1)."""
-    n = source.count()
-    if n < 3:
-        raise ValueError(f"Found array with {n} sample(s) while a minimum of 3 is required.")
-    n_held = min(max(1, round(fraction * n)), n - 2)
-    held = np.zeros(n, dtype=bool)
-    held[np.random.default_rng(seed).permutation(n)[:n_held]] = True
-    return inputs.Subset(source, ~held), inputs.Subset(source, held)
-
-
-def drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
-    """Return `source`, or so many of its rows drawn at random if it has more."""
-    n = source.count()
-    if n <= most:
-        return source
-    keep = np.zeros(n, dtype=bool)
-    keep[np.random.default_rng(seed).permutation(n)[:most]] = True
-    return inputs.Subset(source, keep)
+        for_each(detector._finish, networks)
+    return apart(networks, len(split.members)), trainer
 
 
 def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
@@ -174,32 +210,53 @@ def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Enco
 
 
 def _rows(
-    detector: "Detector",
-    train: inputs.Source,
-    encoding: Encoding,
-    device: torch.device,
-    seed: int,
+    detector: "Detector", split: Split, encoding: Encoding, device: torch.device, seed: int
 ) -> training.Rows:
     """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
-    n, shape = train.count(), encoding.joint_shape
+    train, shape = split.train, encoding.joint_shape
     batch_size = detector.batch_size * detector._batches_per_round
     stream = detector.stream
     if stream == "auto":
-        stream = n * int(np.prod(shape)) * 4 > training.memory_budget(device)
-    if not stream:
-        held = torch.empty(n, *shape, device=device)
-        n_filled = 0
-        for x in encoding.joint_rows(train, _READ[train.kind]):
-            held[n_filled : n_filled + len(x)] = x.to(device)
-            n_filled += len(x)
-        return training.DeviceRows(held[:n_filled], batch_size, seed)
+        n_bytes = train.count() * int(np.prod(shape)) * 4
+        stream = n_bytes > training.memory_budget(device)
+    owns = [own for own, _ in split.members]
+    of_epochs = [seed] if len(owns) == 1 else seeds(seed, len(owns))
+    if stream:
+        streams = [
+            _streamed(own, encoding, batch_size, of_epoch, device)
+            for own, of_epoch in zip(owns, of_epochs, strict=True)
+        ]
+        return streams[0] if len(owns) == 1 else training.PopulationRows(streams)
+    held = torch.empty(train.count(), *shape, device=device)
+    numbers: list[NDArray[np.int64]] = []
+    n_filled = 0
+    for index, x in encoding.numbered_rows(train, _READ[train.kind]):
+        held[n_filled : n_filled + len(x)] = x.to(device)
+        n_filled += len(x)
+        numbers.append(index)
+    held = held[:n_filled]
+    if len(owns) == 1:
+        return training.DeviceRows(held, batch_size, seed)
+    every = np.concatenate(numbers)
+    kept = [torch.from_numpy(np.flatnonzero(row_mask(own)[every])).to(device) for own in owns]
+    batch_size = min(batch_size, *map(len, kept))
+    return training.PopulationRows(
+        [
+            training.DeviceRows(held, batch_size, of_epoch, own)
+            for of_epoch, own in zip(of_epochs, kept, strict=True)
+        ]
+    )
 
+
+def _streamed(
+    own: inputs.Source, encoding: Encoding, batch_size: int, seed: int, device: torch.device
+) -> training.StreamedRows:
     def read(rng: np.random.Generator) -> Iterator[Tensor]:
-        return encoding.joint_rows(train, _READ[train.kind], rng)
+        return encoding.joint_rows(own, _READ[own.kind], rng)
 
     # One pass before the first epoch finds a bad row now, and not after hours of training.
     n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
-    buffer = 4 * _READ[train.kind]
+    buffer = 4 * _READ[own.kind]
     return training.StreamedRows(read, n_readable, batch_size, seed, device, buffer)
 
 
@@ -208,7 +265,9 @@ def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
     return rounds if detector.max_steps is None else min(rounds, detector.max_steps)
 
 
-def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> training.Checkpoint | None:
+def _checkpoint(
+    detector: "Detector", rows: training.Rows, seed: int, suffix: str
+) -> training.Checkpoint | None:
     """Return where the run is kept, marked with its settings and its rows (of streams a batch)."""
     if detector.checkpoint is None:
         return None
@@ -216,9 +275,10 @@ def _checkpoint(detector: "Detector", rows: training.Rows, seed: int) -> trainin
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
     quiet = {"checkpoint", "verbose", "target_fpr"}
     settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
-    held = rows.rows if isinstance(rows, training.DeviceRows) else next(rows.epoch(0))
+    first = rows.members[0] if isinstance(rows, training.PopulationRows) else rows
+    held = first.rows if isinstance(first, training.DeviceRows) else next(first.epoch(0))
     data = hashlib.sha256(np.ascontiguousarray(held.cpu().numpy()).data).hexdigest()
     text = json.dumps(
         [type(detector).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
     )
-    return training.Checkpoint(detector.checkpoint, text)
+    return training.Checkpoint(os.fspath(detector.checkpoint) + suffix, text)

@@ -1,7 +1,8 @@
 """The health of a fit: what is measured of it, without labels, and kept with the model."""
 
 import warnings
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from oddgan import decisions, health, inputs
 
-from ._encoding import Sample
-from ._fitting import Fit, drawn
-from ._measuring import shared_names
+from ._encoding import Encoding, Sample
+from ._fitting import Fit, Trained
+from ._measuring import how_to_answer, shared_names
 from ._scoring import as_floats, finite, in_batches
+from ._splitting import drawn
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -55,30 +57,59 @@ def examine(detector: "Detector", fit: Fit) -> tuple[health.HealthCheck, ...]:
     networks. It takes as long as scoring 1,536 samples; of a detector that searches for each, 64:
     only the strongest noise is looked at there, and no sample that trained.
     """
-    generator = torch.Generator().manual_seed(fit.seed)
-    most = _LEAST if detector._searches else _MOST
-    n = max(_LEAST, min(most, _NUMBERS // prod(fit.encoding.samples.shape)))
-    held_out = _encoded(fit, drawn(fit.held_out, n, [fit.seed, 1]))
-    trained = _encoded(fit, drawn(fit.references, n, [fit.seed, 2]))
-    checks = [
-        *_of_rows(detector, fit),
-        *_of_answers(detector, held_out, trained, generator),
-        *health.discriminators(fit.judgements),
-        *_of_networks(detector, held_out, trained, generator),
+    members = detector.members_ or [detector]
+    of_members = [
+        _of_member(one, fit.encoding, trained, fit.seed)
+        for one, trained in zip(members, fit.members, strict=True)
     ]
-    return tuple(check for check in checks if check is not None)
+    checks = _worst(of_members) if detector.members_ else of_members[0]
+    return (*_of_rows(detector, fit), *checks)
 
 
-def _encoded(fit: Fit, source: inputs.Source) -> Sample:
+def _of_member(
+    detector: "Detector", encoding: Encoding, trained: Trained, seed: int
+) -> list[health.HealthCheck]:
+    """Check a member of a population, or a detector that has none."""
+    generator = torch.Generator().manual_seed(seed)
+    most = _LEAST if detector._searches else _MOST
+    n = max(_LEAST, min(most, _NUMBERS // prod(encoding.samples.shape)))
+    held_out = _encoded(encoding, drawn(trained.held_out, n, [seed, 1]))
+    seen = _encoded(encoding, drawn(trained.references, n, [seed, 2]))
+    checks = [
+        *_of_answers(detector, held_out, seen, generator),
+        *health.discriminators(trained.judgements),
+        *_of_networks(detector, held_out, seen, generator),
+    ]
+    return [check for check in checks if check is not None]
+
+
+def _worst(of_members: Sequence[Sequence[health.HealthCheck]]) -> list[health.HealthCheck]:
+    """Return the checks of a population: of each kind one that failed, if there is one."""
+    alike: dict[str, list[tuple[int, health.HealthCheck]]] = {}
+    for k, checks in enumerate(of_members):
+        for check in checks:
+            alike.setdefault(check.name, []).append((k, check))
+    found = []
+    for same in alike.values():
+        failed = [(k, check) for k, check in same if not check.passed]
+        k, first = (failed or same)[0]
+        n = len({k for k, _ in failed})
+        which = f"in {n} of {len(of_members)} members; in member {k}, " if n else ""
+        found.append(replace(first, measured=which + first.measured))
+    return found
+
+
+def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
     """Return all samples of `source`, and their context, on the CPU."""
-    return fit.encoding.split(torch.cat(list(fit.encoding.joint_rows(source, source.count()))))
+    return encoding.split(torch.cat(list(encoding.joint_rows(source, source.count()))))
 
 
 def _of_rows(detector: "Detector", fit: Fit) -> list[health.HealthCheck]:
     n, fpr = len(detector.calibration_scores_), detector.target_fpr
     found = [health.few_held_out(n, decisions.smallest_sample(fpr), fpr)]
     if detector.codec_.kind == "table":
-        found.append(health.few_training_rows(fit.n_train, detector.codec_.shape[0]))
+        n_train = min(trained.n_train for trained in fit.members)
+        found.append(health.few_training_rows(n_train, detector.codec_.shape[0]))
     return found
 
 
@@ -127,9 +158,9 @@ def _asked(detector: "Detector", x: Tensor, c: Tensor | None) -> tuple[Any, Tens
 
         found = in_batches(nets, x, c, both)
         return as_floats(found["score"]), found["residual"]
-    compute, convert = detector._asked("anomaly_score")
+    compute, convert = how_to_answer(detector, "anomaly_score")
     scores = convert(in_batches(nets, x, c, compute))
-    return scores, finite(in_batches(nets, x, c, detector._asked("explain")[0])[""])
+    return scores, finite(in_batches(nets, x, c, how_to_answer(detector, "explain")[0])[""])
 
 
 def _of_networks(
@@ -145,7 +176,7 @@ def _of_networks(
         rows = as_floats(x.flatten(1))
         found += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
     if "encoder" in nets:
-        compute, convert = detector._asked("embed")
+        compute, convert = how_to_answer(detector, "embed")
         latents = convert(in_batches(nets, *held_out, compute))
         found.append(health.dead_encoder(latents))
         if detector.prior == "matched":

@@ -18,7 +18,7 @@ from oddgan.scores import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_need
 from ._encoding import Encoding
 from ._method import Method
 from ._options import SharedParams
-from ._scoring import Answer, Compute, answers, as_floats, finite
+from ._scoring import Answer, Compute, Question, answers, as_floats, as_frame, finite
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -141,6 +141,28 @@ def _all(
     nets, compute = detector.networks_, partial(_compute, detector, names)
     chunks = [found for _, found in answers(nets, detector._encoding, source, compute, convert)]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def how_to_answer(
+    detector: "Detector", question: Question
+) -> tuple[Compute, Callable[[Answer], Any]]:
+    """Return how networks answer for encoded samples, and what is told of their answers."""
+    nets, codec = detector.networks_, detector.codec_
+    if question in ("anomaly_score", "score_parts") and shared_names(detector):
+        return asked(detector, question)
+    compute: Compute = {
+        "anomaly_score": lambda x: {"": finite(detector._total(detector._score(nets, x)))},
+        "score_parts": lambda x: detector._score(nets, x).parts,
+        "explain": lambda x: {"": own(detector)._score(nets, x).residual},
+        "reconstruct": lambda x: {"": detector._reconstruct(nets, x)},
+        "embed": lambda x: {"": detector._embed(nets, x)},
+    }[question]
+    convert = {
+        "score_parts": as_frame,
+        "explain": lambda found: codec.per_column(found[""]),
+        "reconstruct": lambda found: codec.decode(found[""]),
+    }.get(question, lambda found: as_floats(found[""]))
+    return compute, convert
 
 
 def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answer], Any]]:

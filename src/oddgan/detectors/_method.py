@@ -64,6 +64,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Answers ("explain", "reconstruct", "embed") that this method cannot give, and why.
     unavailable: ClassVar[dict[str, str]] = {}
+    #: Whether the members of a population are trained in one pass (`training.population` has the
+    #: conditions), not one after the other.
+    _in_one_pass: ClassVar[bool] = True
     #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
     closed_form: ClassVar[bool] = False
 
@@ -119,6 +122,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         min_steps: int = 500,
         max_steps: int | None = 3000,
         batch_size: int = 64,
+        n_members: int = 1,
         learning_rate: float | None = None,
         ema_decay: float = 0.0,
         reconstruction_weight: float = 0.0,
@@ -145,6 +149,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.min_steps = min_steps
         self.max_steps = max_steps
         self.batch_size = batch_size
+        self.n_members = n_members
         self.learning_rate = learning_rate
         self.ema_decay = ema_decay
         self.reconstruction_weight = reconstruction_weight

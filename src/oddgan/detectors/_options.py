@@ -20,6 +20,7 @@ class SharedParams(TypedDict, total=False):
     min_steps: int
     max_steps: int | None
     batch_size: int
+    n_members: int
     learning_rate: float | None
     ema_decay: float
     reconstruction_weight: float
@@ -48,6 +49,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "min_steps": [Interval(Integral, 1, None, closed="left")],
     "max_steps": [Interval(Integral, 0, None, closed="left"), None],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left")],
     "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -112,6 +114,23 @@ DOCUMENTATION = """
         score as they were drawn, a control that shows what training adds.
     batch_size : int, default=64
         Rows a batch.
+    n_members : int, default=1
+        Members of a population: networks with first weights, batches and held-out rows of their
+        own. Each member's score s becomes arsinh((s - median) / (interquartile range / 1.349)),
+        by the rows that it alone holds out of the training rows, as large a share as
+        `calibration_fraction`; `anomaly_score` is the mean over the members, and tells with
+        ``return_std=True`` how much they disagree. Parts of the score, explanations and
+        reconstructions are means too, and latent vectors stand side by side. Tables, and on a
+        GPU images, train in one pass: on a CPU eight members in two thirds of the time or less.
+        On a CPU the members of images train one after the other, and those of RetrievalCritic
+        everywhere.
+
+        The rows that threshold and p-values are made from are held out by all members, as with
+        one. Where these would be too few for `target_fpr`, the members leave out every row in
+        turn, and it is scored by those that did (cross-conformal prediction, Vovk 2015). What is
+        promised is then less exact: at most twice the share for the p-values of that paper; and
+        in practice fewer alarms than promised, as new samples have the mean of all members, which
+        varies less. A `score` other than that of the fit needs another fit.
     learning_rate : float or None, default=None
         Learning rate of Adam; None is 1e-3 for tables and, where there is a discriminator,
         2e-4 for images.
@@ -183,7 +202,10 @@ DOCUMENTATION = """
     Attributes
     ----------
     networks_ : dict of str to torch.nn.Module
-        The trained networks by role, in evaluation mode.
+        The trained networks by role, in evaluation mode; those of a population by the number of
+        the member too, as in "0/encoder".
+    members_ : list of detectors
+        The members of a population, each a fitted detector; empty if `n_members` is 1.
     threshold_ : float
         Samples with a greater `anomaly_score` are flagged.
     offset_ : float

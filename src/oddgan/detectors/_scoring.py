@@ -16,7 +16,7 @@ from ._encoding import Encoding
 
 #: Samples that are read together, and numbers that go through the networks together: what
 #: bounds the memory of scoring.
-_READ = {"table": 16384, "image": 256}
+READ = {"table": 16384, "image": 256}
 _COMPUTED = 2**19
 #: Batches are filled up to a multiple of this many samples. Matrix products of other sizes round
 #: differently, and a sample's score must not depend on its batch mates.
@@ -24,7 +24,9 @@ _MULTIPLE = 32
 
 Answer = Mapping[str, Tensor]
 Compute = Callable[[Tensor], Answer]
-Question = Literal["anomaly_score", "score_parts", "explain", "reconstruct", "embed"]
+Question = Literal[
+    "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed"
+]
 
 
 def as_floats(values: Tensor) -> NDArray[np.float64]:
@@ -78,7 +80,7 @@ def answers(
     convert : callable
         From these results, on the CPU, to what is yielded.
     """
-    for index, raw in source.chunks(_READ[source.kind]):
+    for index, raw in source.chunks(READ[source.kind]):
         x, c = encoding.encode(source, index, raw)
         yield index, convert(in_batches(networks, x, c, compute))
 

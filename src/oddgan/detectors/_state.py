@@ -16,6 +16,7 @@ from oddgan.decisions import ProbaCalibration
 from oddgan.scores import Learnt, Scale
 
 from . import _health
+from ._population import networks_of, new_members
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -26,13 +27,10 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     codec, codec_arrays = detector.codec_.state()
     arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
     context = detector.condition_codec_
-    calibration = getattr(detector, "proba_calibration_", None)
-    arrays["calibration_scores"] = detector.calibration_scores_
-    parts, parts_arrays = detector.parts_.state() if detector.parts_ else (None, {})
-    arrays |= {f"parts/{name}": array for name, array in parts_arrays.items()}
-    for role, network in detector.networks_.items():
-        for name, tensor in network.state_dict().items():
-            arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
+    members = [_learnt(member) for member in detector.members_]
+    for k, (_, learnt) in enumerate(members):
+        arrays |= {f"members/{k}/{name}": array for name, array in learnt.items()}
+    own, learnt = _learnt(detector)
     header = {
         "detector": type(detector).__name__.lower(),
         "params": storable(detector.get_params(deep=False)),
@@ -46,6 +44,23 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "n_train": detector.n_train_,
         "versions": detector.versions_,
         "provenance": detector.provenance_,
+        "members": [of_member for of_member, _ in members],
+        **own,
+    }
+    return header, {**arrays, **learnt}
+
+
+def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what a detector, or a member of a population, has learnt beyond the encoding."""
+    calibration = getattr(detector, "proba_calibration_", None)
+    parts, parts_arrays = detector.parts_.state() if detector.parts_ else (None, {})
+    arrays = {f"parts/{name}": array for name, array in parts_arrays.items()}
+    arrays["calibration_scores"] = detector.calibration_scores_
+    if not detector.members_:
+        for role, network in detector.networks_.items():
+            for name, tensor in network.state_dict().items():
+                arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
+    header = {
         "threshold": detector.threshold_,
         "parts": parts,
         "proba_calibration": asdict(calibration) if calibration else None,
@@ -87,11 +102,6 @@ def restore(
     detector.condition_codec_ = None
     if header["condition"]:
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
-    tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-    detector.networks_ = rebuilt(detector, lambda role: _below(f"networks/{role}/", tensors))
-    place = training.find_device(detector.device)
-    for network in detector.networks_.values():
-        network.to(place)
     detector.history_ = header["history"]
     detector.n_train_ = header["n_train"]
     detector.versions_ = header["versions"]
@@ -100,6 +110,25 @@ def restore(
         detector.n_features_in_ = header["n_features_in"]
     if header["feature_names_in"]:
         detector.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
+    detector.members_ = new_members(detector, len(header.get("members", [])))
+    for k, member in enumerate(detector.members_):
+        _relearn(member, header["members"][k], _below(f"members/{k}/", arrays))
+    _relearn(detector, header, arrays)
+    return detector
+
+
+def _relearn(
+    detector: "Detector", header: Mapping[str, Any], arrays: dict[str, NDArray[Any]]
+) -> None:
+    """Give a detector, or a member of a population, what `_learnt` described."""
+    if detector.members_:
+        detector.networks_ = networks_of(detector.members_)
+    else:
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        detector.networks_ = rebuilt(detector, lambda role: _below(f"networks/{role}/", tensors))
+        place = training.find_device(detector.device)
+        for network in detector.networks_.values():
+            network.to(place)
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
     detector.parts_ = None
@@ -109,7 +138,6 @@ def restore(
     _restore_probabilities(detector, header.get("proba_calibration"))
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
-    return detector
 
 
 def _restore_probabilities(detector: "Detector", stored: dict[str, Any] | None) -> None:

@@ -208,7 +208,7 @@ def clip(critic: nn.Module) -> None:
     """Bring all weights of the critic back into [-0.01, 0.01]."""
     with torch.no_grad():
         for p in critic.parameters():
-            p.clamp_(-_CLIP, _CLIP)
+            p.copy_(p.clamp(-_CLIP, _CLIP))
 
 
 def best(x: Tensor, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -133,6 +133,8 @@ class RetrievalCritic(Detector):
         "ema_decay": 0.98,
     }
     _betas = (0.9, 0.999)
+    # Each member has rounds on features that its own references give, more than fit side by side.
+    _in_one_pass = False
     _learning_rates: ClassVar[dict[str, float]] = {"table": 5e-3, "image": 5e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 64}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

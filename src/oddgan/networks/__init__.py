@@ -25,6 +25,7 @@ from ._condition import (
     without_context,
 )
 from ._initialise import Scheme, initialise
+from ._members import member, stacked
 from ._private import generate
 from .corruption import Bank
 from .joint import Discriminator, JointDiscriminator
@@ -58,6 +59,8 @@ __all__ = [
     "given_rows",
     "initialise",
     "joint_discriminator",
+    "member",
+    "stacked",
     "u_net",
     "use_generator",
     "without_context",

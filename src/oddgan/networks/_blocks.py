@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 
 class Dropout(nn.Module):
@@ -23,10 +25,14 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.generator: torch.Generator | None = None
+        self.in_population = False
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
+        if self.in_population:  # vmap has no rule for the comparison below
+            keep = torch.rand(x.shape, generator=self.generator, device=x.device)
+            return x * keep.sub_(self.p).ceil_().div_(1 - self.p)
         # Half the time of `bernoulli_` on a CPU.
         keep = torch.rand(x.shape, generator=self.generator, device=x.device).ge_(self.p)
         return x * keep.div_(1 - self.p)
@@ -79,6 +85,24 @@ def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     for layer in module.modules():
         if isinstance(layer, Dropout | Noise):
             layer.generator = generator
+
+
+class SpectralNorm(_SpectralNorm):
+    """PyTorch's spectral norm, whose power method also runs within vmap: without ``out=``."""
+
+    @torch.no_grad()
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        for _ in range(n_power_iterations):
+            u = F.normalize(torch.mv(weight_mat, self._v), dim=0, eps=self.eps)
+            self._u.copy_(u)
+            v = F.normalize(torch.mv(weight_mat.T, u), dim=0, eps=self.eps)
+            self._v.copy_(v)
+
+
+def spectrally_normalised(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+    """Divide the weights of `layer` by their largest singular value; return it."""
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return layer
 
 
 class SameConv2d(nn.Conv2d):

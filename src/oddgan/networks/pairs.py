@@ -11,9 +11,8 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm as spectrally_normalised
 
-from ._blocks import Dropout, SameConv2d, halvings, strides
+from ._blocks import Dropout, SameConv2d, halvings, spectrally_normalised, strides
 from .joint import JointDiscriminator
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -45,7 +44,7 @@ class PairDiscriminator(nn.Module):
         return self.logit(features).squeeze(1), features
 
 
-def _normalised(layer: nn.Module, spectral: bool) -> nn.Module:
+def _normalised(layer: nn.Linear | nn.Conv2d, spectral: bool) -> nn.Module:
     return spectrally_normalised(layer) if spectral else layer
 
 

@@ -6,7 +6,7 @@ from .device import PRECISIONS, find_device, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
 from .progress import Progress, RichProgress, Silent
-from .rows import DeviceRows, Rows, StreamedRows
+from .rows import DeviceRows, PopulationRows, Rows, StreamedRows
 from .watch import TrainingError
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "DeviceRows",
     "Loss",
     "LossFunction",
+    "PopulationRows",
     "Progress",
     "RichProgress",
     "Rows",

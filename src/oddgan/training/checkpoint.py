@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-_VERSION = 3
+_VERSION = 4
 
 
 class Checkpoint:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from .checkpoint import Checkpoint
+from .population import Population
 from .progress import Progress
 from .rows import Rows
 from .watch import TrainingError, Watch
@@ -66,11 +67,16 @@ class Settings:
         Size of the latent draws z ~ N(0, I).
     ema_decay : float
         Decay of the exponential moving average of the weights, in [0, 1); 0 for none.
+    in_population : bool
+        Whether the networks hold the weights of several members, (K, ...), and the rows come as
+        batches (K, n, ...): then all losses and weights are those of single members, and the
+        averages in the history are over the members too.
     """
 
     n_rounds: int
     latent_dim: int
     ema_decay: float
+    in_population: bool = False
 
 
 class Trainer:
@@ -135,6 +141,7 @@ class Trainer:
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
         }
         self._all = nn.ModuleDict(dict(networks))
+        self._population = Population(self._all)
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             self._average = AveragedModel(self._all, multi_avg_fn=self._move_average)
@@ -148,10 +155,12 @@ class Trainer:
         """Mean losses between reports, each with the round ("step") it was made at."""
         return self._watch.history
 
-    @property
-    def judgements(self) -> list[dict[str, float]]:
-        """What the adversaries were judged by, between the same reports, by the loss's name."""
-        return self._watch.judgements
+    def judgements_of(self, member: int = 0) -> list[dict[str, float]]:
+        """Return what adversaries were judged by, between the same reports, by the loss's name."""
+        return [
+            {"step": step, **{name: values[member] for name, values in judged.items()}}
+            for step, judged in self._watch.judgements
+        ]
 
     def run(self) -> dict[str, nn.Module]:
         """Train, and return the networks to score with (averaged if there is an average).
@@ -208,21 +217,16 @@ class Trainer:
         stage, done = divmod(self.step, self.settings.n_rounds)
         if not done:
             self._begin(stage)
-        z = torch.randn(len(x), self.settings.latent_dim, device=x.device, generator=self.generator)
+        losses, in_population = self.stages[stage], self.settings.in_population
+        shape = (*x.shape[: 1 + in_population], self.settings.latent_dim)
+        z = torch.randn(shape, device=x.device, generator=self.generator)
         with self.fabric.autocast():
-            for loss in self.stages[stage](self.networks, x, z):
-                inputs = [p for role in loss.updates for p in self._trained[role]]
-                for parameter in inputs:
-                    parameter.grad = None
-                self.fabric.backward(loss.value, inputs=inputs)
-                for role in loss.updates:
-                    self.optimizers[role].step()
-                # Autocast keeps copies of the weights as they were before the step.
-                torch.clear_autocast_cache()
-                judged = loss.value if loss.judged is None else loss.judged
-                self._watch.add(
-                    loss.name, loss.value.detach(), judged.detach() if loss.adversary else None
-                )
+            if in_population:
+                self._population.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
+            else:
+                for loss in losses(self.networks, x, z):
+                    judged = loss.value if loss.judged is None else loss.judged
+                    self._update(loss, loss.value, judged)
         self.step += 1
         if self._average:
             self._average.update_parameters(self._all)
@@ -233,6 +237,19 @@ class Trainer:
         if self.begin:
             with torch.no_grad():
                 self.begin(self.networks, stage)
+
+    def _update(self, loss: Loss, value: Tensor, judged: Tensor) -> None:
+        """Update the networks of a loss, whose `value` is a scalar or one of each member."""
+        inputs = [p for role in loss.updates for p in self._trained[role]]
+        for parameter in inputs:
+            parameter.grad = None
+        # Members share no weight: the gradient of the sum is that of each by itself.
+        self.fabric.backward(value.sum() if value.ndim else value, inputs=inputs)
+        for role in loss.updates:
+            self.optimizers[role].step()
+        # Autocast keeps copies of the weights as they were before the step.
+        torch.clear_autocast_cache()
+        self._watch.add(loss.name, value.detach(), judged.detach() if loss.adversary else None)
 
     def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
         # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short

@@ -25,8 +25,12 @@ def critic_loss(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
 def gradient_penalty(D: nn.Module, x: Tensor, fake: Tensor, place: Tensor) -> Tensor:
     """(|| gradient of D at x + place (fake - x) ||_2 - 1)^2, averaged over the batch."""
     between = x + place.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
-    between.requires_grad_()
-    (gradient,) = torch.autograd.grad(D(between)[0].sum(), between, create_graph=True)
+    try:
+        between.requires_grad_()
+    except RuntimeError:  # within vmap, where no tensor may
+        gradient = torch.func.grad(lambda at: D(at)[0].sum())(between)
+    else:
+        (gradient,) = torch.autograd.grad(D(between)[0].sum(), between, create_graph=True)
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (norm - 1).square().mean()
 

@@ -4,7 +4,7 @@ The order of an epoch is drawn from (seed, number of the epoch) alone, so a resu
 its place again without having stored one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -37,19 +37,27 @@ class DeviceRows:
         is left out, another one each time.
     seed : int
         What the order of every epoch is drawn from.
+    kept : Tensor of int, or None
+        Which of the rows are trained on; None for all.
     """
 
-    def __init__(self, rows: Tensor, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, rows: Tensor, batch_size: int, seed: int, kept: Tensor | None = None
+    ) -> None:
         self.rows = rows
-        self.batch_size = min(batch_size, len(rows))
-        self.batches_per_epoch = len(rows) // self.batch_size
+        self.kept = kept
+        self.n = len(rows) if kept is None else len(kept)
+        self.batch_size = min(batch_size, self.n)
+        self.batches_per_epoch = self.n // self.batch_size
         self.seed = seed
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Tensor]:
         """Yield the batches of epoch `number`, without its first `skip`."""
-        order = _epoch_rng(self.seed, number).permutation(len(self.rows))
+        order = _epoch_rng(self.seed, number).permutation(self.n)
         order = order[: self.batches_per_epoch * self.batch_size]
         batches = torch.from_numpy(order).to(self.rows.device).view(-1, self.batch_size)
+        if self.kept is not None:
+            batches = self.kept[batches]
         for index in batches[skip:]:
             yield self.rows[index]
 
@@ -117,3 +125,22 @@ class StreamedRows:
         rows = rows[torch.from_numpy(rng.permutation(len(rows)))]
         n = len(rows) - len(rows) % self.batch_size
         return rows[:n], rows[n:]
+
+
+class PopulationRows:
+    """Rows of several members, side by side: batches of shape (K, batch_size, ...).
+
+    Parameters
+    ----------
+    members : sequence of Rows
+        The rows of each, with batches of the same size.
+    """
+
+    def __init__(self, members: Sequence[Rows]) -> None:
+        self.members = members
+        self.batches_per_epoch = min(rows.batches_per_epoch for rows in members)
+
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Tensor]:
+        """Yield the batches of epoch `number`, without its first `skip`."""
+        for batches in zip(*(rows.epoch(number, skip) for rows in self.members), strict=False):
+            yield torch.stack(batches)

@@ -34,20 +34,21 @@ class Watch:
         self.title = title
         self.every = every
         self.history: list[dict[str, float]] = []
-        self.judgements: list[dict[str, float]] = []
+        self.judgements: list[tuple[int, dict[str, list[float]]]] = []
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._judged: dict[str, Tensor] = {}
         self._reported = 0
-        self._collapsed: dict[str, int] = {}
+        self._collapsed: dict[str, list[int]] = {}
 
     def add(self, name: str, value: Tensor, judged: Tensor | None) -> None:
         """Take in a loss, without waiting for the device to have computed it.
 
-        `judged` is what an adversary is judged by; None if it is no adversary's.
+        `value` is a scalar, or has one number for each member. `judged` is what an adversary is
+        judged by, in the same shape; None if it is no adversary's.
         """
         if judged is not None:
-            self._collapsed.setdefault(name, 0)
+            self._collapsed.setdefault(name, [0] * judged.numel())
             self._judged[name] = self._judged[name] + judged if name in self._judged else judged
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + 1
@@ -65,31 +66,39 @@ class Watch:
             One is not finite, or a discriminator has collapsed.
         """
         n = step - self._reported
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        means = {
+            name: float(total.mean()) / self._counts[name] for name, total in self._sums.items()
+        }
         for name, mean in means.items():
             if not isfinite(mean):
                 raise TrainingError(
                     f"{self.title}: the {name} loss became {mean} between rounds "
                     f"{self._reported + 1} and {step}; try a lower learning_rate"
                 )
-        judged = {name: float(total) / self._counts[name] for name, total in self._judged.items()}
-        for name, mean in judged.items():
-            self._judge(name, mean, n, step)
+        judged = {
+            name: [summed / self._counts[name] for summed in total.reshape(-1).tolist()]
+            for name, total in self._judged.items()
+        }
+        for name, means_of_members in judged.items():
+            for k, mean in enumerate(means_of_members):
+                self._judge(name, k, mean, n, step)
         self.history.append({"step": step, **means})
         if judged:
-            self.judgements.append({"step": step, **judged})
+            self.judgements.append((step, judged))
         self._sums, self._counts, self._judged = {}, {}, {}
         self._reported = step
         return means
 
-    def _judge(self, name: str, mean: float, n: int, step: int) -> None:
+    def _judge(self, name: str, k: int, mean: float, n: int, step: int) -> None:
         saturated = mean < SATURATED
         constant = abs(mean - 2 * log(2)) < CONSTANT
-        self._collapsed[name] = self._collapsed[name] + n if saturated or constant else 0
-        if self._collapsed[name] >= PATIENCE:
+        rounds = self._collapsed[name]
+        rounds[k] = rounds[k] + n if saturated or constant else 0
+        if rounds[k] >= PATIENCE:
             how = "tells real from generated without a doubt" if saturated else "answers a constant"
+            whose = f" of member {k}" if len(rounds) > 1 else ""
             raise TrainingError(
-                f"{self.title}: the {name} has collapsed: for the {self._collapsed[name]} rounds "
+                f"{self.title}: the {name}{whose} has collapsed: for the {rounds[k]} rounds "
                 f"up to {step} it {how} (mean loss {mean:.2g}); try a lower learning_rate, "
                 "another scaling or fewer epochs"
             )
