@@ -104,8 +104,10 @@ class OddGAN(Detector):
 
     Use it when there is no reason to use another.
 
-    Do not use it when a paper's method is to be compared, or when training samples may not be
-    kept with the model: both recipes keep some, or their latents.
+    Do not use it when the training samples hold groups of anomalies that are alike: a new one then
+    has near neighbours. With 10 % of such rows its AUROC on one table fell from .98 to .55, that of
+    Isolation Forest from .95 to .92. Nor when a paper's method is to be compared, or when training
+    samples may not be kept with the model: both recipes keep some, or their latents.
 
     References
     ----------
