@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import DATA, fitted, quick
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 import oddgan
 from oddgan import DAGMM, EGBAD, VAE, PCAReconstruction, networks, training
@@ -167,7 +168,30 @@ def test_a_member_comes_out_as_it_went_in():
             assert value.is_contiguous()
 
 
+def test_spectral_norm_is_that_of_pytorch():
+    """It differs in how it writes to its buffers alone, so that vmap can run it."""
+    ours, theirs = (nn.Linear(5, 3) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    ours, theirs = spectrally_normalised(ours), spectral_norm(theirs)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(4, 5)
+    for _ in range(3):
+        assert torch.equal(ours(x), theirs(x))
+    assert torch.equal(ours.eval()(x), theirs.eval()(x))
+
+
 # --------------------------------------------------------------------------------------- rows
+
+
+def test_batches_of_each_member_are_of_the_rows_that_it_keeps():
+    x = torch.arange(20.0)[:, None]
+    kept = [torch.arange(0, 20, 2), torch.arange(1, 20, 2)]
+    rows = PopulationRows([DeviceRows(x, 5, seed, own) for seed, own in enumerate(kept)])
+    batches = torch.stack(list(rows.epoch(0)))
+    assert batches.shape == (2, 2, 5, 1)
+    for k, own in enumerate(kept):
+        assert batches[:, k].flatten().sort().values.tolist() == own.tolist()
+    assert not torch.equal(batches[:, 0], batches[:, 1] - 1)  # each in its own order
 
 
 def test_each_member_holds_out_rows_of_its_own_and_none_sees_the_common_ones():
@@ -195,6 +219,7 @@ def test_few_rows_are_all_left_out_in_turn(n, n_members):
     assert left_out.shape == (n, n_members)
     assert left_out.any(1).sum() == n
     assert (left_out.sum(0) == left_out[:, 0].sum()).all()
+    assert left_out[:, 0].sum() >= min(10, n // 2)
     for k, (own, left) in enumerate(rows.members):
         np.testing.assert_array_equal(row_mask(left), left_out[:, k])
         np.testing.assert_array_equal(row_mask(own), ~left_out[:, k])

@@ -121,7 +121,7 @@ DOCUMENTATION = """
         `calibration_fraction`; `anomaly_score` is the mean over the members, and tells with
         ``return_std=True`` how much they disagree. Parts of the score, explanations and
         reconstructions are means too, and latent vectors stand side by side. Tables, and on a
-        GPU images, train in one pass: on a CPU eight members in two thirds of the time or less.
+        GPU images, train in one pass: on a CPU eight members take half to two thirds of the time.
         On a CPU the members of images train one after the other, and those of RetrievalCritic
         everywhere.
 

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -184,7 +185,9 @@ class Trainer:
                 self._begin(stage)
         self.progress.start(self.title, self.n_rounds, self.step)
         try:
-            with _deferred_interrupt() as interrupted:
+            with _deferred_interrupt() as interrupted, warnings.catch_warnings():
+                # Of operations that vmap computes member by member: slower, and no less right.
+                warnings.filterwarnings("ignore", message="There is a performance drop")
                 for x in self._batches():
                     self._round(x)
                     self._report()
