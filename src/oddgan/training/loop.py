@@ -1,10 +1,7 @@
 """The training loop: several losses a round, each with the networks it updates."""
 
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from .checkpoint import Checkpoint
+from .interrupt import deferred_interrupt
 from .population import Population
 from .progress import Progress
 from .rows import Rows
@@ -185,7 +183,7 @@ class Trainer:
                 self._begin(stage)
         self.progress.start(self.title, self.n_rounds, self.step)
         try:
-            with _deferred_interrupt() as interrupted, warnings.catch_warnings():
+            with deferred_interrupt() as interrupted, warnings.catch_warnings():
                 # Of operations that vmap computes member by member: slower, and no less right.
                 warnings.filterwarnings("ignore", message="There is a performance drop")
                 for x in self._batches():
@@ -287,27 +285,3 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][role])
         self.generator.set_state(state["generator"])
         self._watch.restore(state["watch"])
-
-
-@contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let a round finish after Ctrl-C; a second Ctrl-C interrupts at once.
-
-    Outside the main thread, where signals cannot be handled, nothing is changed.
-    """
-    pressed = False
-
-    def note(signum: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
