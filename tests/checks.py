@@ -213,7 +213,7 @@ def check_the_axis_of_the_channels_is_as_told(cls):
 
 def check_a_higher_rate_of_false_alarms_lowers_the_threshold(cls, kind):
     X = DATA[kind]()
-    strict, lax = (fitted(cls, kind, target_fpr=fpr) for fpr in (0.05, 0.5))
+    strict, lax = fitted(cls, kind), fitted(cls, kind, target_fpr=0.5)  # its default is .05
     np.testing.assert_array_equal(lax.anomaly_score(X), strict.anomaly_score(X))
     assert lax.threshold_ < strict.threshold_
 
