@@ -93,6 +93,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     #: The role that takes the sample in where the method's own losses reconstruct it, if any:
     #: `denoise` corrupts what it is given.
     _denoised: ClassVar[str | None] = None
+    #: Scores of its own that gain where training shifts its images: those that compare latents.
+    _gain_from_shifts: ClassVar[frozenset[str]] = frozenset()
     # A detector states those of its own parameters; that of `score` is made of `scores`.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 

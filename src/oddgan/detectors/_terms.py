@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from ._base import Detector
 
 #: Parts of a score that gain from shifted images; the residual by itself loses.
-GAIN_FROM_SHIFTS = frozenset(
-    {"local", *LOCAL}
-    | {"critic", "neighbours", "critic_and_density"}  # of RetrievalCritic, which compares latents
-)
+GAIN_FROM_SHIFTS = frozenset({"local", *LOCAL})
 #: Deviation of the noise on numeric features beside swapped cells, in units of their scale.
 TABLE_NOISE = 0.2
 #: Greatest shift of an image, in pixels.
@@ -101,7 +98,7 @@ def shifts(detector: "Detector", kind: str) -> bool:
     if detector.augment != "auto":
         return detector.augment == "shift"
     names = {detector.score} if isinstance(detector.score, str) else set(detector.score)
-    return kind == "image" and bool(names & GAIN_FROM_SHIFTS)
+    return kind == "image" and bool(names & (GAIN_FROM_SHIFTS | detector._gain_from_shifts))
 
 
 def _corruption(

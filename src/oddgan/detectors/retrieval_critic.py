@@ -127,6 +127,7 @@ class RetrievalCritic(Detector):
 
     reference = "OddGAN, no paper"
     scores = ("critic", "neighbours", "critic_and_distance", "critic_and_density")
+    _gain_from_shifts = frozenset(scores)
     unavailable: ClassVar[dict[str, str]] = {
         "embed": "rows of a table have no latents; those of images are networks_['encoder'](x)",
     }
