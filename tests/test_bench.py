@@ -1,6 +1,7 @@
 """The experiment runner: specs, resuming after a kill, failures, the command, a user's own data."""
 
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -409,15 +410,22 @@ def test_who_ends_a_run_ends_its_processes(tmp_path, by, code):
     endless = {**QUICK, "epochs": 10**6, "max_steps": None}
     path.write_text(yaml.safe_dump({**SPEC, "params": endless, "seeds": 1}))
     command = [sys.executable, "-m", "oddgan", "bench", str(path), "--out", "out", "--jobs", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # What runs in the background of a shell would be deaf to Ctrl-C.
+    hear = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hear
+    )
     cells = tmp_path / "out" / "cells"
-    deadline = time.monotonic() + 120
-    while not [p for p in _command_lines() if str(cells) in p] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)  # it is at work
-    os.kill(process.pid, by)
-    assert process.wait(timeout=30) == code
-    _wait_until_nobody_works_in(cells)
+    try:
+        deadline = time.monotonic() + 120
+        while not [p for p in _command_lines() if str(cells) in p] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)  # it is at work
+        os.kill(process.pid, by)
+        assert process.wait(timeout=30) == code
+        _wait_until_nobody_works_in(cells)
+    finally:
+        process.kill()  # where it failed, it would work for ever
 
 
 # --------------------------------------------------------------------------- a user's own data
