@@ -21,10 +21,15 @@ from oddgan import EGBAD, VAE, all_detectors, cli, datasets, inputs, networks
 from oddgan.networks import condition_layers, given, given_rows, initialise
 
 
-@pytest.fixture(params=all_detectors().values(), ids=lambda cls: cls.__name__)
-def conditional_class(request):
-    """Every detector: all take a condition."""
-    return request.param
+#: Every detector, with each kind that it takes: all take a condition.
+of_every_detector = pytest.mark.parametrize(
+    ("conditional_class", "kind"),
+    [
+        pytest.param(cls, kind, id=f"{cls.__name__}-{kind}")
+        for cls in all_detectors().values()
+        for kind in cls.kinds
+    ],
+)
 
 
 def seasons(n, seed):
@@ -75,7 +80,7 @@ def test_a_continuous_context_is_followed():
 # --------------------------------------------------------------------------- on every detector
 
 
-@pytest.mark.parametrize("kind", ["table", "image"])
+@of_every_detector
 def test_every_answer_is_given_for_a_context(conditional_class, kind, table, images, tmp_path):
     X = {"table": table, "image": images}[kind]
     rng = np.random.default_rng(0)
@@ -103,7 +108,7 @@ def test_every_answer_is_given_for_a_context(conditional_class, kind, table, ima
     np.testing.assert_array_equal(again.anomaly_score(X, condition=context), scores)
 
 
-@pytest.mark.parametrize("kind", ["table", "image"])
+@of_every_detector
 def test_every_map_of_the_context_has_a_gradient(conditional_class, kind):
     context = np.random.default_rng(0).random((len(DATA[kind]()), 2))
     checks.check_every_loss_trains_its_networks_and_nothing_else(conditional_class, kind, context)
