@@ -20,7 +20,6 @@ import oddgan
 from oddgan import EGBAD, VAE, all_detectors, cli, datasets, inputs, networks
 from oddgan.networks import condition_layers, given, given_rows, initialise
 
-
 #: Every detector, with each kind that it takes: all take a condition.
 of_every_detector = pytest.mark.parametrize(
     ("conditional_class", "kind"),
