@@ -7,10 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import fitted
 from typer.testing import CliRunner
 
 import oddgan
-from oddgan import PCAReconstruction, cli
+from oddgan import EGBAD, PCAReconstruction, cli
 from oddgan.decisions import (
     conformal_p_values,
     conformal_threshold,
@@ -489,3 +490,11 @@ def test_drift_on_the_training_data_is_warned_of(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert typed("drift", "m", "others.npy").exit_code in (0, 3)
+
+
+@pytest.mark.parametrize("answer", ["predict", "p_value", "detect", "drift"])
+def test_another_score_than_that_of_the_fit_decides_nothing(answer, table):
+    detector = fitted(EGBAD, "table").set_params(score="feature_matching")
+    detector.anomaly_score(table)
+    with pytest.raises(ValueError, match="held-out scores are those of score='sigma'"):
+        getattr(detector, answer)(table)

@@ -47,6 +47,25 @@ def test_another_score_after_the_fit_is_the_detectors():
         detector.anomaly_score(X)
 
 
+@pytest.mark.parametrize(("kind", "score"), [("image", "latent_knn"), ("table", "critic")])
+def test_every_score_of_the_recipes_is_taken_where_it_can_be(kind, score):
+    X = DATA[kind]()
+    recipe = OddGAN.recipe(kind, **QUICK, score=score).fit(X)
+    whole = OddGAN(**QUICK, score=score).fit(X)
+    np.testing.assert_array_equal(whole.anomaly_score(X), recipe.anomaly_score(X))
+    with pytest.raises(ValueError, match="RetrievalCritic cannot have latent_knn"):
+        OddGAN(**QUICK, score="latent_knn").fit(DATA["table"]())
+
+
+def test_controls_have_the_parameters_that_were_given():
+    detector = OddGAN(**QUICK, image_size=9).fit(DATA["image"]())
+    controls = detector.controls_as_fitted()
+    assert {c.image_size for c in controls.values()} == {9}
+    assert {c.latent_dim for c in controls.values()} == {4}
+    steps = {title: control.max_steps for title, control in controls.items()}
+    assert steps == {"untrained control": 0, "autoencoder control": QUICK["max_steps"]}
+
+
 def test_a_stored_one_is_an_oddgan_again(tmp_path):
     X, detector = DATA["table"](), fitted(OddGAN, "table")
     labelled = np.concatenate([X[:40], 9 * X[:40]])

@@ -339,3 +339,10 @@ def test_columns_of_a_latent_space_are_standardised(rows):
     plain = neighbourhood(rows, [("gaussian", 3)], scaled=False).of_references()
     moved = neighbourhood(rows * [1, 10, 100] + 5, [("gaussian", 3)], scaled=False)
     torch.testing.assert_close(moved.of_references(), plain, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_few_images_are_enough(n):
+    images = np.random.default_rng(0).random((n, 8, 8))
+    detector = quick(RetrievalCritic, max_steps=2).fit(images)
+    assert np.isfinite(detector.anomaly_score(images)).all()

@@ -307,3 +307,14 @@ def test_every_detector_without_a_pair_refuses(detector_class, table, images):
     X = table if "table" in detector_class.kinds else images
     with pytest.raises(ValueError, match=r"must be 0 for"):
         quick(detector_class, reconstruction_weight=1.0).fit(X)
+
+
+def test_a_turn_keeps_distances_on_images_that_are_not_square(monkeypatch):
+    image = torch.zeros(1, 1, 21, 61)
+    image[0, 0, 10, 30 + 20] = 1  # 20 pixels to the right of the middle
+    draws = torch.tensor([1.0, 0.5, 0.5, 0.5, 0.5, 0.5])[:, None]  # 15 degrees and nothing else
+    monkeypatch.setattr(torch, "rand", lambda *size, **how: draws)
+    turned = training.warp(image, torch.Generator())[0, 0]
+    y, x = divmod(int(turned.argmax()), 61)
+    assert np.hypot(y - 10, x - 30) == pytest.approx(20, abs=1)
+    assert abs(np.arctan2(y - 10, x - 30)) == pytest.approx(np.pi / 12, abs=0.05)

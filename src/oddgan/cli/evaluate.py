@@ -58,8 +58,8 @@ def evaluate(
             rows[name] = [found]
         if source.has_condition and source.kind == "image":
             messages.print("The baselines judge the images without the condition.")
-        if any(name.startswith(detectors.OddGAN.__name__) for name in rows):
-            rows |= measure_controls(opened, source, split)
+        if isinstance(fitted, detectors.OddGAN):
+            rows |= measure_controls(fitted, opened, source, split)
     shown = [(baseline_title(name), many) for name, many in rows.items()]
     if markdown:
         markdown.write_text(evaluation.markdown_table(shown), encoding="utf-8")
@@ -76,13 +76,13 @@ def evaluate(
 
 
 def measure_controls(
-    opened: Data, source: inputs.Source, split: evaluation.Split
+    fitted: detectors.OddGAN, opened: Data, source: inputs.Source, split: evaluation.Split
 ) -> dict[str, list[evaluation.Metrics]]:
     """Train and measure what belongs beside OddGAN, on the rows that it was trained on."""
     training = opened.subset(split.train)
     return {
         name: [measure(control.fit(training), source, split)]
-        for name, control in detectors.OddGAN.controls(source.kind, random_state=0).items()
+        for name, control in fitted.controls_as_fitted().items()
     }
 
 

@@ -160,7 +160,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
 
     def decision_function(self, X: Any, *, condition: Any = None) -> Floats:
         """Return ``score_samples(X) - offset_``, shape (n,); negative is flagged."""
-        return self.score_samples(X, condition=condition) - self.offset_
+        return -self._comparable_scores(X, condition) - self.offset_
 
     def predict(self, X: Any, *, condition: Any = None) -> NDArray[np.int64]:
         """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""

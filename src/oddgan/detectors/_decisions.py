@@ -29,6 +29,7 @@ class Decisions(ABC):
     fitted_params_: dict[str, Any]
     proba_calibration_: decisions.ProbaCalibration
     target_fpr: float
+    score: Any
 
     @abstractmethod
     def anomaly_score(self, X: Any, *, condition: Any = None) -> Floats:
@@ -41,7 +42,7 @@ class Decisions(ABC):
         smallest value 1 / (n_held_out + 1) means "odder than all of them".
         """
         return decisions.conformal_p_values(
-            self.anomaly_score(X, condition=condition), self.calibration_scores_
+            self._comparable_scores(X, condition), self.calibration_scores_
         )
 
     def detect(self, X: Any, *, fdr: float = 0.1, condition: Any = None) -> NDArray[np.bool_]:
@@ -99,7 +100,7 @@ class Decisions(ABC):
         """
         decisions.check_share("alpha", alpha)
         return decisions.drift(
-            self.anomaly_score(X, condition=condition),
+            self._comparable_scores(X, condition),
             self.calibration_scores_,
             target_fpr=self.fitted_params_["target_fpr"],
             alpha=alpha,
@@ -148,7 +149,7 @@ class Decisions(ABC):
             decisions.check_share("prevalence", prevalence)
         self.proba_calibration_ = decisions.proba_calibration(
             y,
-            self.anomaly_score(X, condition=condition),
+            self._comparable_scores(X, condition),
             method=method,
             prevalence=prevalence,
             normal_scores=self.calibration_scores_,
@@ -168,8 +169,19 @@ class Decisions(ABC):
         X, condition : as in `anomaly_score`
             Samples.
         """
-        found = self.proba_calibration_.probability(self.anomaly_score(X, condition=condition))
+        scores = self._comparable_scores(X, condition)
+        found = self.proba_calibration_.probability(scores)
         return np.stack([1 - found, found], axis=1)
+
+    def _comparable_scores(self, X: Any, condition: Any) -> Floats:
+        """Return the scores of samples, if they are of the kind that the held-out samples have."""
+        now, before = self.score, self.fitted_params_["score"]
+        if now != before and list(now) != list(before):  # a list says what a tuple says
+            raise ValueError(
+                f"the threshold and the held-out scores are those of score={before!r}, and score "
+                f"is {now!r} now: fit again with it to decide by it"
+            )
+        return self.anomaly_score(X, condition=condition)
 
     def _calibrate(self, scores: Floats) -> None:
         """Set the threshold by the scores of held-out samples."""

@@ -97,7 +97,8 @@ DOCUMENTATION = """
 
         Each part is put on the scale of the held-out rows, (part - median) / (interquartile
         range / 1.349), a shared one after taking log(part + 0.001 median); the score is their
-        mean. After `fit` a `score` that names some of the learnt parts needs no other fit.
+        mean. After `fit` a `score` that names some of the learnt parts needs no other fit for
+        `anomaly_score`; what decides (`predict`, `p_value` ...) goes by the score of the fit.
     latent_dim : int or None, default=None
         Size of the latent vector z; None is the paper's for images and for tables.
     width : int or None, default=None
@@ -153,10 +154,11 @@ DOCUMENTATION = """
     augment : {"auto", "shift", "warp"} or None, default="auto"
         "shift" moves each image of a batch by up to 2 pixels along either axis, reflected at its
         edges, for all losses of the round. "auto" does so where `score` has a part that was
-        found to gain from it ("local", "latent_knn", "latent_density" or "residual_relative"):
-        the residual by itself was found to lose. "warp" is `denoise` with another corruption:
-        where an image enters a reconstruction that is compared with it as it was, it is turned (up
-        to 15 degrees), stretched (15 %), slanted (0.1) and moved (1/14 of a side) at random, so
+        found to gain from it ("local", "latent_knn", "latent_density" or "residual_relative", and
+        RetrievalCritic's own): the residual by itself was found to lose. "warp" is `denoise` with
+        another corruption: where an image enters a reconstruction that is compared with it as it
+        was, it is turned (up to 15 degrees), stretched (15 %), slanted (0.1) and moved (1/14 of a
+        side) at random, so
         that the latent vector says less of where and how an object lies. None does nothing.
     target_fpr : float, default=0.05
         Share of normal samples that may be flagged; sets the threshold.

@@ -5,10 +5,12 @@ from typing import Any, ClassVar, NamedTuple, Self, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from oddgan import inputs, persistence, training
-from oddgan.scores import Score
+from oddgan.scores import SHARED_PARTS, Score
 
 from ._base import Detector
 from ._method import Spec
@@ -90,7 +92,7 @@ class OddGAN(Detector):
     Parameters
     ----------
     score : str or sequence of str, default="auto"
-        "auto" is the recipe's; else as in Other Parameters.
+        "auto" is the recipe's; else those of the recipe's detector, and as in Other Parameters.
     **options
         See Other Parameters. What is None, here the default of almost all, is the recipe's.
 
@@ -99,8 +101,9 @@ class OddGAN(Detector):
     No label, and no score of a test row, chose the recipes' parameters for any data set; but the
     recipes were compared on public data, whose tables are in docs/results. On some data much
     simpler scores are as good. So controls belong beside each result: the same networks untrained,
-    an autoencoder with the same score, nearest neighbours and Isolation Forest. ``oddgan evaluate``
-    and ``oddgan bench --data`` show them, `OddGAN.controls(kind)` returns the first two.
+    an autoencoder with a score of the kind, nearest neighbours and Isolation Forest. ``oddgan
+    evaluate`` shows them on the data that the model was fitted on, `OddGAN.controls(kind)` returns
+    the first two.
 
     Use it when there is no reason to use another.
 
@@ -132,8 +135,12 @@ class OddGAN(Detector):
         for question, why in recipe.detector.unavailable.items()
     }
     defaults: ClassVar[SharedParams] = cast("SharedParams", dict.fromkeys(_DECIDED))
+    _own_scores: ClassVar[frozenset[str]] = frozenset().union(
+        *(recipe.detector.scores for recipe in RECIPES.values())
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        name: [*CONSTRAINTS[name], None] for name in _DECIDED
+        **{name: [*CONSTRAINTS[name], None] for name in _DECIDED},
+        "score": [StrOptions({"auto", "local", *SHARED_PARTS, *_own_scores}), tuple, list],
     }
 
     def __init__(self, *, score: Any = "auto", **options: Unpack[SharedParams]) -> None:
@@ -168,6 +175,7 @@ class OddGAN(Detector):
 
     def save(self, path: persistence.PathLike) -> None:
         """Write the fitted detector to one file; :func:`oddgan.load` reads it."""
+        check_is_fitted(self)
         self._hand_down()
         header, arrays = dump(self.detector_)
         header["chosen_by"] = storable(self.get_params(deep=False))
@@ -180,12 +188,29 @@ class OddGAN(Detector):
         whole._adopt(fitted)
         return whole
 
-    def _method(self, kind: str) -> Detector:
+    def controls_as_fitted(self) -> dict[str, Detector]:
+        """Return the controls of the fitted detector, with the parameters that it was given."""
+        given = {n: v for n, v in self._given().items() if n not in ("checkpoint", "verbose")}
+        found = {}
+        for title, control in CONTROLS[self.codec_.kind].items():
+            same = control.detector is type(self.detector_)
+            left = {"score"} if not same else {"max_steps"}
+            found[title] = _made(control, {n: v for n, v in given.items() if n not in left})
+        return found
+
+    def _given(self) -> dict[str, Any]:
+        """Return the parameters that are not left to the recipe."""
         given = self.get_params(deep=False)
         left = {n for n in (*_DECIDED, "latent_dim", "width", "learning_rate") if given[n] is None}
         if given["score"] == "auto":
             left.add("score")
-        return self.recipe(kind, **{n: value for n, value in given.items() if n not in left})
+        return {name: value for name, value in given.items() if name not in left}
+
+    def _method(self, kind: str) -> Detector:
+        return self.recipe(kind, **self._given())
+
+    def _validate_params(self) -> None:
+        super(Detector, self)._validate_params()  # the recipe's detector checks its score itself
 
     def _adopt(self, fitted: Detector) -> None:
         """Take over all that the fitted detector knows."""

@@ -42,7 +42,7 @@ class RetrievalCritic(Detector):
         f(x) = a \cdot \phi(x) + v \cdot \tanh(W \phi(x) + b), \qquad a, v, W > 0,
 
     and is trained to tell normal rows, each left out of the references, from rows corrupted at a
-    random scale s in [0, 1): with ordered thresholds t_j it minimises the cross-entropy of
+    random scale s in [0, 1): with thresholds t_j it minimises the cross-entropy of
 
     .. math::
         P(s \ge j / 8) = \sigma(f(x) - t_j), \qquad j = 0, \dots, 7.
@@ -189,7 +189,9 @@ class RetrievalCritic(Detector):
         return torch.optim.Adam(parameters, lr=rate / 10, betas=self._betas, fused=True)
 
     def _latent_losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
-        for rows in torch.arange(len(x), device=x.device).chunk(N_UPDATES):
+        # Batch normalisation needs two images at least.
+        n_updates = min(N_UPDATES, max(1, len(x) // 2))
+        for rows in torch.arange(len(x), device=x.device).chunk(n_updates):
             some = x[rows]
             with given_rows(rows):
                 y = nets["generator"](nets["encoder"](some + NOISE * nets["noise"](some)))

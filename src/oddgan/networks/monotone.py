@@ -11,8 +11,8 @@ N_THRESHOLDS = 8
 class MonotoneCritics(nn.Module):
     """k critics f(x) = a x + v tanh(W x + b), with positive weights a, v and W.
 
-    Each has ordered thresholds t_j: sigmoid(f(x) - t_j) is the probability that x was corrupted
-    with a scale of at least j / N_THRESHOLDS (the proportional odds of McCullagh 1980).
+    Each has thresholds t_j, in order at first: sigmoid(f(x) - t_j) is the probability that x was
+    corrupted with a scale of at least j / N_THRESHOLDS (the proportional odds of McCullagh 1980).
 
     Parameters
     ----------

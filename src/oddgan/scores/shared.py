@@ -57,7 +57,7 @@ def check_length(names: Sequence[str], space: str, d: int) -> None:
     if name in names and d > MOST_COVARIATES:
         raise ValueError(
             f"score: {name} needs the covariance of {d} numbers, and at most {MOST_COVARIATES} "
-            f"are supported; take {space}_knn" + (" or residual_relative" * (space == "residual"))
+            f"are supported; take {'residual_relative' if space == 'residual' else f'{space}_knn'}"
         )
 
 

@@ -88,12 +88,13 @@ def warp(images: Tensor, generator: torch.Generator) -> Tensor:
     -------
     Tensor of shape (n, c, h, w)
     """
-    n = len(images)
+    n, _, h, w = images.shape
     draws = 2 * torch.rand(6, n, generator=generator, device=images.device) - 1
     angle, slant = pi / 12 * draws[0], 0.1 * draws[1]
     stretch, move = 1 + 0.15 * draws[2:4], draws[4:6] / 7  # sides are 2 long in a grid
-    along = torch.stack([angle.cos() * stretch[0], slant - angle.sin() * stretch[1], move[0]], 1)
-    across = torch.stack([angle.sin() * stretch[0], angle.cos() * stretch[1], move[1]], 1)
+    cos, sin = angle.cos(), angle.sin()
+    along = torch.stack([cos * stretch[0], slant - h / w * sin * stretch[1], move[0]], 1)
+    across = torch.stack([w / h * sin * stretch[0], cos * stretch[1], move[1]], 1)
     maps = torch.stack([along, across], 1).to(images.dtype)
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
