@@ -175,7 +175,8 @@ class Decisions(ABC):
 
     def _comparable_scores(self, X: Any, condition: Any) -> Floats:
         """Return the scores of samples, if they are of the kind that the held-out samples have."""
-        now, before = self.score, self.fitted_params_["score"]
+        now = self.score
+        before = self.fitted_params_.get("score", now)  # not every subclass names it
         if now != before and list(now) != list(before):  # a list says what a tuple says
             raise ValueError(
                 f"the threshold and the held-out scores are those of score={before!r}, and score "
