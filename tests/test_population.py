@@ -361,3 +361,11 @@ def test_no_more_false_alarms_than_promised(n, n_members):
     error = np.std(shares) / 12**0.5
     assert np.mean(shares) < 0.1 + 3 * error
     assert np.mean(shares) > 0.03
+
+
+def test_a_score_given_as_a_list_is_that_of_the_tuple(table):
+    detector = quick(EGBAD, n_members=2, score=["latent_knn"]).fit(table)
+    scores = detector.anomaly_score(table[:5])
+    same = detector.set_params(score=("latent_knn",))
+    np.testing.assert_array_equal(same.anomaly_score(table[:5]), scores)
+    same.predict(table[:5])

@@ -104,7 +104,7 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
         f"{name} loss {of['first']:.4g}, at last {of['last']:.4g}"
         for name, of in trained.get("losses", {}).items()
     ]
-    rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "in closed form"
+    rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "no rounds"
     n = told["held_out_rows"]
     origin = told["provenance"]
     labelled = told["probabilities"]

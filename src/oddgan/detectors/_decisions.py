@@ -10,6 +10,8 @@ from sklearn.utils.metaestimators import available_if
 
 from oddgan import decisions
 
+from ._measuring import differ
+
 Floats = NDArray[np.float64]
 
 
@@ -177,7 +179,7 @@ class Decisions(ABC):
         """Return the scores of samples, if they are of the kind that the held-out samples have."""
         now = self.score
         before = self.fitted_params_.get("score", now)  # not every subclass names it
-        if now != before and list(now) != list(before):  # a list says what a tuple says
+        if differ(now, before):
             raise ValueError(
                 f"the threshold and the held-out scores are those of score={before!r}, and score "
                 f"is {now!r} now: fit again with it to decide by it"

@@ -198,10 +198,17 @@ def refuse_changes(detector: "Detector", what: str, *also: str) -> None:
     before = detector.fitted_params_
     own_names = before.keys() - SharedParams.__annotations__.keys() - {"score"}
     for name in (*also, *sorted(own_names)):
-        if getattr(detector, name) != before[name]:
+        if differ(getattr(detector, name), before[name]):
             raise ValueError(
                 f"{what} of the parts as they were fitted, and {name} has changed since: fit again"
             )
+
+
+def differ(a: Any, b: Any) -> bool:
+    """Return whether two values of a parameter say different things; lists are as tuples."""
+    return bool(a != b) and not (
+        isinstance(a, tuple | list) and isinstance(b, tuple | list) and list(a) == list(b)
+    )
 
 
 def _compute(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:

@@ -195,7 +195,7 @@ DOCUMENTATION = """
         the same data and parameters; removed when the fit is complete.
     health : bool, default=True
         Whether `fit` checks what it has learnt, without labels: see `health_`. It takes as long
-        as scoring some hundred samples.
+        as scoring some 1,500 samples, with a score of shared parts up to twice that.
     verbose : int, default=0
         1 shows a progress bar with losses and time left, and warns of all that `health_` lists.
     random_state : int, RandomState or None, default=None

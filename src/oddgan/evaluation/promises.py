@@ -34,8 +34,8 @@ class Promises:
     n_held_out : int
         Held-out normal samples that the decisions were made by.
     fpr_at_1, fpr_at_5, fpr_at_10 : float or None
-        Share of the normal test samples above the threshold for that share of false alarms, in
-        percent. None where there are too few held-out samples to promise it.
+        Share of the normal test samples, in [0, 1], above the threshold for the share of false
+        alarms that the name gives in percent. None where held-out samples are too few for it.
     fdr_at_10 : float
         Share of normal samples among those that Benjamini-Hochberg flags at 10 %; 0 if none is.
         In a single batch it may well exceed 10 %: what is promised is its mean.
