@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from oddgan import decisions
 
@@ -177,6 +178,7 @@ class Decisions(ABC):
 
     def _comparable_scores(self, X: Any, condition: Any) -> Floats:
         """Return the scores of samples, if they are of the kind that the held-out samples have."""
+        check_is_fitted(self)
         now = self.score
         before = self.fitted_params_.get("score", now)  # not every subclass names it
         if differ(now, before):
