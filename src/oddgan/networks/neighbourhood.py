@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ._columns import Columns
 from ._condition import current_condition
+from ._rarity import rarity
 
 #: Neighbours whose distances are features, and numbers of neighbours of the density ratios.
 NEIGHBOURS = (1, 2, 3, 5, 8, 12, 20)
@@ -194,7 +195,9 @@ class Neighbourhood(nn.Module):
                 parts.append(here - self._log(torch.stack(theirs, 1).mean(2)))
             near.append(torch.stack(parts, 2).flatten(1))
             nearest.append(index[:, -1])
-        return torch.cat([torch.cat(near), self._rarity(x, own)], dim=1), torch.cat(nearest)
+        left_out = None if own is None else self.rows[own]
+        rare = rarity(x, self.columns, self.sorted, self.n, self.column[2:], left_out)
+        return torch.cat([torch.cat(near), rare], dim=1), torch.cat(nearest)
 
     def _log(self, distances: Tensor) -> Tensor:
         """Return logarithms of distances (m, N_VIEWS), finite for copies."""
@@ -275,29 +278,6 @@ class Neighbourhood(nn.Module):
                 distance, place = distance.sort(1)
                 found.append((distance[:m, :k], index.gather(1, place)[:m, :k]))
             yield torch.stack([d for d, _ in found], 1), torch.stack([i for _, i in found], 1)
-
-    def _rarity(self, x: Tensor, own: Tensor | None) -> Tensor:
-        """Return the sum and the mean of the rarest fifth of -log p_j(x_j); shape (n, 2).
-
-        p_j is a kernel density of the references and, as if there were two rows more, of a broad
-        Cauchy distribution; of categories it is their frequency, with one row more of each kind.
-        """
-        _, _, deviation, median, width = self.column
-        n = self.n
-        columns = self.columns
-        width = torch.where(columns.continuous(x.device), width, 0.25)
-        low, high = ((x + side * width).T.contiguous() for side in (-1, 1))
-        within = torch.searchsorted(self.sorted, high, right=True).clamp(max=n)
-        within = (within - torch.searchsorted(self.sorted, low).clamp(max=n)).T
-        if own is not None:
-            within = within - ((x - self.rows[own]).abs() <= width).long()
-            n -= 1
-        t = (x - median) / deviation
-        density = within.clamp_min(0) / (2 * width) * deviation + 0.212 / (1 + t * t / 9)
-        counted = torch.where(columns.continuous(x.device), density, within.clamp_min(0) + 1.0)
-        rarity = columns.per_variable(x, -(counted / (n + 2) + 1e-12).log())
-        rarest = rarity.topk(max(1, rarity.shape[1] // 5), dim=1).values
-        return torch.stack([rarity.sum(1), rarest.mean(1)], dim=1)
 
 
 def _filled(block: Tensor) -> Tensor:
