@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from browser import browser, chromium  # noqa: F401 (fixtures)
 from torch import nn
 
 from oddgan import all_detectors
