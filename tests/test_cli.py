@@ -155,6 +155,16 @@ def test_the_disagreement_of_members_is_a_column(run, payments):
     assert "--std: this VAE has no members" in err
 
 
+def test_rows_that_members_leave_out_in_turn_are_told_so(run, payments):
+    payments[:80].to_csv("few.csv", index=False)
+    words = ["fit", "pcareconstruction", "few.csv", "--label", "fraud", "--out", "m", "--quiet"]
+    _, out, _ = run(*words, "--set", "n_members=3")
+    assert "from 50 samples" in out
+    assert "each was held out by some members, which scored it and set the threshold" in out
+    _, out, _ = run("inspect", "m")
+    assert re.search(r"rows +50, each held out by some members and trained on by the others", out)
+
+
 def test_scores_go_to_standard_output_as_csv_or_json(run, payments):
     run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
     code, out, _ = run("score", "m", "payments.csv", "--label", "fraud")
@@ -195,6 +205,19 @@ def test_a_corrupt_image_is_named_or_left_out(run, tiles):
     assert len(pd.read_csv("s.csv")) == 9
     code, out, _ = run("score", "m", tiles / "bad", "--skip-bad", "--out", "s.csv", "--json")
     assert json.loads(out)["skipped"][0][0] == "55.png"
+
+
+def test_images_that_were_skipped_do_not_count(run, tiles):
+    for i in range(12):
+        (tiles / "good" / f"{i}.png").write_bytes(b"no image")
+    words = ["fit", "pcareconstruction", tiles / "good", "--skip-bad", "--out", "m", "--quiet"]
+    for members in ([], ["--set", "n_members=2"]):
+        assert run(*words, *members)[0] == 0
+        told = json.loads(run("inspect", "m", "--json")[1])
+        held_out = 0 if told["cross_conformal"] else told["held_out_rows"]
+        assert told["training_rows"] + held_out == 38
+        assert told["cross_conformal"] == bool(members)
+        assert told["held_out_rows"] == 38 if members else 0 < held_out <= 5
 
 
 def test_a_broken_file_among_the_test_images(run, tiles):

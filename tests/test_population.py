@@ -265,6 +265,25 @@ def test_few_rows_are_scored_by_the_members_that_left_them_out():
     np.testing.assert_allclose(population.calibration_scores_, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_each_member_counts_the_rows_that_trained_it(tmp_path):
+    X = DATA["table"]()
+    common = fitted(VAE, "table", n_members=2)
+    crossed = quick(PCAReconstruction, n_members=K).fit(X[:60])
+    expected = {common: (270, [243, 243], False), crossed: (60, [40, 40, 40], True)}
+    for population, (n, of_members, is_crossed) in expected.items():
+        population.save(tmp_path / "m")
+        for one in (population, oddgan.load(tmp_path / "m")):
+            assert (one.n_train_, one.crossed_) == (n, is_crossed)
+            assert [member.n_train_ for member in one.members_] == of_members
+
+
+def test_what_helps_where_all_rows_are_held_out_already():
+    with pytest.warns(UserWarning, match="all rows are held out already: give more, or a larger"):
+        population = quick(PCAReconstruction, n_members=K, health=True).fit(DATA["table"]()[:15])
+    (few,) = (check for check in population.health_ if check.name == "few held-out rows")
+    assert few.remedy == "Give more rows, or a larger `target_fpr`: every row is held out already"
+
+
 def test_answers_are_means_and_latent_vectors_stand_side_by_side():
     X = DATA["table"]()[:50]
     population = fitted(VAE, "table", n_members=2)

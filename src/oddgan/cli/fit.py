@@ -122,9 +122,12 @@ def fit(
         )
         return
     list_skipped(source)
+    held_out = f"{n_held_out} of them were held out"
+    if model.crossed_:
+        held_out = "each was held out by some members, which scored it"
     print(
         f"{type(model).__name__} learnt from {n_samples} samples in {seconds:.0f} s; "
-        f"{n_held_out} of them were held out and set the threshold {model.threshold_:.6g}, "
+        f"{held_out} and set the threshold {model.threshold_:.6g}, "
         f"to flag {model.target_fpr:.3g} of normal samples."
     )
     if "description" in origin:

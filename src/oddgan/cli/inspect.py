@@ -55,6 +55,7 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
         "weights": sum(p.numel() for net in fitted.networks_.values() for p in net.parameters()),
         "training_rows": fitted.n_train_,
         "held_out_rows": n,
+        "cross_conformal": fitted.crossed_,
         "target_fpr": params["target_fpr"],
         "threshold": fitted.threshold_,
         "smallest_p_value": 1 / (n + 1),
@@ -106,6 +107,9 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
     ]
     rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "no rounds"
     n = told["held_out_rows"]
+    rows = f"{told['training_rows']} trained, {n} were held out"
+    if told["cross_conformal"]:
+        rows = f"{n}, each held out by some members and trained on by the others"
     origin = told["provenance"]
     labelled = told["probabilities"]
     probabilities = "none: they take labelled samples (oddgan calibrate)"
@@ -119,7 +123,7 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
         "detector": f"{told['detector']} ({told['reference']})",
         "settings": ", ".join(f"{k}={v}" for k, v in told["parameters"].items()) or "default",
         "samples": samples,
-        "rows": f"{told['training_rows']} trained, {n} were held out",
+        "rows": rows,
         "threshold": (
             f"{told['threshold']:.6g}, to flag {told['target_fpr']:.3g} of normal samples"
         ),

@@ -22,6 +22,7 @@ from ._opening import open_to_answer, open_to_fit
 from ._population import answers as answers_of_members
 from ._population import networks_of, new_members, scores_left_out
 from ._scoring import Question, answers, joined
+from ._splitting import readable
 from ._state import dump, rebuilt, versions
 
 Floats = NDArray[np.float64]
@@ -70,7 +71,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         self.condition_codec_ = fitted.encoding.context
         self.fitted_params_ = self.get_params(deep=False)
         self.history_ = fitted.history
-        self.n_train_ = fitted.split.train.count()
+        self.n_train_, self.crossed_ = readable(fitted.split.train), fitted.split.crossed
         self.versions_ = versions()
         self.provenance_: dict[str, Any] = {}
         self.__dict__.pop("proba_calibration_", None)  # it was of the networks before
@@ -97,6 +98,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """Become a population: each member learns by itself, then all score what they left out."""
         self.members_ = new_members(self, len(fitted.members))
         for member, trained in zip(self.members_, fitted.members, strict=True):
+            member.n_train_ = trained.n_train
             member._learn(trained)
         self.networks_ = networks_of(self.members_)
         self.part_scale_ = self.parts_ = None

@@ -29,6 +29,7 @@ class Decisions(ABC):
     """Answers that compare scores with those of the held-out normal samples."""
 
     calibration_scores_: Floats
+    crossed_: bool
     fitted_params_: dict[str, Any]
     proba_calibration_: decisions.ProbaCalibration
     target_fpr: float
@@ -198,9 +199,12 @@ class Decisions(ABC):
         n = len(self.calibration_scores_)
         needed = decisions.smallest_sample(self.target_fpr)
         if n < needed:
+            advice = "give more rows or a larger calibration_fraction"
+            if self.crossed_:
+                advice = "all rows are held out already: give more, or a larger target_fpr"
             warnings.warn(
                 f"only {n} held-out sample(s): new normal samples are flagged with "
                 f"probability 1/{n + 1}, not target_fpr={self.target_fpr}, which takes "
-                f"{needed}; give more rows or a larger calibration_fraction",
+                f"{needed}; {advice}",
                 stacklevel=3,
             )

@@ -20,7 +20,7 @@ from oddgan.networks import use_generator
 from ._encoding import Encoding, fit_encoding
 from ._measuring import check_lengths
 from ._population import Networks, apart, joined, one_of
-from ._splitting import Split, drawn, row_mask, seeds, split
+from ._splitting import Split, drawn, readable, row_mask, seeds, split
 from ._terms import check_terms, with_terms
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Trained:
     held_out : inputs.Source
         Rows that it was not trained on.
     n_train : int
-        How many rows trained it.
+        How many rows trained it; image files that were skipped do not count.
     judgements : list of dict
         What its discriminators were judged by, by round.
     """
@@ -115,7 +115,7 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
         zip(trained, rows.members, strict=True)
     ):
         references = drawn(own, detector.n_references, [of_split, 2, k])
-        members.append(Trained(nets, references, held_out, own.count(), judgements))
+        members.append(Trained(nets, references, held_out, readable(own), judgements))
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
     return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)

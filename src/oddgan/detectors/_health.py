@@ -106,7 +106,8 @@ def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
 
 def _of_rows(detector: "Detector", fit: Fit) -> list[health.HealthCheck]:
     n, fpr = len(detector.calibration_scores_), detector.target_fpr
-    found = [health.few_held_out(n, decisions.smallest_sample(fpr), fpr)]
+    needed = decisions.smallest_sample(fpr)
+    found = [health.few_held_out(n, needed, fpr, crossed=detector.crossed_)]
     if detector.codec_.kind == "table":
         n_train = min(trained.n_train for trained in fit.members)
         found.append(health.few_training_rows(n_train, detector.codec_.shape[0]))

@@ -225,7 +225,10 @@ DOCUMENTATION = """
     history_ : list of dict
         Mean losses in the course of training, with the round ("step").
     n_train_ : int
-        Number of rows that trained; those of `calibration_scores_` did not.
+        Number of rows that trained; those of `calibration_scores_` did not, unless `crossed_`.
+        Image files that were skipped do not count. Each of `members_` has the number of its own.
+    crossed_ : bool
+        Whether each training row was held out too, by some of the members (see `n_members`).
     n_features_in_ : int
         Number of columns of a table (tables only).
     feature_names_in_ : ndarray of shape (n_features_in_,)

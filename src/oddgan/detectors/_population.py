@@ -72,6 +72,7 @@ def new_members(population: T, n_members: int) -> list[T]:
         one.condition_columns_ = population.condition_columns_
         one.fitted_params_ = {**population.fitted_params_, "n_members": 1, "checkpoint": None}
         one.n_train_, one.versions_ = population.n_train_, population.versions_
+        one.crossed_ = False
         one.history_, one.provenance_, one.members_, one.health_checks_ = [], {}, [], ()
         found.append(one)
     return found

@@ -85,6 +85,11 @@ def _rows(source: inputs.Source, rows: NDArray[np.int64]) -> inputs.Source:
     return inputs.Subset(source, keep)
 
 
+def readable(source: inputs.Source) -> int:
+    """Return the number of samples of a source that was read, without files that were skipped."""
+    return source.count() - len(source.skipped)
+
+
 def row_mask(source: inputs.Source) -> NDArray[np.bool_]:
     """Return which rows, as chunks number them, are in a part of a :class:`Split`."""
     assert isinstance(source, inputs.Subset)

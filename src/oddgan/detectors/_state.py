@@ -41,7 +41,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "history": detector.history_,
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
-        "n_train": detector.n_train_,
+        "crossed": detector.crossed_,
         "versions": detector.versions_,
         "provenance": detector.provenance_,
         "members": [of_member for of_member, _ in members],
@@ -61,6 +61,7 @@ def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any
             for name, tensor in network.state_dict().items():
                 arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
     header = {
+        "n_train": detector.n_train_,
         "threshold": detector.threshold_,
         "parts": parts,
         "proba_calibration": asdict(calibration) if calibration else None,
@@ -104,6 +105,7 @@ def restore(
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
     detector.history_ = header["history"]
     detector.n_train_ = header["n_train"]
+    detector.crossed_ = header.get("crossed", False)
     detector.versions_ = header["versions"]
     detector.provenance_ = header["provenance"]
     if header["n_features_in"] is not None:
@@ -129,6 +131,7 @@ def _relearn(
         place = training.find_device(detector.device)
         for network in detector.networks_.values():
             network.to(place)
+    detector.n_train_ = header.get("n_train", detector.n_train_)
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
     detector.parts_ = None

@@ -15,7 +15,7 @@ MOST_SHARE = 0.9
 LEAST_ROWS = 2.0
 
 
-def few_held_out(n: int, needed: int, target_fpr: float) -> HealthCheck:
+def few_held_out(n: int, needed: int, target_fpr: float, *, crossed: bool = False) -> HealthCheck:
     """Check that there are held-out samples enough for the share of false alarms.
 
     Parameters
@@ -24,6 +24,8 @@ def few_held_out(n: int, needed: int, target_fpr: float) -> HealthCheck:
         How many there are, and how many it takes.
     target_fpr : float
         The share that was promised.
+    crossed : bool
+        Whether every row is held out already, by some members of a population.
     """
     return HealthCheck(
         name="few held-out rows",
@@ -32,7 +34,11 @@ def few_held_out(n: int, needed: int, target_fpr: float) -> HealthCheck:
         value=float(n),
         limit=float(needed),
         measured=f"{n} held-out rows, where target_fpr={target_fpr:g} takes {needed}",
-        remedy="Give more rows, or a larger `calibration_fraction`",
+        remedy=(
+            "Give more rows, or a larger `target_fpr`: every row is held out already"
+            if crossed
+            else "Give more rows, or a larger `calibration_fraction`"
+        ),
     )
 
 
