@@ -28,7 +28,7 @@ def digits() -> None:
     dataset = load_dataset("digits")
     X = dataset.X[oddest]
     print("labels of the ten oddest:", dataset.y[oddest])
-    residual = model.explain(X)
+    residual = model.explain(X).anomaly_map
     rows = [1 - X, 1 - np.clip(model.reconstruct(X), 0, 1), residual / residual.max()]
     step = SIDE + GAP
     sheet = Image.new("RGB", (10 * step + GAP, 3 * step + GAP), "white")

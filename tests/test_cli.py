@@ -108,8 +108,11 @@ def test_scores_explanations_reconstructions_and_latents_of_a_table(run, payment
         np.testing.assert_allclose(scores["p_value"], model.p_value(features))
         np.testing.assert_array_equal(scores["flagged"], model.predict(features) == -1)
         explained = read(f"e.{suffix}")
-        assert list(explained.columns) == list(features.columns)
-        np.testing.assert_allclose(explained, model.explain(features), rtol=1e-5)
+        told = model.explain(features)
+        assert list(explained.columns[::2]) == list(features.columns)
+        assert list(explained.columns[1::2]) == [f"{c}:expected" for c in features.columns]
+        np.testing.assert_allclose(explained.iloc[:, ::2], told, rtol=1e-5)
+        np.testing.assert_allclose(explained["amount:expected"], told.expected["amount"])
         expected = read(f"r.{suffix}")
         assert list(expected.columns) == list(features.columns)
         np.testing.assert_allclose(expected["amount"], model.reconstruct(features)["amount"])

@@ -290,10 +290,11 @@ def test_answers_are_means_and_latent_vectors_stand_side_by_side():
     one, other = population.members_
     # A mean of encoded values is nearly one of values: scaling compresses what is far out.
     for answer, error in (("explain", 1e-5), ("reconstruct", 0.01)):
-        mean = (getattr(one, answer)(X) + getattr(other, answer)(X)) / 2
-        found = getattr(population, answer)(X)
-        np.testing.assert_allclose(found, mean, rtol=1e-5, atol=error)
-        assert np.abs(found - getattr(one, answer)(X)).max() > 10 * error
+        found, of_one, of_other = (
+            np.asarray(getattr(asked, answer)(X)) for asked in (population, one, other)
+        )
+        np.testing.assert_allclose(found, (of_one + of_other) / 2, rtol=1e-5, atol=error)
+        assert np.abs(found - of_one).max() > 10 * error
     beside = np.concatenate([one.embed(X), other.embed(X)], axis=1)
     np.testing.assert_array_equal(population.embed(X), beside)
     for name, part in population.score_parts(X).items():

@@ -283,7 +283,7 @@ def test_an_explanation_adds_up_to_the_distance_and_names_the_odd_column(table):
     odd = table[:20].copy()
     odd[:, 2] += 5 * table[:, 2].std()
     x = detector.codec_.encode(odd)
-    shares = detector.explain(odd)
+    shares = detector.explain(odd).contributions
     assert (shares.argmax(1) == 2).mean() > 0.9
     both = np.hstack([x, references.normal_scores(x)]) / 2**0.5
     known = references.references

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 3
+FORMAT = 4
 
 PathLike = str | os.PathLike[str]
 

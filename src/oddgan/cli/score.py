@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from oddgan import decisions, detectors, inputs
-from oddgan.detectors import Detector
+from oddgan.detectors import Detector, TableExplanation
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .data import How, open_data
@@ -22,6 +22,9 @@ from .output import (
     write_images,
     write_table,
 )
+
+#: What follows a column's name where a table of contributions tells what was expected there.
+EXPECTED = ":expected"
 
 
 def score(
@@ -183,7 +186,7 @@ def write_answers(path: Path, fitted: Detector, source: inputs.Source, question:
     """Write what the detector answers for every sample, chunk by chunk."""
     found = (values for _, values in fitted.answer_chunks(source, question))
     if path.suffix == ".npy":
-        write_images(path, found, source.count() - len(source.skipped))
+        write_images(path, map(np.asarray, found), source.count() - len(source.skipped))
         return
     write_table(path, (_frame(fitted, values, question) for values in found))
 
@@ -192,7 +195,11 @@ def _frame(fitted: Detector, values: Any, question: str) -> pd.DataFrame:
     if isinstance(values, pd.DataFrame):
         return values
     if question == "embed":
-        names = [f"z{i}" for i in range(values.shape[1])]
-    else:
-        names = [str(column.name) for column in fitted.codec_.columns]
-    return pd.DataFrame(np.asarray(values), columns=names)
+        return pd.DataFrame(values, columns=[f"z{i}" for i in range(values.shape[1])])
+    names = [str(column.name) for column in fitted.codec_.columns]
+    frame = pd.DataFrame(np.asarray(values), columns=names)
+    if isinstance(values, TableExplanation) and values.expected is not None:
+        expected = values.expected.add_suffix(EXPECTED)
+        both = [name for pair in zip(names, expected.columns, strict=True) for name in pair]
+        return pd.concat([frame, expected], axis=1)[both]
+    return frame

@@ -6,6 +6,8 @@ from oddgan import persistence as _persistence
 
 from . import _state
 from ._base import Detector as Detector
+from ._explanation import ImageExplanation as ImageExplanation
+from ._explanation import TableExplanation as TableExplanation
 from ._measuring import score_named as score_named
 from ._measuring import score_to_learn as score_to_learn
 from .adgan import ADGAN as ADGAN

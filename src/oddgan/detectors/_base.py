@@ -14,6 +14,8 @@ from oddgan.scores import Scale, Score
 
 from ._decisions import Decisions
 from ._encoding import Encoding
+from ._explaining import explanations, learn_pixel_threshold
+from ._explanation import ImageExplanation, TableExplanation
 from ._fitting import Fit, Trained, fit_networks
 from ._health import Health, examine, warn
 from ._measuring import check_spaces, how_to_answer, learn, refuse_changes
@@ -78,6 +80,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         self.members_: list[Self] = []
         self._assemble(fitted) if fitted.members[1:] else self._learn(fitted.members[0])
         self._warn_of_few_held_out()
+        learn_pixel_threshold(self, fitted.split, fitted.seed)
         self.health_checks_ = examine(self, fitted) if self.health else ()
         warn(self.health_checks_, self.verbose, stacklevel=2)
         for checkpoint in fitted.checkpoints:
@@ -168,16 +171,14 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""
         return np.where(self.decision_function(X, condition=condition) < 0, -1, 1)
 
-    def explain(self, X: Any, *, condition: Any = None) -> Floats:
-        """Return how much each column or pixel contributes to the residual, at least 0.
+    def explain(self, X: Any, *, condition: Any = None) -> TableExplanation | ImageExplanation:
+        """Return what makes each sample odd, and where.
 
-        Returns
-        -------
-        ndarray
-            (n, n_features_in_) for tables, with the parts of one original column (categories,
-            missing) added up; (n, h, w) for images, with the channels added up.
+        For tables how much each original column contributes, and what was expected there; for
+        images their anomaly maps, and which pixels are flagged. ``np.asarray`` of either gives
+        the numbers alone, (n, n_features_in_) or (n, h, w), at least 0.
         """
-        return cast("Floats", self._answer(X, condition, "explain"))
+        return cast("TableExplanation | ImageExplanation", self._answer(X, condition, "explain"))
 
     def reconstruct(self, X: Any, *, condition: Any = None) -> Any:
         """Return the nearest normal counterpart of each sample, in the form of the training data.
@@ -226,6 +227,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
             )
+        if question == "explain":
+            return explanations(self, source)
         if self.members_:
             return answers_of_members(self, source, question)
         if question == "member_scores":

@@ -273,7 +273,7 @@ def _checkpoint(
         return None
     if detector.random_state is None:
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
-    quiet = {"checkpoint", "verbose", "target_fpr"}
+    quiet = {"checkpoint", "verbose", "target_fpr", "pixel_fpr"}
     settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
     first = rows.members[0] if isinstance(rows, training.PopulationRows) else rows
     held = first.rows if isinstance(first, training.DeviceRows) else next(first.epoch(0))

@@ -15,7 +15,7 @@ from oddgan import decisions, health, inputs
 
 from ._encoding import Encoding, Sample
 from ._fitting import Fit, Trained
-from ._measuring import how_to_answer, shared_names
+from ._measuring import how_to_answer, own, shared_names
 from ._scoring import as_floats, finite, in_batches
 from ._splitting import drawn
 
@@ -161,7 +161,10 @@ def _asked(detector: "Detector", x: Tensor, c: Tensor | None) -> tuple[Any, Tens
         return as_floats(found["score"]), found["residual"]
     compute, convert = how_to_answer(detector, "anomaly_score")
     scores = convert(in_batches(nets, x, c, compute))
-    return scores, finite(in_batches(nets, x, c, how_to_answer(detector, "explain")[0])[""])
+    asked = own(detector)
+    return scores, finite(
+        in_batches(nets, x, c, lambda x: {"": asked._score(nets, x).residual})[""]
+    )
 
 
 def _of_networks(

@@ -153,13 +153,11 @@ def how_to_answer(
     compute: Compute = {
         "anomaly_score": lambda x: {"": finite(detector._total(detector._score(nets, x)))},
         "score_parts": lambda x: detector._score(nets, x).parts,
-        "explain": lambda x: {"": own(detector)._score(nets, x).residual},
         "reconstruct": lambda x: {"": detector._reconstruct(nets, x)},
         "embed": lambda x: {"": detector._embed(nets, x)},
     }[question]
     convert = {
         "score_parts": as_frame,
-        "explain": lambda found: codec.per_column(found[""]),
         "reconstruct": lambda found: codec.decode(found[""]),
     }.get(question, lambda found: as_floats(found[""]))
     return compute, convert

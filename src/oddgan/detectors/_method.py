@@ -131,6 +131,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         denoise: float = 0.0,
         augment: Literal["auto", "shift", "warp"] | None = "auto",
         target_fpr: float = 0.05,
+        pixel_fpr: float = 0.01,
         calibration_fraction: float = 0.1,
         combine: Literal["paper", "standardised"] = "paper",
         n_references: int = 10_000,
@@ -158,6 +159,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.denoise = denoise
         self.augment = augment
         self.target_fpr = target_fpr
+        self.pixel_fpr = pixel_fpr
         self.calibration_fraction = calibration_fraction
         self.combine = combine
         self.n_references = n_references
@@ -219,6 +221,15 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
         """Return the scores of samples `x`; the networks are in evaluation mode."""
+
+    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return how much each input contributes, at least 0, and what was expected there.
+
+        Both in the shape of samples `x`. Of images, and where there is no normal counterpart, the
+        second is None.
+        """
+        known = x.ndim == 2 and "reconstruct" not in self.unavailable
+        return self._score(nets, x).residual, self._reconstruct(nets, x) if known else None
 
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         """Return the latent vectors of samples `x`, shape (n, latent_dim)."""

@@ -27,6 +27,7 @@ class SharedParams(TypedDict, total=False):
     denoise: float
     augment: Literal["auto", "shift", "warp"] | None
     target_fpr: float
+    pixel_fpr: float
     calibration_fraction: float
     combine: Literal["paper", "standardised"]
     n_references: int
@@ -56,6 +57,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "denoise": [Interval(Real, 0, 1, closed="left")],
     "augment": [StrOptions({"auto", "shift", "warp"}), None],
     "target_fpr": [Interval(Real, 0, 1, closed="neither")],
+    "pixel_fpr": [Interval(Real, 0, 1, closed="neither")],
     "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
     "combine": [StrOptions({"paper", "standardised"})],
     "n_references": [Interval(Integral, 2, None, closed="left")],
@@ -162,6 +164,11 @@ DOCUMENTATION = """
         that the latent vector says less of where and how an object lies. None does nothing.
     target_fpr : float, default=0.05
         Share of normal samples that may be flagged; sets the threshold.
+    pixel_fpr : float, default=0.01
+        Share of the pixels of normal images that `anomaly_mask` of an explanation may flag; sets
+        `pixel_threshold_`, by the maps of at most 256 held-out images (32 for detectors that
+        search), 4,096 pixels of each. Pixels of an image are alike, so that on few held-out
+        images it holds only roughly. No effect on tables.
     calibration_fraction : float, default=0.1
         Share of the rows given to `fit` that is held out of training, to set the threshold and
         the p-values.
@@ -210,6 +217,8 @@ DOCUMENTATION = """
         The members of a population, each a fitted detector; empty if `n_members` is 1.
     threshold_ : float
         Samples with a greater `anomaly_score` are flagged.
+    pixel_threshold_ : float or None
+        Pixels with a greater value in `anomaly_map` are flagged; None for tables.
     offset_ : float
         Minus `threshold_`: ``decision_function = score_samples - offset_``.
     calibration_scores_ : ndarray of shape (n_held_out,)

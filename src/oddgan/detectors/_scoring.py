@@ -13,6 +13,7 @@ from oddgan import inputs
 from oddgan.networks import given
 
 from ._encoding import Encoding
+from ._explanation import Explanation
 
 #: Samples that are read together, and numbers that go through the networks together: what
 #: bounds the memory of scoring.
@@ -49,9 +50,11 @@ def as_frame(values: Mapping[str, Tensor]) -> pd.DataFrame:
 
 
 def joined(chunks: Sequence[Any]) -> Any:
-    """Join the answers to all chunks into one array or frame."""
+    """Join the answers to all chunks into one array, frame or explanation."""
     if not chunks:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    if isinstance(chunks[0], Explanation):
+        return type(chunks[0]).joined(chunks)
     if isinstance(chunks[0], pd.DataFrame):
         return pd.concat(chunks, ignore_index=True)
     return np.concatenate(chunks)

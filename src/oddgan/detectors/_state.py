@@ -63,6 +63,7 @@ def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any
     header = {
         "n_train": detector.n_train_,
         "threshold": detector.threshold_,
+        "pixel_threshold": detector.pixel_threshold_,
         "parts": parts,
         "proba_calibration": asdict(calibration) if calibration else None,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
@@ -139,6 +140,7 @@ def _relearn(
         detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
     detector.health_checks_ = _health.restored(header["health"])
     _restore_probabilities(detector, header.get("proba_calibration"))
+    detector.pixel_threshold_ = header["pixel_threshold"]
     detector.threshold_ = header["threshold"]
     detector.offset_ = -detector.threshold_
 

@@ -187,6 +187,13 @@ class ImageCodec:
             return images[:, 0]
         return images if self._layout == "first" else np.moveaxis(images, 1, 3)
 
+    def sizes(self, raw: Raw) -> list[tuple[int, int]]:
+        """Return height and width of each image of a chunk that `encode` takes."""
+        if isinstance(raw, np.ndarray):
+            h, w = self._match(raw).shape[2:]
+            return [(h, w)] * len(raw)
+        return [image.shape[:2] for image in raw]
+
     def blocks(self) -> list[Block]:
         """Return the likelihood of the flattened pixels."""
         return [Block("gaussian", 0, int(np.prod(self.shape)))]

@@ -165,6 +165,13 @@ class TableCodec:
             )
         return np.stack(parts, axis=1).astype(self._dtype)
 
+    def as_frame(self, raw: Raw) -> pd.DataFrame:
+        """Return a chunk that `encode` takes as a frame, with the columns in training order."""
+        table = self._match(raw)
+        frame = pd.DataFrame(table) if isinstance(table, np.ndarray) else table.to_pandas()
+        frame.columns = pd.Index([column.name for column in self.columns], dtype=object)
+        return frame
+
     def blocks(self) -> list[Block]:
         """Return the encoded features by likelihood, in order, neighbours of a kind joined."""
         joined: list[Block] = []

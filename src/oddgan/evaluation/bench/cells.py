@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -130,7 +131,7 @@ def _run_detector(
     score_seconds = time.perf_counter() - fitted
     maps = None
     if dataset.masks is not None and "explain" not in detector.unavailable:
-        maps = detector.explain(test)
+        maps = np.asarray(detector.explain(test))
     for other in others:  # the detector's threshold is that of the score it was fitted with
         scored[other] = (score(detector.set_params(score=named[other])), None)
     scored = {text: scored[text] for text in named}

@@ -1,0 +1,137 @@
+"""From samples to explanations: what contributes to the score, and what was expected there."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from oddgan import decisions, inputs
+
+from ._explanation import Explanation, ImageExplanation, TableExplanation, in_one
+from ._measuring import own
+from ._scoring import READ, Answer, finite, in_batches
+from ._splitting import Split, drawn
+
+if TYPE_CHECKING:
+    from ._base import Detector
+
+#: Held-out images, and pixels of each, that the threshold of pixels is learnt from at most. The
+#: maps of detectors that search take hundreds of times as long.
+N_MAPS, N_MAPS_SEARCHED, N_PIXELS = 256, 32, 4096
+#: Pixels of maps that are told together.
+_TOLD = 2**25
+
+
+def explanations(
+    detector: "Detector", source: inputs.Source
+) -> Iterator[tuple[NDArray[np.int64], Explanation]]:
+    """Yield (row numbers, explanation) chunk by chunk; of a population the mean of its members."""
+    members = detector.members_ or [detector]
+    for index, raw in source.chunks(READ[source.kind]):
+        x, c = detector._encoding.encode(source, index, raw)
+        found = [explained(one, x, c) for one in members]
+        mean = {name: torch.stack([each[name] for each in found]).mean(0) for name in found[0]}
+        codec = detector.codec_
+        if isinstance(codec, inputs.TableCodec):
+            yield index, _of_table(codec, raw, mean)
+        else:
+            yield from _of_images(codec, index, raw, mean, detector.pixel_threshold_)
+
+
+def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
+    """Return what a detector without members says of encoded samples, in the shape of `x`.
+
+    By name "contributions" and, for tables, "expected", if there is a normal counterpart.
+    """
+    asked = own(detector)
+
+    def compute(x: Tensor) -> Answer:
+        contributions, expected = asked._explain(detector.networks_, x)
+        found = {"contributions": finite(contributions)}
+        return found if expected is None else {**found, "expected": expected}
+
+    return in_batches(detector.networks_, x, c, compute)
+
+
+# --------------------------------------------------------------------------------------- tables
+
+
+def _of_table(codec: inputs.TableCodec, raw: inputs.Raw, found: Answer) -> TableExplanation:
+    values, expected = codec.as_frame(raw), None
+    if "expected" in found:
+        expected = pd.DataFrame(codec.decode(found["expected"]), columns=values.columns)
+    return TableExplanation(codec.per_column(found["contributions"]), values, expected)
+
+
+# --------------------------------------------------------------------------------------- images
+
+
+def _of_images(
+    codec: inputs.ImageCodec,
+    index: NDArray[np.int64],
+    raw: inputs.Raw,
+    found: Answer,
+    threshold: float | None,
+) -> Iterator[tuple[NDArray[np.int64], ImageExplanation]]:
+    """Yield the maps in the size of the images, so many together that they fit the memory."""
+    maps, sizes = codec.per_column(found["contributions"]), codec.sizes(raw)
+    largest = max(h * w for h, w in sizes)
+    together = max(1, _TOLD // largest)
+    at = np.inf if threshold is None else threshold  # it is not known while it is learnt
+    for start in range(0, len(maps), together):
+        part = slice(start, start + together)
+        yield index[part], ImageExplanation(_resized(maps[part], sizes[part]), at)
+
+
+def _resized(maps: NDArray[Any], sizes: list[tuple[int, int]]) -> NDArray[Any]:
+    """Return maps, each in one of these sizes: their values are interpolated and not shared out."""
+    if all(size == maps.shape[1:] for size in sizes):
+        return maps
+    found = [
+        F.interpolate(
+            torch.from_numpy(one)[None, None],
+            size,
+            mode="bilinear",
+            antialias=True,
+            align_corners=False,
+        )[0, 0].numpy()
+        for one, size in zip(maps, sizes, strict=True)
+    ]
+    return in_one(found)
+
+
+def learn_pixel_threshold(detector: "Detector", split: Split, seed: int) -> None:
+    """Set what pixels of held-out normal images stay below, all but a share of `pixel_fpr`.
+
+    It is the quantile over at most 4,096 pixels of each of at most 256 images (32 for detectors
+    that search), both drawn at random. Where the members of a population leave out rows in turn,
+    each explains those that it left out.
+    """
+    every = (*detector.members_, detector)
+    for one in every:
+        one.pixel_threshold_ = None
+    if detector.codec_.kind == "table" or "explain" in detector.unavailable:
+        return
+    parts: list[tuple[Detector, inputs.Source]] = [(detector, split.held_out)]
+    if split.crossed:
+        left_out = [held_out for _, held_out in split.members]
+        parts = list(zip(detector.members_, left_out, strict=True))
+    most = (N_MAPS_SEARCHED if detector._searches else N_MAPS) // len(parts)
+    rng, pixels = np.random.default_rng(seed), list[NDArray[Any]]()
+    for one, held_out in parts:
+        for _, found in explanations(one, drawn(held_out, max(1, most), [seed, 1])):
+            pixels += [_some(rng, one_map) for one_map in np.asarray(found)]
+    threshold = decisions.conformal_threshold(np.concatenate(pixels), detector.pixel_fpr)
+    for one in every:
+        one.pixel_threshold_ = threshold
+
+
+def _some(rng: np.random.Generator, one_map: NDArray[Any]) -> NDArray[np.float64]:
+    """Return at most `N_PIXELS` pixels of a map."""
+    flat = one_map.ravel().astype(np.float64)
+    return flat if len(flat) <= N_PIXELS else rng.choice(flat, N_PIXELS, replace=False)
