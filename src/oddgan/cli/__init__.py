@@ -19,6 +19,7 @@ from .fit import fit
 from .inspect import inspect
 from .listing import list_datasets, list_detectors
 from .score import score
+from .serve import serve
 
 __all__ = ["app", "main"]
 
@@ -37,6 +38,7 @@ app.command()(inspect)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(demo)
+app.command()(serve)
 app.command("detectors")(list_detectors)
 app.command("datasets")(list_datasets)
 

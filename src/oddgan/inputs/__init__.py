@@ -30,6 +30,7 @@ from ._codec import Codec, fit_codec, load_codec
 from ._columns import Block, Column
 from ._condition import with_condition
 from ._fit_columns import SCALINGS, Scaling
+from ._folder import pixels_of
 from ._image_codec import ImageCodec
 from ._open import open_source
 from ._raw import Raw, concat, select
@@ -52,6 +53,7 @@ __all__ = [
     "fit_codec",
     "load_codec",
     "open_source",
+    "pixels_of",
     "select",
     "with_condition",
 ]

@@ -116,13 +116,25 @@ def read_image(path: Path) -> Array:
     """
     try:
         with Image.open(path) as image:
-            return _to_array(image)
+            return pixels_of(image)
     # Decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error ...
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as an image ({error})") from error
 
 
-def _to_array(image: Image.Image) -> Array:
+def pixels_of(image: Image.Image) -> Array:
+    """Decode an opened image as image files are decoded (`ImageFiles`).
+
+    Returns
+    -------
+    ndarray, shape (h, w) or (h, w, 3)
+        uint8, uint16 or float32.
+
+    Raises
+    ------
+    Exception
+        Whatever a damaged file leads its decoder to.
+    """
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         values = np.asarray(image)

@@ -1,0 +1,128 @@
+"""Explanations as JSON holds them: contributions of columns, and maps of images as PNG."""
+
+import base64
+import io
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from .models import Model
+from .samples import Samples
+
+
+def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
+    """Return for each sample what made it as odd as it is."""
+    found: list[dict[str, Any]] = []
+    for _, explanation in model.detector.answer_chunks(model.open(samples), "explain"):
+        start = len(found)
+        stop = start + len(np.asarray(explanation))
+        part = Samples(samples.raw[start:stop], context=_part(samples.context, start, stop))
+        of_kind = _of_rows if model.kind == "table" else _of_images
+        found += of_kind(model, part, explanation)
+    return found
+
+
+def _part(context: pa.Table | None, start: int, stop: int) -> pa.Table | None:
+    return None if context is None else context[start:stop]
+
+
+# ---------------------------------------------------------------------------------------- tables
+
+
+def _of_rows(model: Model, rows: Samples, explanation: Any) -> list[dict[str, Any]]:
+    """Return the columns of each row, those that contribute most first."""
+    names = [str(column.name) for column in model.detector.codec_.columns]
+    table = rows.raw
+    assert isinstance(table, pa.Table)
+    # Without names in training, columns are known by their position.
+    given = [
+        table.column(name if name in table.column_names else j) for j, name in enumerate(names)
+    ]
+    values = [[plain(value) for value in column.to_pylist()] for column in given]
+    expected = _expected(model, rows, explanation)
+    return [
+        {
+            "contributions": [
+                {
+                    "column": names[j],
+                    "contribution": plain(float(row[j])),
+                    "value": values[j][i],
+                    "expected": None if expected is None else plain(expected[j][i]),
+                }
+                for j in np.argsort(-row, kind="stable")
+            ]
+        }
+        for i, row in enumerate(np.asarray(explanation, dtype=np.float64))
+    ]
+
+
+def _expected(model: Model, rows: Samples, explanation: Any) -> list[Any] | None:
+    """Return the nearest normal counterparts, column by column, where the detector has any."""
+    frame = getattr(explanation, "expected", None)
+    if frame is None:
+        return None
+    return [frame.iloc[:, j].tolist() for j in range(frame.shape[1])]
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a table as JSON holds it; what is no finite number is null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+# ---------------------------------------------------------------------------------------- images
+
+
+def _of_images(model: Model, images: Samples, explanation: Any) -> list[dict[str, Any]]:
+    """Return the map of each image, and the pixels that are odd by the pixel threshold."""
+    maps = np.asarray(getattr(explanation, "anomaly_map", explanation), dtype=np.float64)
+    threshold = getattr(explanation, "pixel_threshold", None)
+    normal = _counterparts(model, images)
+    found = []
+    for i, anomaly_map in enumerate(maps):
+        most = float(anomaly_map.max())
+        mask = None if threshold is None else anomaly_map > threshold
+        found.append(
+            {
+                "height": anomaly_map.shape[0],
+                "width": anomaly_map.shape[1],
+                "map": png(anomaly_map / most if most > 0 else np.zeros_like(anomaly_map)),
+                "max": plain(most),
+                "pixel_threshold": None if threshold is None else plain(threshold),
+                "mask": None if mask is None else png(mask),
+                "reconstruction": None if normal is None else png(normal[i]),
+            }
+        )
+    return found
+
+
+def _counterparts(model: Model, images: Samples) -> NDArray[np.float64] | None:
+    """Return the nearest normal counterparts, (n, h, w) or (n, h, w, 3) in [0, 1].
+
+    None where the detector has none.
+    """
+    if not model.can("reconstruct"):
+        return None
+    chunks = model.detector.answer_chunks(model.open(images), "reconstruct")
+    decoded = np.concatenate([answers for _, answers in chunks])
+    x = model.detector.codec_.encode(decoded).numpy()
+    shown = np.clip((x.astype(np.float64) + 1) / 2, 0, 1)
+    return shown[:, 0] if shown.shape[1] == 1 else np.moveaxis(shown, 1, 3)
+
+
+def png(values: NDArray[Any]) -> str:
+    """Return an image of values in [0, 1] as a data URL."""
+    pixels = np.rint(255 * np.asarray(values, dtype=np.float64)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,227 @@
+"""What stands before the routes: who may ask, how much at a time, and what every answer carries."""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from .limits import Limits
+from .metrics import Metrics
+from .refusals import Refusal, busy, refused
+
+_log = logging.getLogger("oddgan.service")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+#: What every answer carries. No other host is ever asked, and no other page may frame this one.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Guard:
+    """ASGI middleware around all routes.
+
+    Parameters
+    ----------
+    app : ASGI application
+        The routes.
+    limits : Limits
+        How much may be asked.
+    metrics : Metrics
+        Told of each answer.
+    token : str or None
+        What ``/v1`` and ``/metrics`` ask for.
+    hosts : collection of str or None
+        Host names that requests may be addressed to; None: any. A page of another site whose name
+        is made to point here (DNS rebinding) still sends its own name.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        limits: Limits,
+        metrics: Metrics,
+        token: str | None,
+        hosts: Collection[str] | None,
+    ) -> None:
+        self._app, self._limits, self._metrics, self._hosts = app, limits, metrics, hosts
+        self._token = None if token is None else _digest(f"Bearer {token}".encode())
+        self._in_flight = 0
+        metrics.watch_requests(lambda: self._in_flight)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(message, scope["path"])
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", None) or "other"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.request(route, method, status, time.perf_counter() - began)
+
+    async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        counted = scope["method"] == "POST"
+        try:
+            headers = Headers(scope=scope)
+            self._check(scope["path"], headers)
+            if counted and self._in_flight >= self._limits.requests:
+                raise busy(f"{self._in_flight} requests are being worked on")
+            self._in_flight += counted
+            try:
+                await self._app(scope, self._bounded(receive), sending)
+            finally:
+                self._in_flight -= counted
+        except Refusal as refusal:
+            await refusal.response()(scope, receive, sending)
+        except Exception as error:
+            _log.error("a request failed", exc_info=error)
+            if started:  # too late to say so; an answer cut short is seen to be
+                raise
+            await refused(500, "the service failed; its log says why")(scope, receive, sending)
+
+    def _check(self, path: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if self._hosts is not None and _hostname(host) not in self._hosts:
+            raise Refusal(421, f"this service does not answer to the host name {host!r}")
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            raise Refusal(403, "pages of other sites may not ask this service")
+        if path.startswith("/v1") or path == "/metrics":
+            self._check_token(headers)
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()):
+            raise Refusal(400, "the header Content-Length is no number")
+        if int(length) > self._limits.body:
+            raise _too_large(self._limits.body)
+
+    def _check_token(self, headers: Headers) -> None:
+        if self._token is None:
+            return
+        given = headers.get("authorization", "").encode("latin-1", "replace")
+        # Digests are of one length whatever was given, and compared in constant time.
+        if not hmac.compare_digest(_digest(given), self._token):
+            raise Refusal(
+                401,
+                "this needs the service's token, as 'Authorization: Bearer TOKEN'",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Count the bytes of the body as they come, and look at the clock."""
+        until, n_bytes, complete = time.monotonic() + self._limits.upload_seconds, 0, False
+
+        async def receiving() -> Message:
+            nonlocal n_bytes, complete
+            if complete:  # only the end of the connection may come now
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), until - time.monotonic())
+            except TimeoutError as error:
+                limit = self._limits.upload_seconds
+                raise Refusal(408, f"the body did not arrive within {limit:g} seconds") from error
+            n_bytes += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if n_bytes > self._limits.body:
+                raise _too_large(self._limits.body)
+            return message
+
+        return receiving
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"the body is larger than {limit} bytes: send fewer samples at a time")
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()
+
+
+def _hostname(host: str) -> str:
+    """Return the name of a Host header, in lower case and without the port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _complete(message: Message, path: str) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in HEADERS.items():
+        headers[name] = value
+    if path.startswith(("/v1", "/health", "/metrics")):
+        headers["Cache-Control"] = "no-store"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine and can only be reached from it."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def loopback_names(host: str, more: Collection[str] = ()) -> frozenset[str]:
+    """Return the names that a service on a loopback address answers to."""
+    return frozenset({"localhost", "127.0.0.1", "::1", host.lower(), *(m.lower() for m in more)})
+
+
+def checked_token(token: str | None, host: str) -> str | None:
+    """Return the token, if there is one where one is needed.
+
+    Raises
+    ------
+    ValueError
+        The service can be reached from other machines and has no token, or a short one.
+    """
+    if token is None and not is_loopback(host):
+        raise ValueError(
+            f"{host} can be reached from other machines, so the service needs a token: give "
+            "--token-file, or set ODDGAN_TOKEN"
+        )
+    if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable()):
+        raise ValueError(
+            "the token must have 16 or more printable ASCII characters, for example those of "
+            "`openssl rand -hex 32`"
+        )
+    return token

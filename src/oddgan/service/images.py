@@ -1,0 +1,69 @@
+"""Uploaded images: what they claim to be is checked before they are decoded."""
+
+import io
+
+from PIL import Image, UnidentifiedImageError
+
+from oddgan import inputs
+from oddgan.inputs import Raw
+
+from .limits import Limits
+from .refusals import Refusal
+
+#: The formats of `inputs.open_source`, by content and not by name.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+
+
+def decoded(files: list[tuple[str, bytes]], limits: Limits) -> Raw:
+    """Decode the images of a request.
+
+    Parameters
+    ----------
+    files : list of (str, bytes)
+        Name and content of each.
+    limits : Limits
+        How many pixels they may have.
+
+    Raises
+    ------
+    Refusal
+        An image has too many pixels (413) or cannot be decoded (422).
+    """
+    n_pixels = sum(_size(name, content, limits) for name, content in files)
+    if n_pixels > limits.all_pixels:
+        raise Refusal(
+            413,
+            f"these images have {n_pixels} pixels together, more than the {limits.all_pixels} of "
+            "one request: send fewer at a time",
+        )
+    return [_decode(name, content) for name, content in files]
+
+
+def _size(name: str, content: bytes, limits: Limits) -> int:
+    """Return the number of pixels that the header of an image tells."""
+    with _opened(name, content) as image:
+        n_pixels: int = image.width * image.height
+    if n_pixels > limits.pixels:
+        raise Refusal(413, f"{name}: {n_pixels} pixels, more than {limits.pixels}")
+    return n_pixels
+
+
+def _opened(name: str, content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise Refusal(422, f"{name}: not an image in PNG, JPEG, TIFF or BMP format") from error
+    except Image.DecompressionBombError as error:
+        raise Refusal(413, f"{name}: far too many pixels") from error
+    except Exception as error:  # whatever a damaged header leads a decoder to
+        raise Refusal(422, f"{name}: cannot be read as an image") from error
+
+
+def _decode(name: str, content: bytes) -> inputs.Raw:
+    try:
+        with _opened(name, content) as image:
+            return inputs.pixels_of(image)
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file leads its decoder to
+        raise Refusal(422, f"{name}: cannot be read as an image, it is damaged") from error

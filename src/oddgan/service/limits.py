@@ -1,0 +1,49 @@
+"""How much one request, and all of them together, may ask of the service."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds; what is beyond one is refused with a status that says which.
+
+    Attributes
+    ----------
+    body : int
+        Bytes of a request's body (413).
+    rows : int
+        Rows of a table (413).
+    columns : int
+        Columns of a table (413).
+    files : int
+        Files of an upload (413).
+    pixels : int
+        Pixels of one image, read from its header before it is decoded (413).
+    all_pixels : int
+        Pixels of all images of a request together (413).
+    explained : int
+        Samples that are explained in one request (413).
+    requests : int
+        Requests that are worked on at a time, over all models (503).
+    queue : int
+        Requests that wait for one model (503).
+    seconds : float
+        Time from the complete request to its answer; work beyond it is stopped (504).
+    upload_seconds : float
+        Time to send the body (408).
+    batch_seconds : float
+        How long a request waits for others to be scored with.
+    """
+
+    body: int = 32 * 2**20
+    rows: int = 50_000
+    columns: int = 10_000
+    files: int = 100
+    pixels: int = 25_000_000
+    all_pixels: int = 100_000_000
+    explained: int = 1000
+    requests: int = 64
+    queue: int = 64
+    seconds: float = 30.0
+    upload_seconds: float = 60.0
+    batch_seconds: float = 0.003

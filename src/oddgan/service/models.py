@@ -1,0 +1,169 @@
+"""The models that are served: their files, their names, and what there is to know of them."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from oddgan import detectors, inputs
+
+from . import deadline
+from .samples import Samples
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Model:
+    """A fitted detector under the name that requests give it.
+
+    Attributes
+    ----------
+    name : str
+    detector : Detector
+    kind : {"table", "image"}
+    columns : dict of str to bool
+        The columns that rows must have, in training order, those of the context last; and whether
+        each holds text.
+    """
+
+    def __init__(self, name: str, detector: detectors.Detector) -> None:
+        self.name, self.detector = name, detector
+        self.kind = detector.codec_.kind
+        #: Of an OddGAN the detector that its recipe chose.
+        self._inner: Any = getattr(detector, "detector_", detector)
+        for one in (detector, self._inner, *detector.members_):
+            one.verbose = 0  # bars are for terminals
+        deadline.watch(detector.networks_)
+        codec, context = detector.codec_, detector.condition_codec_
+        self.columns = _texts(codec) if self.kind == "table" else {}
+        self._context = _texts(context) if context else {}
+        if shared := self.columns.keys() & self._context.keys():
+            raise ValueError(
+                f"model {name}: the column {min(shared)!r} is one of its samples and one of their "
+                "context, so rows cannot tell them apart; fit it with other names to serve it"
+            )
+        self.columns |= self._context if self.kind == "table" else {}
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns that a CSV file must be read as text, whatever they look like."""
+        return [name for name, text in self.columns.items() if text]
+
+    @property
+    def context_columns(self) -> dict[str, bool]:
+        """The columns of the context, and whether each holds text."""
+        return self._context
+
+    def can(self, question: str) -> bool:
+        """Tell whether the detector answers a question such as "explain"."""
+        return question not in self._inner.unavailable
+
+    def split(self, table: pa.Table) -> Samples:
+        """Return rows as samples, with columns that were no part of the training samples apart."""
+        if not self._context or self.detector.condition_columns_:
+            return Samples(table)
+        if lacking := [name for name in self._context if name not in table.column_names]:
+            raise ValueError(f"column {lacking[0]!r} is missing: it is the context of the rows")
+        names = list(self._context)
+        return Samples(table.drop_columns(names), context=table.select(names))
+
+    def open(self, samples: Samples) -> inputs.Source:
+        """Return samples as the detector reads them."""
+        return self.detector.source(samples, condition=samples.context)
+
+    def check(self, samples: Samples) -> None:
+        """Refuse rows that the detector cannot read, before they are joined with others.
+
+        Raises
+        ------
+        ValueError
+            It names the column and the row.
+        """
+        source = self.open(samples)
+        for rows, raw in source.chunks(16384):
+            self.detector.codec_.encode(raw, rows)
+            if self.detector.condition_codec_ is not None:
+                self.detector.condition_codec_.encode(source.condition(rows), rows)
+
+    def scores(self, samples: Samples) -> NDArray[np.float64]:
+        """Return the anomaly scores, shape (n,)."""
+        chunks = self.detector.answer_chunks(self.open(samples), "anomaly_score")
+        return np.concatenate([scores for _, scores in chunks])
+
+    def described(self) -> dict[str, Any]:
+        """Return what `GET /v1/models` tells."""
+        detector = self.detector
+        described = {"name": self.name, "detector": type(detector).__name__, "kind": self.kind}
+        return described | {
+            "threshold": detector.threshold_,
+            "target_fpr": detector.fitted_params_["target_fpr"],
+            "n_held_out": len(detector.calibration_scores_),
+            "has_p_values": True,
+            "has_probabilities": hasattr(detector, "proba_calibration_"),
+            "explains": self.can("explain"),
+            "columns": self._described_columns(detector.codec_) if self.kind == "table" else None,
+            "condition": self._described_columns(detector.condition_codec_),
+            "image": self._described_image() if self.kind == "image" else None,
+        }
+
+    def _described_columns(self, codec: inputs.Codec | None) -> list[dict[str, str]] | None:
+        if codec is None:
+            return None
+        return [{"name": str(column.name), "kind": column.kind} for column in codec.columns]
+
+    def _described_image(self) -> dict[str, int]:
+        channels, height, width = self.detector.codec_.shape
+        return {"height": height, "width": width, "channels": channels}
+
+
+def _texts(codec: inputs.Codec) -> dict[str, bool]:
+    return {column.name: column.name in codec.text_columns for column in codec.columns}
+
+
+def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Model]:
+    """Load model files, each named by its file or as ``NAME=PATH``.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Paths of model files.
+    device : {"auto", "cpu", "cuda"} or None
+        Where to score (see :func:`oddgan.load`).
+
+    Raises
+    ------
+    ValueError
+        Two models have the same name, a name cannot stand in an address, or a file is no model.
+    FileNotFoundError
+        There is no such file.
+    """
+    paths: dict[str, str] = {}
+    for text in given:
+        name, path = named(text)
+        if name in paths:
+            raise ValueError(
+                f"two models are called {name!r}, {paths[name]} and {path}: "
+                "name one of them as NAME=PATH"
+            )
+        paths[name] = path
+    return {name: Model(name, detectors.load(path, device=device)) for name, path in paths.items()}
+
+
+def named(text: str) -> tuple[str, str]:
+    """Return name and path of ``PATH`` or ``NAME=PATH``.
+
+    A path that exists is one, whatever is in it.
+    """
+    name, equals, path = text.partition("=")
+    if not equals or Path(text).exists():
+        name, path = Path(text).stem, text
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a model's name, which is up to 64 letters, digits, '.', '_' and "
+            "'-': name the model as NAME=PATH"
+        )
+    return name, path
