@@ -35,8 +35,8 @@ class Model:
         self.kind = detector.codec_.kind
         #: Of an OddGAN the detector that its recipe chose.
         self._inner: Any = getattr(detector, "detector_", detector)
-        for one in (detector, self._inner, *detector.members_):
-            one.verbose = 0  # bars are for terminals
+        for one in (detector, self._inner):
+            one.set_params(verbose=0)  # bars are for terminals
         deadline.watch(detector.networks_)
         codec, context = detector.codec_, detector.condition_codec_
         self.columns = _texts(codec) if self.kind == "table" else {}
