@@ -35,8 +35,8 @@ class Model:
         self.kind = detector.codec_.kind
         #: Of an OddGAN the detector that its recipe chose.
         self._inner: Any = getattr(detector, "detector_", detector)
-        for one in (detector, self._inner):
-            one.set_params(verbose=0)  # bars are for terminals
+        detector.set_params(verbose=0)  # bars are for terminals
+        self._inner.set_params(verbose=0)
         deadline.watch(detector.networks_)
         codec, context = detector.codec_, detector.condition_codec_
         self.columns = _texts(codec) if self.kind == "table" else {}
