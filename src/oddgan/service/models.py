@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ class Model:
         self.name, self.detector = name, detector
         self.kind = detector.codec_.kind
         #: Of an OddGAN the detector that its recipe chose.
-        self._inner: Any = getattr(detector, "detector_", detector)
+        self._inner = cast("Any", getattr(detector, "detector_", detector))
         detector.set_params(verbose=0)  # bars are for terminals
         self._inner.set_params(verbose=0)
         deadline.watch(detector.networks_)
