@@ -3,6 +3,7 @@
 from ._check import HealthCheck, HealthWarning
 from ._corruption import mixed, noisy
 from ._networks import (
+    SEPARATES,
     collapsed_generator,
     dead_encoder,
     discriminators,
@@ -13,6 +14,7 @@ from ._rows import dominating_column, few_held_out, few_training_rows
 from ._scores import auroc, overfit, score_distinguishes, score_rises, score_sees_mixtures
 
 __all__ = [
+    "SEPARATES",
     "HealthCheck",
     "HealthWarning",
     "auroc",

@@ -1,0 +1,127 @@
+"""Which columns made a row odd."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ._arrays import Floats, finite
+from ._style import SIZE, SMALL, Figure, Look, Style, number, percent, shortened
+
+
+def contribution_bars(
+    names: Sequence[Any],
+    contributions: ArrayLike,
+    values: Sequence[Any] | Mapping[Any, Any] | pd.Series | None = None,
+    expected: Sequence[Any] | Mapping[Any, Any] | pd.Series | None = None,
+    *,
+    top: int = 8,
+    title: str | None = None,
+    **look: Unpack[Look],
+) -> Figure:
+    """Draw what each column contributed to the oddness of one row, in order, with words.
+
+    Parameters
+    ----------
+    names : sequence of length d
+        Names of the columns.
+    contributions : array-like of shape (d,)
+        What each contributed; those below 0 made the row less odd.
+    values, expected : sequence of length d, or mapping or Series by name, optional
+        What the row has there, and what the model would have expected, in the units of the data.
+    top : int, default=8
+        Columns that are drawn, the largest contributions first; one bar sums up all others.
+    title : str, optional
+        For example the name of the row.
+    **look
+        See :class:`Look`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        The lengths differ, a contribution is NaN or infinite, or `top` is not positive.
+    """
+    columns = [str(name) for name in names]
+    shares = finite(contributions, "contributions", len(columns))
+    if top < 1:
+        raise ValueError(f"top is at least 1, not {top!r}")
+    has, due = _by_column(values, names, "values"), _by_column(expected, names, "expected")
+    style = Style.of(look)
+    order = np.argsort(-np.abs(shares), kind="stable")
+    shown, others = order[:top], order[top:]
+    texts = [
+        _words(columns[i], has and has[i], due and due[i], bool(has), bool(due)) for i in shown
+    ]
+    lengths = shares[shown]
+    if len(others):
+        texts.append((f"{len(others)} other columns", ""))
+        lengths = np.append(lengths, shares[others].sum())
+    made = _drawn(texts, lengths, float(np.abs(shares).sum()), bool(len(others)), style)
+    if title:
+        style.title(made.axes[0], shortened(title, int(style.width / 1.5)))
+    return made
+
+
+def _by_column(given: Any, names: Sequence[Any], what: str) -> list[Any] | None:
+    if given is None:
+        return None
+    if isinstance(given, Mapping | pd.Series):
+        if missing := [name for name in names if name not in given]:
+            raise ValueError(f"{what}: column {missing[0]!r} is missing")
+        return [given[name] for name in names]
+    found = list(given)
+    if len(found) != len(names):
+        raise ValueError(f"{what}: {len(found)} values for {len(names)} columns")
+    return found
+
+
+def _words(name: str, value: Any, due: Any, has: bool, expects: bool) -> tuple[str, str]:
+    """Return the name of a column, and what is said of it."""
+    said = [f"is {shortened(number(value), 24)}"] if has else []
+    if expects:
+        said.append(f"expected {shortened(number(due), 24)}")
+    return shortened(name, 28), ", ".join(said)
+
+
+def _drawn(
+    texts: Sequence[tuple[str, str]], lengths: Floats, total: float, rest: bool, style: Style
+) -> Figure:
+    """Draw one bar for each text, the text above it."""
+    made = style.figure(9 + 8.5 * len(texts))
+    ax = made.subplots()
+    places = np.arange(len(texts))
+    colours = np.where(lengths < 0, style.theme.normal, style.theme.odd).tolist()
+    if rest:
+        colours[-1] = style.theme.quiet
+    ax.barh(places, lengths, height=0.34, color=colours)
+    reach = float(np.abs(lengths).max()) or 1.0
+    low = min(0.0, float(lengths.min()))
+    for place, (name, said), length in zip(places, texts, lengths, strict=True):
+        told = ax.annotate(
+            name, (low, place - 0.24), va="bottom", fontsize=SIZE, color=style.theme.text
+        )
+        told.set_parse_math(False)
+        if said:
+            beside = ax.annotate(
+                f"  {said}", (1, 0), xycoords=told, va="bottom", fontsize=SMALL,
+                color=style.theme.quiet,
+            )  # fmt: skip
+            beside.set_parse_math(False)
+        share = percent(abs(length) / total) if total else "0 %"
+        ax.annotate(
+            f" {'-' if length < 0 else ''}{share}", (max(length, 0), place), va="center",
+            fontsize=SMALL, color=style.theme.text,
+        )  # fmt: skip
+    ax.set_xlim(low * 1.02, max(0.0, float(lengths.max())) + 0.14 * (reach - low))
+    ax.set_ylim(len(texts) - 0.55, -0.75)
+    style.dress(ax)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.axvline(0, color=style.theme.quiet, linewidth=0.6)
+    ax.set(xticks=[], yticks=[])
+    return made
