@@ -91,9 +91,9 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """Learn what the trained networks make of normal samples."""
         self.networks_ = trained.networks
         self.part_scale_ = None
-        self.parts_ = learn(self, trained.references, trained.held_out)
+        self.parts_ = learn(self, trained.references, trained.held_out_samples)
         if self.combine == "standardised" and not self.parts_:
-            parts = self._all(trained.held_out, "score_parts")
+            parts = self._all(trained.held_out_samples, "score_parts")
             self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
         self._calibrate(self._all(trained.held_out, "anomaly_score"))
 
@@ -236,7 +236,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
                 f"this {type(self).__name__} has no members to disagree: return_std needs one "
                 "that is fitted with n_members of at least 2"
             )
-        return answers(self.networks_, self._encoding, source, *how_to_answer(self, question))
+        how = how_to_answer(self, question)
+        return answers(self.networks_, self._encoding, source, *how, question)
 
     # --------------------------------------------------------------------------------- inside
 

@@ -39,14 +39,37 @@ class Encoding:
 
     def encode(self, source: inputs.Source, rows: NDArray[np.int64], raw: inputs.Raw) -> Sample:
         """Return a chunk of samples, encoded, and their context, shape (n, n_context), or None."""
-        called = source.called(rows)
-        x = self.samples.encode(raw, called)
+        if isinstance(source, inputs.Patches):
+            x = torch.from_numpy(raw)
+        else:
+            x = self.samples.encode(raw, source.called(rows))
+        return x, self._known(source, rows)
+
+    def _known(self, source: inputs.Source, rows: NDArray[np.int64]) -> Tensor | None:
+        """Return the encoded context of these rows, if there is one."""
         if self.context is None:
-            return x, None
+            return None
         known = source.condition(rows)
         assert known is not None  # the detector has seen to it
         with naming_the_condition():
-            return x, self.context.encode(known, called)
+            return self.context.encode(known, source.called(rows))
+
+    def read(
+        self, source: inputs.Source, size: int
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor | inputs.Whole, Tensor | None]]:
+        """Yield (rows, samples, their context), encoded, in chunks of `size` at most.
+
+        Images that are cut into patches come one by one, each whole.
+        """
+        codec = self.samples
+        for rows, raw in source.chunks(size):
+            if not isinstance(codec, inputs.PatchCodec) or isinstance(source, inputs.Patches):
+                yield rows, *self.encode(source, rows, raw)
+                continue
+            known = self._known(source, rows)
+            for i, whole in enumerate(codec.wholes(raw, source.called(rows))):
+                one = slice(i, i + 1)
+                yield rows[one], whole, None if known is None else known[one]
 
     def joint_rows(
         self, source: inputs.Source, size: int, order: np.random.Generator | None = None
@@ -107,7 +130,9 @@ def naming_the_condition() -> Iterator[None]:
         raise ValueError(f"condition: {error}") from error
 
 
-def fit_encoding(source: inputs.Source, size: int, **options: Any) -> Encoding:
+def fit_encoding(
+    source: inputs.Source, size: int, cut: Mapping[str, Any] | None = None, **options: Any
+) -> Encoding:
     """Learn the codecs on all samples of `source`, read in chunks of `size`.
 
     Parameters
@@ -116,15 +141,39 @@ def fit_encoding(source: inputs.Source, size: int, **options: Any) -> Encoding:
         Training rows, or enough of them.
     size : int
         Samples that are read together.
+    cut : mapping, optional
+        Of `inputs.PatchCodec.learn`, beside `image_size` and `channels`, if images are to be cut
+        into patches.
     **options
         Of :func:`inputs.fit_codec`, for the samples.
     """
+    if cut:
+        return _fit_to_cut(source, size, **cut, **options)
     chunks = list(source.chunks(size))
     index = np.concatenate([rows for rows, _ in chunks]) if chunks else np.empty(0, np.int64)
     called = source.called(index)
     samples = inputs.fit_codec(inputs.concat([raw for _, raw in chunks]), rows=called, **options)
+    return Encoding(samples, _fit_context(source, index))
+
+
+def _fit_to_cut(source: inputs.Source, size: int, scaling: inputs.Scaling, **how: Any) -> Encoding:
+    """Learn the codecs of images that are cut into patches, a chunk in memory at a time."""
+    if source.kind != "image":
+        raise ValueError("patch_size cuts images, but the samples are rows of a table")
+    index: list[NDArray[np.int64]] = []
+
+    def chunks() -> Iterator[tuple[Any, inputs.Raw]]:
+        for rows, raw in source.chunks(size):
+            index.append(rows)
+            yield source.called(rows), raw
+
+    samples = inputs.PatchCodec.learn(chunks(), **how)
+    return Encoding(samples, _fit_context(source, np.concatenate(index)))
+
+
+def _fit_context(source: inputs.Source, index: NDArray[np.int64]) -> inputs.TableCodec | None:
     known = source.condition(index)
     if known is None:
-        return Encoding(samples, None)
+        return None
     with naming_the_condition():
-        return Encoding(samples, inputs.fit_codec(known, rows=called))  # type: ignore[arg-type]
+        return inputs.fit_codec(known, rows=source.called(index))  # type: ignore[return-value]

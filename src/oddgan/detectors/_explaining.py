@@ -1,6 +1,6 @@
 """From samples to explanations: what contributes to the score, and what was expected there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from oddgan import decisions, inputs
 
 from ._explanation import Explanation, ImageExplanation, TableExplanation, in_one
 from ._measuring import own
-from ._scoring import READ, Answer, finite, in_batches
+from ._scoring import READ, Answer, blended, finite, in_batches
 from ._splitting import Split, drawn
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def explanations(
 ) -> Iterator[tuple[NDArray[np.int64], Explanation]]:
     """Yield (row numbers, explanation) chunk by chunk; of a population the mean of its members."""
     members = detector.members_ or [detector]
+    if isinstance(detector.codec_, inputs.PatchCodec):
+        yield from _of_cut_images(detector, members, source)
+        return
     for index, raw in source.chunks(READ[source.kind]):
         x, c = detector._encoding.encode(source, index, raw)
         found = [explained(one, x, c) for one in members]
@@ -40,7 +43,7 @@ def explanations(
         if isinstance(codec, inputs.TableCodec):
             yield index, _of_table(codec, raw, mean)
         else:
-            yield from _of_images(codec, index, raw, mean, detector.pixel_threshold_)
+            yield from _of_images(codec, index, raw, mean, _threshold(detector))
 
 
 def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
@@ -76,16 +79,35 @@ def _of_images(
     index: NDArray[np.int64],
     raw: inputs.Raw,
     found: Answer,
-    threshold: float | None,
+    threshold: float,
 ) -> Iterator[tuple[NDArray[np.int64], ImageExplanation]]:
     """Yield the maps in the size of the images, so many together that they fit the memory."""
     maps, sizes = codec.per_column(found["contributions"]), codec.sizes(raw)
     largest = max(h * w for h, w in sizes)
     together = max(1, _TOLD // largest)
-    at = np.inf if threshold is None else threshold  # it is not known while it is learnt
     for start in range(0, len(maps), together):
         part = slice(start, start + together)
-        yield index[part], ImageExplanation(_resized(maps[part], sizes[part]), at)
+        yield index[part], ImageExplanation(_resized(maps[part], sizes[part]), threshold)
+
+
+def _of_cut_images(
+    detector: "Detector", members: Sequence["Detector"], source: inputs.Source
+) -> Iterator[tuple[NDArray[np.int64], ImageExplanation]]:
+    """Yield the map of one image after the other, blended of those of its patches."""
+    for index, x, c in detector._encoding.read(source, READ["image"]):
+        assert isinstance(x, inputs.Whole)
+        maps = [
+            blended(x, c, lambda cut, same, one=one: explained(one, cut, same)["contributions"])  # type: ignore[misc]
+            for one in members
+        ]
+        mean = detector.codec_.per_column(torch.stack(maps).mean(0))
+        yield index, ImageExplanation(mean, _threshold(detector))
+
+
+def _threshold(detector: "Detector") -> float:
+    """Return the threshold of pixels; infinite while it is learnt."""
+    at = detector.pixel_threshold_
+    return np.inf if at is None else at
 
 
 def _resized(maps: NDArray[Any], sizes: list[tuple[int, int]]) -> NDArray[Any]:

@@ -182,5 +182,6 @@ def in_one(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if len({one.shape for one in maps}) == 1:
         return np.stack(maps)
     found = np.empty(len(maps), dtype=object)
-    found[:] = maps
+    for i, one in enumerate(maps):  # all at once NumPy takes a common height for an axis
+        found[i] = one
     return found

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,6 +20,7 @@ from oddgan.networks import use_generator
 
 from ._encoding import Encoding, fit_encoding
 from ._measuring import check_lengths
+from ._patching import how_to_cut, seen
 from ._population import Networks, apart, joined, one_of
 from ._splitting import Split, drawn, readable, row_mask, seeds, split
 from ._terms import check_terms, with_terms
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 #: Training rows, drawn at random, that scales and categories are learnt from.
 _SAMPLE = {"table": 1_000_000, "image": 1_000}
 _READ = {"table": 65536, "image": 256}
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Trained:
         Rows it was trained on, `n_references` at most, drawn at random.
     held_out : inputs.Source
         Rows that it was not trained on.
+    held_out_samples : inputs.Source
+        The same as the networks see them: of images that are cut, patches.
     n_train : int
         How many rows trained it; image files that were skipped do not count.
     judgements : list of dict
@@ -52,6 +57,7 @@ class Trained:
     networks: Networks
     references: inputs.Source
     held_out: inputs.Source
+    held_out_samples: inputs.Source
     n_train: int
     judgements: list[dict[str, float]]
 
@@ -94,8 +100,8 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     encoding = _fit_encoding(detector, rows.train, of_split)
     check_lengths(detector, encoding)
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
-    for index, raw in rows.held_out.chunks(_READ[source.kind]):
-        encoding.encode(rows.held_out, index, raw)
+    for _ in encoding.read(rows.held_out, _READ[source.kind]):
+        pass
     # On a CPU the convolutions of members side by side are no faster, and slow where narrow.
     side_by_side = detector._in_one_pass and (source.kind == "table" or fabric.device.type != "cpu")
     if n_members == 1 or side_by_side:
@@ -114,8 +120,11 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     for k, ((nets, judgements), (own, held_out)) in enumerate(
         zip(trained, rows.members, strict=True)
     ):
-        references = drawn(own, detector.n_references, [of_split, 2, k])
-        members.append(Trained(nets, references, held_out, readable(own), judgements))
+        references = drawn(seen(detector, encoding, own), detector.n_references, [of_split, 2, k])
+        held_out_samples = seen(detector, encoding, held_out, of_training=False)
+        members.append(
+            Trained(nets, references, held_out, held_out_samples, readable(own), judgements)
+        )
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
     return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)
@@ -150,7 +159,7 @@ def _train(
     ]
     if detector.closed_form:
         for nets, (own, _) in zip(members, split.members, strict=True):
-            detector._solve(nets, encoding.joint_rows(own, size))
+            detector._solve(nets, encoding.joint_rows(seen(detector, encoding, own), size))
             for net in nets.values():
                 net.to(fabric.device).eval()
         return members, None
@@ -166,7 +175,8 @@ def _train(
         """Call `do` with the networks of each member and all rows that it trains on."""
         for k, (own, _) in enumerate(split.members):
             with one_of(nets, k, len(split.members)) as alone:
-                do(alone, encoding.given_rows(own, size, fabric.device))
+                samples = seen(detector, encoding, own)
+                do(alone, encoding.given_rows(samples, size, fabric.device))
 
     trainer = training.Trainer(
         networks,
@@ -206,6 +216,7 @@ def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Enco
         scaling=detector.scaling,
         image_size=detector.image_size,
         channels=detector.channels,
+        cut=how_to_cut(detector),
     )
 
 
@@ -215,11 +226,13 @@ def _rows(
     """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
     train, shape = split.train, encoding.joint_shape
     batch_size = detector.batch_size * detector._batches_per_round
-    stream = detector.stream
+    owns, stream = [own for own, _ in split.members], detector.stream
+    if isinstance(encoding.samples, inputs.PatchCodec):  # their places change each epoch
+        most = {True: 0, False: sys.maxsize, "auto": training.memory_budget(_CPU)}[stream]
+        owns = [seen(detector, encoding, own, kept_bytes=most // len(owns)) for own in owns]
+        stream = True
     if stream == "auto":
-        n_bytes = train.count() * int(np.prod(shape)) * 4
-        stream = n_bytes > training.memory_budget(device)
-    owns = [own for own, _ in split.members]
+        stream = train.count() * int(np.prod(shape)) * 4 > training.memory_budget(device)
     of_epochs = [seed] if len(owns) == 1 else seeds(seed, len(owns))
     if stream:
         streams = [

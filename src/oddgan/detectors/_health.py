@@ -73,7 +73,7 @@ def _of_member(
     generator = torch.Generator().manual_seed(seed)
     most = _LEAST if detector._searches else _MOST
     n = max(_LEAST, min(most, _NUMBERS // prod(encoding.samples.shape)))
-    held_out = _encoded(encoding, drawn(trained.held_out, n, [seed, 1]))
+    held_out = _encoded(encoding, drawn(trained.held_out_samples, n, [seed, 1]))
     seen = _encoded(encoding, drawn(trained.references, n, [seed, 2]))
     checks = [
         *_of_answers(detector, held_out, seen, generator),

@@ -14,7 +14,8 @@ from oddgan import inputs, training
 from oddgan.networks import Scheme, condition_layers, initialise
 from oddgan.scores import SHARED_PARTS, Score
 
-from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams, merge_signature
+from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams
+from ._signature import merge_signature
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,13 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         combine: Literal["paper", "standardised"] = "paper",
         n_references: int = 10_000,
         scaling: inputs.Scaling = "standard",
-        image_size: int | tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | float | None = None,
+        patch_size: int | tuple[int, int] | None = None,
+        stride: int | tuple[int, int] | None = None,
+        patches_per_image: int = 16,
+        patch_augment: inputs.PatchAugment | None = None,
+        patch_score: inputs.PatchScore = "top",
+        level_images: bool = False,
         channels: Literal["auto", "first", "last"] = "auto",
         stream: bool | Literal["auto"] = "auto",
         device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -165,6 +172,12 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_references = n_references
         self.scaling = scaling
         self.image_size = image_size
+        self.patch_size = patch_size
+        self.stride = stride
+        self.patches_per_image = patches_per_image
+        self.patch_augment = patch_augment
+        self.patch_score = patch_score
+        self.level_images = level_images
         self.channels = channels
         self.stream = stream
         self.device = device

@@ -1,13 +1,11 @@
-"""The parameters that all detectors share, and how a detector's own ones join them."""
+"""The parameters that all detectors share."""
 
-import inspect
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Literal, TypedDict, cast
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
-from oddgan.inputs import SCALINGS, Scaling
+from oddgan.inputs import PATCH_SCORES, SCALINGS, PatchAugment, PatchScore, Scaling
 from oddgan.training import PRECISIONS
 
 
@@ -32,7 +30,13 @@ class SharedParams(TypedDict, total=False):
     combine: Literal["paper", "standardised"]
     n_references: int
     scaling: Scaling
-    image_size: int | tuple[int, int] | None
+    image_size: int | tuple[int, int] | float | None
+    patch_size: int | tuple[int, int] | None
+    stride: int | tuple[int, int] | None
+    patches_per_image: int
+    patch_augment: PatchAugment | None
+    patch_score: PatchScore
+    level_images: bool
     channels: Literal["auto", "first", "last"]
     stream: bool | Literal["auto"]
     device: Literal["auto", "cpu", "cuda"]
@@ -62,7 +66,19 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "combine": [StrOptions({"paper", "standardised"})],
     "n_references": [Interval(Integral, 2, None, closed="left")],
     "scaling": [StrOptions(set(SCALINGS))],
-    "image_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
+    "image_size": [
+        Interval(Integral, 8, None, closed="left"),
+        Interval(RealNotInt, 0, 1, closed="neither"),
+        tuple,
+        list,
+        None,
+    ],
+    "patch_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
+    "stride": [Interval(Integral, 1, 256, closed="both"), tuple, list, None],
+    "patches_per_image": [Interval(Integral, 1, None, closed="left")],
+    "patch_augment": [StrOptions({"flip", "turn"}), None],
+    "patch_score": [StrOptions(set(PATCH_SCORES))],
+    "level_images": ["boolean"],
     "channels": [StrOptions({"auto", "first", "last"})],
     "stream": [bool, StrOptions({"auto"})],
     "device": [StrOptions({"auto", "cpu", "cuda"})],
@@ -185,9 +201,37 @@ DOCUMENTATION = """
         "standard", "minmax", "robust"; "rank", the normal score of the rank; "two_view", both the
         standardised value and the rank; "auto", both for the columns where the two differ,
         "standard" for the others; "none". More in :func:`oddgan.inputs.fit_codec`.
-    image_size : int, (int, int) or None, default=None
+    image_size : int, (int, int), float or None, default=None
         Size (h, w) that images are resized to, 8 to 256 a side. None keeps equal sizes; image
-        files of different sizes go to their median size, scaled down to at most 64 a side.
+        files of different sizes go to their median size, scaled down to at most 64 a side. With a
+        `patch_size` it may be larger, or a share in (0, 1) of each image's own size, and None
+        keeps the own size of each.
+    patch_size : int, (int, int) or None, default=None
+        Size (h, w), 8 to 256 a side, of overlapping patches that images are cut into, as Schlegl
+        et al. (2017, AnoGAN) did: the networks see patches alone, and images may be of any size
+        and differ in it. Smaller ones are continued by reflection. Maps and reconstructions have
+        the image's size, and a pixel's value is the mean over the patches that it is in, weighted
+        with sin^2, highest in a patch's middle; `embed` is the mean of all patches. Held-out
+        samples, threshold and p-values are images, the scale of score parts is of patches.
+    stride : int, (int, int) or None, default=None
+        How far the patches of an image that is scored are apart, 1 to their side; None is half of
+        it. The last ones end at the image's border.
+    patches_per_image : int, default=16
+        Patches that are cut out of each training image, at random places, drawn anew each epoch.
+        What is learnt of training samples otherwise (`n_references`, weights in closed form) is
+        learnt from as many of each.
+    patch_augment : {"flip", "turn"} or None, default=None
+        What is done at random to patches that train: "flip" mirrors them along either axis,
+        "turn" exchanges the axes too (the eight symmetries of a square). For images without an
+        upright position, such as surfaces.
+    patch_score : {"max", "top", "mean"}, default="top"
+        How the scores of patches become that of their image: the greatest; the mean of the
+        greatest twentieth, at least one; the mean of all. A mean drowns what is small, the
+        greatest grows with the size of an image by chance alone. So do the parts of a score.
+    level_images : bool, default=False
+        Whether each image that is cut has the median of its pixels taken off and is divided by 3
+        times (their standard deviation + 0.06), in units of [-1, 1]: an exposure then does not
+        count.
     channels : {"auto", "first", "last"}, default="auto"
         Which axis of a 4-D array holds the channels; "auto" takes the one of length 1 to 4.
     stream : bool or "auto", default="auto"
@@ -249,20 +293,3 @@ def as_published(**settings: Any) -> SharedParams:
     """Return a paper's settings: its epochs are all that says how long to train."""
     published: dict[str, Any] = {"min_steps": 1, "max_steps": None, **settings}
     return cast("SharedParams", published)
-
-
-def merge_signature(
-    own: Callable[..., None], shared: Callable[..., None], defaults: SharedParams
-) -> inspect.Signature:
-    """Signature of `own` with the parameters that it passes on to `shared` as ``**options``.
-
-    scikit-learn's ``get_params``, editors and ``help`` read signatures; a detector so needs to
-    name only what is its own, and in `defaults` what has another default.
-    """
-    keep = {
-        name: p for name, p in inspect.signature(own).parameters.items() if p.kind != p.VAR_KEYWORD
-    }
-    for name, parameter in inspect.signature(shared).parameters.items():
-        default = defaults.get(name, parameter.default)
-        keep.setdefault(name, parameter.replace(default=default))
-    return inspect.Signature(list(keep.values()))

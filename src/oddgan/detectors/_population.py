@@ -14,7 +14,7 @@ from oddgan.networks import member, stacked
 from oddgan.scores import RobustScale
 
 from ._measuring import how_to_answer, refuse_changes
-from ._scoring import READ, Question, in_batches
+from ._scoring import READ, Question, in_batches, of_image, reconstruction
 from ._splitting import Split
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def one_of(networks: Networks, k: int, n_members: int) -> Iterator[Networks]:
 def new_members(population: T, n_members: int) -> list[T]:
     """Return detectors that are to be its members, with what all of them share."""
     params = {**population.get_params(deep=False), "n_members": 1, "checkpoint": None}
-    found = []
+    members = []
     for _ in range(n_members):
         one = type(population)(**params)
         one.codec_ = population.codec_
@@ -74,8 +74,8 @@ def new_members(population: T, n_members: int) -> list[T]:
         one.n_train_, one.versions_ = population.n_train_, population.versions_
         one.crossed_ = False
         one.history_, one.provenance_, one.members_, one.health_checks_ = [], {}, [], ()
-        found.append(one)
-    return found
+        members.append(one)
+    return members
 
 
 def networks_of(members: Sequence["Detector"]) -> Networks:
@@ -87,13 +87,13 @@ def networks_of(members: Sequence["Detector"]) -> Networks:
 
 def scores_left_out(population: "Detector", split: Split) -> Floats:
     """Return the scores of held-out rows, each by the members that did not train on it."""
-    found = []
+    means = []
     for index, scores in answers(population, split.held_out, "member_scores"):
         left_out = split.left_out(index)
         n_scores = left_out.sum(1)
         sums = np.where(left_out, scores, 0).sum(1)
-        found.append(sums[n_scores > 0] / n_scores[n_scores > 0])
-    return np.concatenate(found)
+        means.append(sums[n_scores > 0] / n_scores[n_scores > 0])
+    return np.concatenate(means)
 
 
 # -------------------------------------------------------------------------------------- answers
@@ -117,14 +117,15 @@ def answers(
     ]
     scale = scale_of(population.members_) if of_score else None
     encoding = population._encoding
-    for index, raw in source.chunks(READ[source.kind]):
-        x, c = encoding.encode(source, index, raw)
-        found = [in_batches(nets, x, c, compute) for nets, compute, _ in asked]
+    for index, x, c in encoding.read(source, READ[source.kind]):
         if question == "reconstruct":
-            mean = torch.stack([each[""] for each in found]).mean(0)
-            yield index, asked[0][2]({"": mean})
+            made = [reconstruction(nets, x, c, compute) for nets, compute, _ in asked]
+            yield index, asked[0][2]({"": torch.stack(made).mean(0)})
             continue
-        told = [convert(each) for each, (_, _, convert) in zip(found, asked, strict=True)]
+        if isinstance(x, torch.Tensor):
+            told = [to(in_batches(nets, x, c, compute)) for nets, compute, to in asked]
+        else:
+            told = [of_image(encoding, nets, x, c, compute, to) for nets, compute, to in asked]
         yield index, _merged(question, told, scale)
 
 

@@ -13,7 +13,7 @@ from oddgan import inputs
 from oddgan.networks import given
 
 from ._encoding import Encoding
-from ._explanation import Explanation
+from ._explanation import Explanation, in_one
 
 #: Samples that are read together, and numbers that go through the networks together: what
 #: bounds the memory of scoring.
@@ -57,6 +57,8 @@ def joined(chunks: Sequence[Any]) -> Any:
         return type(chunks[0]).joined(chunks)
     if isinstance(chunks[0], pd.DataFrame):
         return pd.concat(chunks, ignore_index=True)
+    if len({chunk.shape[1:] for chunk in chunks}) > 1:  # images of varying size
+        return in_one([one for chunk in chunks for one in chunk])
     return np.concatenate(chunks)
 
 
@@ -66,6 +68,7 @@ def answers(
     source: inputs.Source,
     compute: Compute,
     convert: Callable[[Answer], Any],
+    question: Question = "anomaly_score",
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, what `compute` says of these rows), chunk by chunk.
 
@@ -82,10 +85,53 @@ def answers(
         alone. The networks are given the context.
     convert : callable
         From these results, on the CPU, to what is yielded.
+    question : str
+        What is asked: the answers of an image's patches become its own accordingly.
     """
-    for index, raw in source.chunks(READ[source.kind]):
-        x, c = encoding.encode(source, index, raw)
-        yield index, convert(in_batches(networks, x, c, compute))
+    for index, x, c in encoding.read(source, READ[source.kind]):
+        if isinstance(x, Tensor):
+            yield index, convert(in_batches(networks, x, c, compute))
+        elif question == "reconstruct":
+            yield index, convert({"": reconstruction(networks, x, c, compute)})
+        else:
+            yield index, of_image(encoding, networks, x, c, compute, convert)
+
+
+def reconstruction(
+    networks: Mapping[str, nn.Module], x: Tensor | inputs.Whole, c: Tensor | None, compute: Compute
+) -> Tensor:
+    """Return what `compute` makes of encoded samples, and of an image that is cut, (1, c, h, w)."""
+    if isinstance(x, Tensor):
+        return in_batches(networks, x, c, compute)[""]
+    made = blended(x, c, lambda cut, same: in_batches(networks, cut, same, compute)[""])
+    return x.as_it_was(made)
+
+
+def blended(
+    whole: inputs.Whole, c: Tensor | None, ask: Callable[[Tensor, Tensor | None], Tensor]
+) -> Tensor:
+    """Return the map of an image, (1, c, h, w), of what `ask` says of its patches and context."""
+    return whole.blended((at, ask(cut, same)) for at, cut, same in _cut(whole, c))[None]
+
+
+def of_image(
+    encoding: Encoding,
+    networks: Mapping[str, nn.Module],
+    whole: inputs.Whole,
+    c: Tensor | None,
+    compute: Compute,
+    convert: Callable[[Answer], Any],
+) -> Any:
+    """Return the answer for an image that is cut into patches, of its patches' answers."""
+    assert isinstance(encoding.samples, inputs.PatchCodec)
+    told = [convert(in_batches(networks, cut, same, compute)) for _, cut, same in _cut(whole, c)]
+    return encoding.samples.of_image(joined(told))
+
+
+def _cut(whole: inputs.Whole, c: Tensor | None) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Yield the patches of an image, some at a time: corners, patches, and their context."""
+    for corners, patches in whole.patches():
+        yield corners, patches, None if c is None else c.expand(len(patches), -1)
 
 
 @torch.inference_mode()

@@ -112,6 +112,8 @@ def drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
     n = source.count()
     if n <= most:
         return source
+    if isinstance(source, inputs.Patches):
+        return source.drawn(most, np.random.default_rng(seed))
     chosen = np.zeros(n, dtype=bool)
     chosen[np.random.default_rng(seed).permutation(n)[:most]] = True
     return inputs.Subset(source, chosen)

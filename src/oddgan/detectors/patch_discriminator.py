@@ -49,8 +49,10 @@ class PatchDiscriminator(Detector):
 
         - "top": the mean of the largest hundredth of p, for defects that are small;
         - "mean": the mean of p, for those that take much of the image.
-    patch_size : int, default=64
-        Side of the crops that D is trained on, in pixels; smaller images are taken whole.
+    crop_size : int, default=64
+        Side of the crops that D is trained on, in pixels; smaller images are taken whole. Its map
+        is of the whole image, of which more is in view: no `patch_size` is needed unless images
+        differ in size or have more than 256 pixels a side.
     n_candidates : int, default=1
         Pseudo-anomalies that the hardest one is chosen of, for each image; 1 is without a choice.
     **options
@@ -112,7 +114,7 @@ class PatchDiscriminator(Detector):
     _learning_rates: ClassVar[dict[str, float]] = {"image": 5e-3}
     _initialisation: ClassVar[dict[str, Any]] = {"image": "xavier"}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "patch_size": [Interval(Integral, 8, None, closed="left")],
+        "crop_size": [Interval(Integral, 8, None, closed="left")],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -120,13 +122,13 @@ class PatchDiscriminator(Detector):
         self,
         *,
         score: str = "top",
-        patch_size: int = 64,
+        crop_size: int = 64,
         n_candidates: int = 1,
         **options: Unpack[SharedParams],
     ) -> None:
         super().__init__(**(self.defaults | options))
         self.score = score
-        self.patch_size = patch_size
+        self.crop_size = crop_size
         self.n_candidates = n_candidates
 
     def _networks(self, spec: Spec) -> dict[str, nn.Module]:
@@ -139,7 +141,7 @@ class PatchDiscriminator(Detector):
 
     def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
         D, maker = nets["discriminator"], cast("PseudoAnomalies", nets["pseudo_anomalies"])
-        x = crops(standardised(x), self.patch_size, maker.uniform)
+        x = crops(standardised(x), self.crop_size, maker.uniform)
         n_clean = len(x) // CLEAN
         made, mask = self._hardest(D, maker, x, n_clean)
         lit = maker.lit(torch.cat([x[:n_clean], made]))

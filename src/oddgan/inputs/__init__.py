@@ -21,6 +21,9 @@ Codecs (`TableCodec`, `ImageCodec`; `fit_codec`, `load_codec`)
     ``kind``, ``shape``, ``columns``, ``text_columns``; ``encode(raw, rows)``, ``decode(x)``,
     ``blocks()``, ``per_column(residual)``, ``state()``. ``rows`` only serves messages: it holds
     what each sample is called (its index in the source, or its file name).
+Patches (`PatchCodec`, `Patches`, `Whole`)
+    Of images that are cut into patches a `PatchCodec` gives each as a `Whole`, which has its
+    patches and blends their maps; `Patches` are patches at random places, to train on.
 
 Every refusal of bad input is a `ValueError` (a missing file a `FileNotFoundError`) that names the
 file, or the column and the row, counted from 0.
@@ -33,22 +36,31 @@ from ._fit_columns import SCALINGS, Scaling
 from ._folder import pixels_of
 from ._image_codec import ImageCodec
 from ._open import open_source
+from ._patch_codec import PATCH_SCORES, PatchCodec, PatchScore
+from ._patch_source import PatchAugment, Patches
+from ._patches import Whole
 from ._raw import Raw, concat, select
 from ._source import Source
 from ._subset import Subset
 from ._table_codec import TableCodec
 
 __all__ = [
+    "PATCH_SCORES",
     "SCALINGS",
     "Block",
     "Codec",
     "Column",
     "ImageCodec",
+    "PatchAugment",
+    "PatchCodec",
+    "PatchScore",
+    "Patches",
     "Raw",
     "Scaling",
     "Source",
     "Subset",
     "TableCodec",
+    "Whole",
     "concat",
     "fit_codec",
     "load_codec",

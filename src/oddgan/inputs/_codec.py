@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from ._fit_columns import Scaling
 from ._image_codec import ImageCodec
+from ._patch_codec import PatchCodec
 from ._raw import Array, Channels, Raw, Rows
 from ._table_codec import TableCodec
 
@@ -83,4 +84,6 @@ def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
     """
     if state["kind"] == "table":
         return TableCodec.load(state, arrays)
+    if "cut" in state:
+        return PatchCodec.load(state)
     return ImageCodec.load(state)

@@ -63,21 +63,19 @@ class ImageCodec:
         """Learn from a chunk of training images (see `fit_codec`)."""
         if not len(sample):
             raise ValueError("no images; there is nothing to learn from")
+        layout, n_channels = layout_of(sample, channels)
         if isinstance(sample, list):
-            layout: Layout = "grey" if all(image.ndim == 2 for image in sample) else "last"
-            n_channels = 1 if layout == "grey" else 3
             size, resize = _files_size(sample)
         else:
-            layout = _layout_of(sample, channels)
-            n_channels, h, w = _channels_first(sample, layout).shape[1:]
+            h, w = _channels_first(sample, layout).shape[2:]
             size, resize = (h, w), False
         if image_size is not None:
-            size, resize = _pair(image_size), True
+            size, resize = whole_pair(image_size, "image_size"), True
         h, w = size
         if not (min(h, w) >= MIN_SIDE and max(h, w) <= MAX_SIDE):
             raise ValueError(
                 f"images of {h} x {w}: sides must be {MIN_SIDE} to {MAX_SIDE}; pass image_size to "
-                "resize them"
+                "resize them, or patch_size to cut larger ones into patches"
             )
         return cls((n_channels, h, w), layout, resize, learn_pixels(sample, rows))
 
@@ -101,8 +99,7 @@ class ImageCodec:
         ValueError
             For another shape or family of values than in training, NaN or infinity.
         """
-        if not isinstance(raw, np.ndarray | list):
-            raise ValueError("the model was trained on images, but it is given a table")
+        raw = as_images(raw)
         if not len(raw):
             return torch.empty(0, *self.shape)
         if isinstance(raw, np.ndarray):
@@ -115,6 +112,15 @@ class ImageCodec:
 
     def _encode_batch(self, batch: Array, rows: Rows) -> torch.Tensor:
         """Scale and resize images of one size, (n, c, h, w)."""
+        x = self._scaled(batch, rows)
+        if x.shape[2:] != self.shape[1:]:
+            x = torch.nn.functional.interpolate(
+                x, self.shape[1:], mode="bilinear", antialias=True, align_corners=False
+            )
+        return x
+
+    def _scaled(self, batch: Array, rows: Rows) -> torch.Tensor:
+        """Bring the pixels of images of one size, (n, c, h, w), to [-1, 1]."""
         family = family_of(batch.dtype)
         if family != self._pixels.family:
             raise ValueError(
@@ -122,12 +128,7 @@ class ImageCodec:
                 f"hold {self._pixels.dtype}: convert them (and mind the range)"
             )
         check_pixels(batch, rows)
-        x = torch.from_numpy(np.ascontiguousarray(self._pixels.scale(batch)))
-        if x.shape[2:] != self.shape[1:]:
-            x = torch.nn.functional.interpolate(
-                x, self.shape[1:], mode="bilinear", antialias=True, align_corners=False
-            )
-        return x
+        return torch.from_numpy(np.ascontiguousarray(self._pixels.scale(batch)))
 
     def _match(self, raw: Array) -> Array:
         """View an array of images as (n, c, h, w), or say what is wrong with its shape."""
@@ -230,12 +231,29 @@ class ImageCodec:
         return cls(tuple(state["shape"]), state["layout"], state["resize"], pixels)
 
 
-def _layout_of(sample: Array, channels: Channels) -> Layout:
+def as_images(raw: Raw) -> Array | list[Array]:
+    """Return a chunk of images as it is; a table is refused."""
+    if not isinstance(raw, np.ndarray | list):
+        raise ValueError("the model was trained on images, but it is given a table")
+    return raw
+
+
+def layout_of(sample: Raw, channels: Channels) -> tuple[Layout, int]:
+    """Return the layout of a chunk of images, and how many channels they have.
+
+    Raises
+    ------
+    ValueError
+        If it holds no images, or it is not clear which axis holds the channels.
+    """
+    if isinstance(sample, list):
+        return ("grey", 1) if all(image.ndim == 2 for image in sample) else ("last", 3)
     if sample.ndim == 3:
-        return "grey"
+        return "grey", 1
     if sample.ndim != 4:
         raise ValueError(f"an array of shape {sample.shape} is neither a table nor images")
-    return "first" if channel_axis(sample.shape, channels) == 1 else "last"
+    axis = channel_axis(sample.shape, channels)
+    return ("first" if axis == 1 else "last"), sample.shape[axis]
 
 
 def _channels_first(images: Array, layout: Layout) -> Array:
@@ -255,10 +273,12 @@ def _files_size(images: list[Array]) -> tuple[tuple[int, int], bool]:
     return (max(MIN_SIDE, round(h * shrink)), max(MIN_SIDE, round(w * shrink))), True
 
 
-def _pair(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
-    if len(sides) != 2 or not all(isinstance(side, Integral) for side in sides):
+def whole_pair(size: Any, name: str) -> tuple[int, int]:
+    """Return a size as (height, width), if it is one; `name` is what it is called."""
+    sides: Any = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
         raise ValueError(
-            f"image_size must be a whole number or a pair of them (height, width), not {image_size}"
+            f"{name} must be a whole number or a pair of them (height, width), not {size}"
+            + ("; a share needs patch_size" if isinstance(size, float) else "")
         )
     return int(sides[0]), int(sides[1])

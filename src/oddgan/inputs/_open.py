@@ -33,6 +33,7 @@ def open_source(
     data : array, tensor, nested lists, frame, str or path
         - 2-D array of numbers or booleans (n, d): a table. 3-D (n, h, w) or 4-D (n, c, h, w) or
           (n, h, w, c), of uint8, uint16, bool or float: images.
+        - A list of images of varying size, arrays (h, w) or (h, w, 3).
         - pandas, Polars or Arrow table.
         - A folder of images (all levels below it), one image file (``.png``, ``.jpg``, ``.jpeg``,
           ``.tif``, ``.tiff``, ``.bmp``), or a ``.csv``, ``.csv.gz``, ``.parquet``, ``.npy`` or
@@ -70,6 +71,8 @@ def open_source(
         return _frame_source(data, label)
     if label is not None:
         raise ValueError(f"label={label!r} names a column, but an array has no named columns")
+    if (images := _image_list(data)) is not None:
+        return MemorySource(images)
     return _array_source(data, channels)
 
 
@@ -139,6 +142,26 @@ def _array_source(data: Any, channels: Channels, labels: Array | None = None) ->
         if in_memory:  # a mapped file is checked piece by piece when it is encoded
             check_finite(array)
     return MemorySource(array, labels)
+
+
+def _image_list(data: Any) -> list[Array] | None:
+    """Return the images of a list, or of an array of objects, that differ in size; else None."""
+    listed = isinstance(data, list | tuple) or (
+        isinstance(data, np.ndarray) and data.dtype == object and data.ndim == 1
+    )
+    if not listed or not all(isinstance(image, np.ndarray) for image in data):
+        return None
+    images: list[Array] = list(data)
+    if len({image.shape for image in images}) < 2 or any(im.ndim < 2 for im in images):
+        return None
+    for i, image in enumerate(images):
+        grey = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
+        if not image.size or not (grey or (image.ndim == 3 and image.shape[2] == 3)):
+            raise ValueError(
+                f"image {i} of the list has shape {image.shape}; expected (h, w) or (h, w, 3)"
+            )
+        _check_images(image[None], "last")
+    return images
 
 
 def _check_images(array: Array, channels: Channels) -> None:

@@ -104,23 +104,23 @@ def spans(n: int, size: int, order: np.random.Generator | None) -> Iterator[tupl
 
 
 class MemorySource(Source):
-    """An array (a memory-mapped file too) or an Arrow table.
+    """An array (a memory-mapped file too), an Arrow table, or a list of images.
 
     Parameters
     ----------
-    data : ndarray or pyarrow.Table
-        2-D array or table, or 3-D or 4-D array of images.
+    data : ndarray, pyarrow.Table or list of ndarray
+        2-D array or table, 3-D or 4-D array of images, or images of varying size.
     labels : ndarray, optional
         The values set aside for evaluation.
     """
 
-    def __init__(self, data: Array | pa.Table, labels: Array | None = None) -> None:
+    def __init__(self, data: Raw, labels: Array | None = None) -> None:
         self._data = data
         self._labels = labels
         if isinstance(data, pa.Table):
             self.kind, self.columns = "table", data.column_names
         else:
-            self.kind = "table" if data.ndim == 2 else "image"
+            self.kind = "table" if not isinstance(data, list) and data.ndim == 2 else "image"
 
     def count(self) -> int:
         """Return the number of samples."""
