@@ -82,8 +82,8 @@ class OddGAN(Detector):
 
     - tables: ``RetrievalCritic(score="critic_and_distance")``, a critic of neighbourhoods against
       an adversary that corrupts normal rows, and the distance to the neighbours;
-    - images: ``AdversarialAutoencoder(score="local", denoise=0.2, ...)``, trained on shifted images, whose
-      latents and residuals are compared with those of the nearest training images.
+    - images: ``AdversarialAutoencoder(score="local", denoise=0.2, ...)``, trained on shifted
+      images, whose latents and residuals are compared with those of the nearest training images.
 
     After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")`` or ``("image")`` is
     an unfitted one with all its settings.
@@ -99,8 +99,8 @@ class OddGAN(Detector):
     -----
     The recipes were made with public data in view, and their figures on these data are no clean
     test: the score for tables was chosen with two splits of twelve tables of ADBench in view, the
-    settings for images with experiments on both of MNIST and Fashion-MNIST, not by their labels within
-    a run but with results in view. On some data much simpler scores are as good. So
+    settings for images with experiments on both of MNIST and Fashion-MNIST, not by their labels
+    within a run but with results in view. On some data much simpler scores are as good. So
     controls belong beside each result: the same networks untrained,
     an autoencoder with a score of the kind, nearest neighbours and Isolation Forest. ``oddgan
     evaluate`` shows them on the data that the model was fitted on, `OddGAN.controls(kind)` returns
