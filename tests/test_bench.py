@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from oddgan import Autoencoder, PCAReconstruction, datasets, evaluation
+from oddgan import VAE, Autoencoder, OddGAN, PCAReconstruction, all_detectors, datasets, evaluation
 from oddgan.evaluation import bench
 from oddgan.evaluation.bench import own
 from oddgan.evaluation.bench.cells import run_cell
@@ -514,6 +514,29 @@ def test_own_data_take_their_own_protocol(tmp_path):
     frame.assign(odd=[i == 0 for i in range(40)]).to_csv(tmp_path / "c.csv", index=False)
     with pytest.raises(ValueError, match="1 test rows of a class cannot be halved"):
         own.own_spec(tmp_path / "c.csv", "odd")
+
+
+def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
+    of_kind = {
+        "table": own.own_spec(frauds, "fraud", "yes"),
+        "image": own.own_spec("digits", None, "3"),
+    }
+    for kind, chosen in of_kind.items():
+        methods = {method.title: method for method in chosen.methods}
+        for title, control in OddGAN.controls(kind).items():
+            method = methods[title]
+            made = all_detectors()[method.name](score=control.score, **method.params)
+            assert type(made) is type(control)
+            assert made.get_params() == control.get_params()
+            assert method.scores == (",".join(np.atleast_1d(control.score)),)
+
+
+def test_the_quick_size_trains_no_detector_longer(frauds):
+    chosen = own.own_spec(frauds, "fraud", "yes", quick=True)
+    steps = {m.title: m.params["max_steps"] for m in chosen.methods if m.kind == "detector"}
+    assert steps["OddGAN"] == OddGAN.recipe("table").max_steps == 300
+    assert steps["untrained control"] == 0
+    assert steps["VAE"] == steps["autoencoder control"] == 1000 < VAE().max_steps
 
 
 def test_the_half_that_chooses_is_not_the_half_that_reports():

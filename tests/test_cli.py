@@ -442,7 +442,8 @@ def test_an_experiment_from_yaml(run, tmp_path):
 
 @pytest.mark.usefixtures("measured_here")
 def test_a_comparison_on_a_users_own_table(run, payments, monkeypatch):
-    monkeypatch.setitem(own._QUICK, "params", {"max_steps": 20})
+    monkeypatch.setattr(own, "_QUICK_STEPS", 20)
+    monkeypatch.setattr(own, "_DETECTORS", ("oddgan", "vae"))
     words = ["bench", "--data", "payments.csv", "--label", "fraud", "--quick", "--seeds", "1"]
     words += ["--jobs", "1"]
     code, out, err = run(*words, "--json")

@@ -4,7 +4,7 @@ A method that looked best on some labels is, on the average, worse than it looke
 test rows are halved: one half chooses, the other says how good the chosen one is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oddgan.datasets import Dataset, available
+from oddgan.detectors import OddGAN, all_detectors
+from oddgan.detectors.default import CONTROLS
 from oddgan.evaluation._counts import FIGURES, Ranking
 from oddgan.evaluation.intervals import bootstrap_intervals
 from oddgan.evaluation.metrics import evaluate_scores
@@ -43,7 +45,8 @@ _DETECTORS = (
     "dsebm",
 )
 _LIMITS = {"train": 50_000, "test": 50_000}
-_QUICK = {"seeds": 2, "limits": {"train": 5_000, "test": 5_000}, "params": {"max_steps": 1000}}
+_QUICK = {"seeds": 2, "limits": {"train": 5_000, "test": 5_000}}
+_QUICK_STEPS = 1000
 
 
 def own_spec(
@@ -87,10 +90,10 @@ def own_spec(
     _halves(protocol.split(dataset).limited(**_LIMITS).y_test.astype(bool))
     values = {
         "title": f"Detectors on {Path(data).name}",
-        "about": "Default settings.",
+        "about": f"Default settings{f', at most {_QUICK_STEPS:,} steps' if quick else ''}.",
         "headline": [_METRIC, "auroc"],
         "tasks": [{"data": str(data), "protocol": protocol.to_dict(), "load": load}],
-        "methods": [{"detector": name} for name in _DETECTORS],
+        "methods": _methods(dataset.kind, _QUICK_STEPS if quick else None),
         "peers": ["ecod"],
         "limits": _LIMITS,
         "seeds": 3,
@@ -101,6 +104,31 @@ def own_spec(
     words = [str(word) for pair in said.items() if pair[1] is not None for word in pair]
     spec = replace(spec_from(values, name=Path(data).stem, quick=quick), words=tuple(words))
     return spec if seeds is None else with_seeds(spec, seeds)
+
+
+def _methods(kind: str, most_steps: int | None) -> list[dict[str, Any]]:
+    """Return the detectors and OddGAN's controls, none with more steps than it has by default."""
+    found: list[dict[str, Any]] = [{"detector": name} for name in _DETECTORS]
+    for title, control in CONTROLS[kind].items():
+        # A spec names several parts of a score with commas.
+        params = {k: ",".join(v) if isinstance(v, tuple) else v for k, v in control.params.items()}
+        name = control.detector.__name__.lower()
+        found.append({"detector": name, "title": title, "params": params})
+    if most_steps is None:
+        return found
+    for method in found:
+        params = method.setdefault("params", {})
+        steps = _steps(method["detector"], kind, params)
+        params["max_steps"] = most_steps if steps is None else min(steps, most_steps)
+    return found
+
+
+def _steps(name: str, kind: str, params: Mapping[str, Any]) -> int | None:
+    """Return the most steps that a detector trains by itself, for OddGAN those of its recipe."""
+    cls = all_detectors()[name]
+    made = OddGAN.recipe(kind) if cls is OddGAN else cls(**params)
+    steps: int | None = made.get_params()["max_steps"]
+    return steps
 
 
 def _protocol(dataset: Dataset, anomaly: str | None) -> Protocol:
