@@ -66,7 +66,7 @@ def tiles(tmp_path, images):
     return tmp_path / "tiles"
 
 
-def test_a_labelled_csv_from_fit_to_evaluation(run, payments):
+def test_a_labelled_csv_from_fit_to_evaluation(run, payments, tmp_path):
     code, out, _ = run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
     assert code == 0
     assert "VAE learnt from 189 samples" in out  # 70 % of the 270 normal rows
@@ -75,6 +75,17 @@ def test_a_labelled_csv_from_fit_to_evaluation(run, payments):
     assert result["results"]["VAE reconstruction_probability"][0]["n"] == 111
     assert result["results"]["VAE reconstruction_probability"][0]["auroc"] > 0.9
     assert set(result["results"]) >= {"isolation_forest", "pca_reconstruction"}
+    of_model = result["results"]["VAE reconstruction_probability"][0]
+    of_baseline = result["results"]["isolation_forest"][0]
+    assert set(of_model["intervals"]) == {"auroc", "auprc", "f1", "f1_at_rate"}
+    assert set(of_baseline["intervals"]) == {"auroc", "auprc", "f1_at_rate"}
+    for one in (of_model, of_baseline):
+        for name, (low, high) in one["intervals"].items():
+            assert low <= one[name] <= high
+    code, out, _ = run("evaluate", "m", "payments.csv", "--no-baselines", "--markdown", "table.md")
+    low, high = (f"{end:.4f}".removeprefix("0") for end in of_model["intervals"]["auroc"])
+    assert f"{low} to {high}" in out
+    assert f"{low} to {high}" in (tmp_path / "table.md").read_text(encoding="utf-8")
 
 
 def test_no_row_that_trained_is_evaluated(run, payments):

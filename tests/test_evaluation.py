@@ -3,7 +3,13 @@
 import numpy as np
 from rich.console import Console
 
-from oddgan.evaluation import evaluate_scores, markdown_table, results_table
+from oddgan.evaluation import (
+    evaluate_scores,
+    intervals_table,
+    markdown_intervals,
+    markdown_table,
+    results_table,
+)
 
 #                  odd       odd                 odd
 Y = np.array([0, 1, 0, 1, 0, 0, 0, 1, 0, 0])
@@ -34,6 +40,25 @@ def test_the_terminal_table_fits_80_columns_and_cuts_no_digit():
     assert "…" not in shown
     for word in ("KDD99", ".5000", "±.370", "1.0000", "perfect"):
         assert word in shown
+
+
+def test_intervals_are_means_of_bounds_and_fit_80_columns():
+    rows = [
+        ("isolation_forest", [{"auroc": (0.5, 0.7)}, {"auroc": (0.6, 1.0)}]),
+        ("vae", [{"auroc": (0.2, 0.4), "auprc": (0.1, 0.3), "f1": (0, 1), "f1_at_rate": (0, 1)}]),
+    ]
+    lines = markdown_intervals(rows).splitlines()
+    assert lines[0] == "| 95 % intervals | AUROC | AUPRC | F1 own | F1 rate |"
+    assert lines[2] == "| isolation_forest | .5500 to .8500 | – | – | – |"
+    assert lines[3].startswith("| vae | .2000 to .4000 | .1000 to .3000 | .0000 to 1.0000 |")
+    assert markdown_intervals(rows[:1]).startswith("| 95 % intervals | AUROC |\n")
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(intervals_table(rows))
+    shown = capture.get()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    assert ".5500 to .8500" in shown
 
 
 def test_columns_that_no_row_has_are_left_out():

@@ -51,7 +51,7 @@ def demo(
     for model in models:
         model.fit(train).provenance_ = origin
         name = type(model).__name__.lower()
-        rows.append((title(model), [measure(model, test, split)]))
+        rows.append((title(model), [measure(model, test, split).metrics]))
         written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
     for name, scores in evaluation.run_baselines(data.with_samples(model.codec_), split).items():
         rows.append((name, [evaluation.evaluate_scores(split.y_test, scores)]))

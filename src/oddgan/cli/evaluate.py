@@ -1,7 +1,7 @@
 """``oddgan evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -14,6 +14,17 @@ from oddgan.detectors import Detector
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
 from .data import Data, How, open_data, test_rows
 from .output import list_skipped, messages, print_json
+
+
+class Measured(NamedTuple):
+    """The figures of one model, or of a baseline, and their 95 % intervals by name."""
+
+    metrics: evaluation.Metrics
+    intervals: dict[str, tuple[float, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {**self.metrics.as_dict(), "intervals": self.intervals}
 
 
 def evaluate(
@@ -36,10 +47,11 @@ def evaluate(
     """Measure models on labelled data, on no row that they were trained on.
 
     Where a model was fitted on this very data, its test part is used, and what the options
-    leave open is as it was said to `oddgan fit`.
+    leave open is as it was said to `oddgan fit`. Figures have 95 % intervals, by the bootstrap
+    over the test samples.
     """
     given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
-    rows: dict[str, list[evaluation.Metrics]] = {}
+    rows: dict[str, list[Measured]] = {}
     tested: NDArray[np.int64] | None = None
     for path in models:
         fitted = detectors.load(path)
@@ -54,15 +66,16 @@ def evaluate(
         for name, scores in evaluation.run_baselines(
             opened.with_samples(fitted.codec_), split
         ).items():
-            found = evaluation.evaluate_scores(split.y_test, scores, flag_rate=split.flag_rate)
-            rows[name] = [found]
+            rows[name] = [measured(split.y_test, scores, split)]
         if source.has_condition and source.kind == "image":
             messages.print("The baselines judge the images without the condition.")
         if isinstance(fitted, detectors.OddGAN):
             rows |= measure_controls(fitted, opened, source, split)
-    shown = [(baseline_title(name), many) for name, many in rows.items()]
+    shown = [(baseline_title(name), [m.metrics for m in many]) for name, many in rows.items()]
+    bounds = [(baseline_title(name), [m.intervals for m in many]) for name, many in rows.items()]
     if markdown:
-        markdown.write_text(evaluation.markdown_table(shown), encoding="utf-8")
+        text = evaluation.markdown_table(shown) + "\n" + evaluation.markdown_intervals(bounds)
+        markdown.write_text(text, encoding="utf-8")
     if as_json:
         results = {name: [m.as_dict() for m in many] for name, many in rows.items()}
         skipped = source.skipped
@@ -73,11 +86,13 @@ def evaluate(
     list_skipped(source)
     print(f"{data}: {split.description}.")
     Console().print(evaluation.results_table(shown))
+    print()
+    Console().print(evaluation.intervals_table(bounds))
 
 
 def measure_controls(
     fitted: detectors.OddGAN, opened: Data, source: inputs.Source, split: evaluation.Split
-) -> dict[str, list[evaluation.Metrics]]:
+) -> dict[str, list[Measured]]:
     """Train and measure what belongs beside OddGAN, on the rows that it was trained on."""
     training = opened.subset(split.train)
     return {
@@ -96,14 +111,25 @@ def baseline_title(name: str) -> str:
     return evaluation.BASELINES[name].title if name in evaluation.BASELINES else name
 
 
-def measure(fitted: Detector, source: inputs.Source, split: evaluation.Split) -> evaluation.Metrics:
+def measure(fitted: Detector, source: inputs.Source, split: evaluation.Split) -> Measured:
     """Score the test rows and compare with the truth; rows that were skipped do not count."""
     found = list(fitted.answer_chunks(source))
     index = np.concatenate([rows for rows, _ in found])
     scores = np.concatenate([values for _, values in found])
-    return evaluation.evaluate_scores(
-        split.y_test[np.isin(split.test, index)],
-        scores,
-        threshold=fitted.threshold_,
-        flag_rate=split.flag_rate,
+    return measured(split.y_test[np.isin(split.test, index)], scores, split, fitted.threshold_)
+
+
+def measured(
+    y: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    split: evaluation.Split,
+    threshold: float | None = None,
+) -> Measured:
+    """Compare scores with the truth."""
+    rate = split.flag_rate
+    return Measured(
+        evaluation.evaluate_scores(y, scores, threshold=threshold, flag_rate=rate),
+        evaluation.bootstrap_intervals(
+            y, scores, threshold=threshold, flag_rate=rate, metrics=evaluation.INTERVAL_METRICS
+        ),
     )

@@ -32,10 +32,17 @@ from oddgan.evaluation.protocols import (
     from_dict,
 )
 from oddgan.evaluation.published import Published, published
-from oddgan.evaluation.tables import markdown_table, results_table
+from oddgan.evaluation.tables import (
+    INTERVAL_METRICS,
+    intervals_table,
+    markdown_intervals,
+    markdown_table,
+    results_table,
+)
 
 __all__ = [
     "BASELINES",
+    "INTERVAL_METRICS",
     "KDD99",
     "LOWER_IS_BETTER",
     "METRICS",
@@ -67,6 +74,8 @@ __all__ = [
     "evaluate_promises",
     "evaluate_scores",
     "from_dict",
+    "intervals_table",
+    "markdown_intervals",
     "markdown_table",
     "paired_difference",
     "published",

@@ -1,6 +1,6 @@
 """Results as a table: on the terminal and in Markdown, from the same cells."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from rich import box
@@ -10,6 +10,10 @@ from oddgan.evaluation.metrics import Metrics
 
 # Rows of a table: a name and one result per seed.
 Rows = Sequence[tuple[str, Sequence[Metrics]]]
+
+# Rows of a table of intervals: a name and, for each seed, the bounds of each metric.
+Interval = tuple[float, float]
+IntervalRows = Sequence[tuple[str, Sequence[Mapping[str, Interval]]]]
 
 # Prevalence stands beside AUPRC because it is what AUPRC is without information. The best F1 on
 # the test labels has no column: it is no result.
@@ -37,6 +41,14 @@ _LEGEND = (
     "prev.: share of anomalies, the AUPRC of a score without information; own: at the model's own "
     "threshold; rate: flagging the known rate; P, R: precision, recall; ±: standard deviation "
     "over seeds."
+)
+
+_INTERVALS = ("AUROC", "AUPRC", "F1 own", "F1 rate")
+#: The metrics that a table of intervals shows.
+INTERVAL_METRICS = tuple(_COLUMNS[column] for column in _INTERVALS)
+_INTERVAL_LEGEND = (
+    "Bootstrap over the test samples: what another draw of them would change, not another "
+    "training. Means of the bounds over seeds."
 )
 
 
@@ -91,6 +103,54 @@ def markdown_table(rows: Rows) -> str:
     lines += [[name, *_cells(metrics, header)] for name, metrics in rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{table}\n\n{_LEGEND}\n"
+
+
+def intervals_table(rows: IntervalRows) -> Table:
+    """Build the table of intervals for the terminal; it fits 80 columns.
+
+    Parameters
+    ----------
+    rows : sequence of (name, sequence of dict)
+        One `bootstrap_intervals` per seed; shown are the means of the lower and of the upper
+        bounds. What a row has not got is shown as a dash, what no row has not at all.
+    """
+    header = _interval_header(rows)
+    table = Table(
+        caption=_INTERVAL_LEGEND,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    table.add_column("95 % intervals", overflow="fold")
+    for column in header:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, intervals in rows:
+        table.add_row(name, *_bounds(intervals, header))
+    return table
+
+
+def markdown_intervals(rows: IntervalRows) -> str:
+    """Write the table of intervals as Markdown; parameters as in `intervals_table`."""
+    header = _interval_header(rows)
+    lines = [["95 % intervals", *header], ["---", *["---:"] * len(header)]]
+    lines += [[name, *_bounds(intervals, header)] for name, intervals in rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\n{_INTERVAL_LEGEND}\n"
+
+
+def _interval_header(rows: IntervalRows) -> list[str]:
+    known = {metric for _, intervals in rows for one in intervals for metric in one}
+    return [column for column in _INTERVALS if _COLUMNS[column] in known]
+
+
+def _bounds(intervals: Sequence[Mapping[str, Interval]], header: list[str]) -> list[str]:
+    cells = []
+    for column in header:
+        found = [one[_COLUMNS[column]] for one in intervals if _COLUMNS[column] in one]
+        ends = [figure(float(end)) for end in np.mean(found, axis=0)] if found else ["–"]
+        cells.append(" to ".join(ends))
+    return cells
 
 
 def _header(rows: Rows) -> list[str]:
