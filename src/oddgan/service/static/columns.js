@@ -1,0 +1,58 @@
+/** What made a row odd, column by column. */
+
+import { h, short, whole } from "./dom.js";
+
+const FIRST = 12;
+
+export class ColumnView {
+  #all = false;
+
+  /** Return a table of the columns, most odd first. */
+  show(sample) {
+    const { contributions } = sample.explanation;
+    const most = Math.max(...contributions.map((c) => Math.abs(c.contribution)), 0) || 1;
+    const expects = contributions.some((c) => c.expected != null);
+    const rows = contributions
+      .slice(0, this.#all ? undefined : FIRST)
+      .map((c) => row(c, most, expects));
+    const names = ["Column", "Value", ...(expects ? ["Expected"] : []), "Contribution"];
+    const table = h(
+      "table",
+      {},
+      h("caption", {}, "What made this row odd"),
+      h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...rows),
+    );
+    const box = h("div", { class: "columns", role: "group", tabindex: 0, "aria-label": "Columns" }, table);
+    const left = contributions.length - rows.length;
+    if (left > 0) box.append(this.#more(left, sample, box));
+    return box;
+  }
+
+  #more(left, sample, box) {
+    const show = () => {
+      this.#all = true;
+      const next = this.show(sample);
+      box.replaceWith(next);
+      next.focus();
+    };
+    return h("button", { onclick: show }, `Show ${whole(left)} more`);
+  }
+}
+
+function row({ column, value, expected, contribution }, most, expects) {
+  const bar = h("span", { class: "bar", "aria-hidden": "true" });
+  bar.style.setProperty("--share", Math.abs(contribution) / most);
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, String(column)),
+    h("td", {}, said(value)),
+    expects ? h("td", {}, said(expected)) : null,
+    h("td", { class: "contribution" }, bar, h("span", {}, short(contribution))),
+  );
+}
+
+function said(value) {
+  return value === null || value === undefined ? "missing" : short(value);
+}

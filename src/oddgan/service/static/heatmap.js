@@ -1,0 +1,88 @@
+/** Anomaly maps as pictures to lay over an image. */
+
+import { svg } from "./dom.js";
+
+// From hardly to most anomalous, with growing opacity; seen on black and on white.
+const STOPS = [
+  [0, 255, 214, 92, 0],
+  [0.25, 255, 196, 64, 120],
+  [0.6, 240, 104, 24, 215],
+  [1, 200, 12, 46, 255],
+];
+const RAMP = Array.from({ length: 256 }, (_, i) => colour(i / 255));
+
+function colour(x) {
+  const next = STOPS.findIndex((stop) => stop[0] >= x);
+  if (next <= 0) return STOPS[0].slice(1);
+  const [a, b] = [STOPS[next - 1], STOPS[next]];
+  const share = (x - a[0]) / (b[0] - a[0]);
+  return a.slice(1).map((low, k) => Math.round(low + share * (b[k + 1] - low)));
+}
+
+/** Decode the grey values of a picture. @returns {Promise<{width, height, values}>} */
+async function greys(url, most = Infinity) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const shrink = Math.min(1, most / Math.max(image.naturalWidth, image.naturalHeight));
+  const width = Math.max(1, Math.round(shrink * image.naturalWidth));
+  const height = Math.max(1, Math.round(shrink * image.naturalHeight));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0, width, height);
+  const pixels = context.getImageData(0, 0, width, height);
+  return { canvas, context, pixels, width, height };
+}
+
+/**
+ * Draw a map in colours.
+ * @param {{map: string, max: number}} explanation of an image
+ * @param {number} top the value that gets the last colour
+ * @param {number} most pixels of its longer side
+ * @returns {Promise<HTMLCanvasElement>}
+ */
+export async function heat({ map, max }, top, most = Infinity) {
+  const { canvas, context, pixels } = await greys(map, most);
+  const { data } = pixels;
+  const scale = top > 0 ? max / top : 0;
+  for (let i = 0; i < data.length; i += 4) {
+    data.set(RAMP[Math.min(255, Math.round(data[i] * scale))], i);
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/**
+ * Draw the outline of a mask, sharp at every size.
+ * @returns {Promise<SVGSVGElement>}
+ */
+export async function outline(mask) {
+  const { pixels, width, height } = await greys(mask);
+  const on = (x, y) =>
+    x >= 0 && y >= 0 && x < width && y < height && pixels.data[4 * (y * width + x)] > 127;
+  const path = edges(width, height, on) + edges(height, width, (y, x) => on(x, y), true);
+  const line = (name) => svg("path", { d: path, class: name, "vector-effect": "non-scaling-stroke" });
+  const box = { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "outline" };
+  return svg("svg", { ...box, "aria-hidden": "true" }, line("under"), line("over"));
+}
+
+// Horizontal edges, each run of them as one line; turned, the vertical ones.
+function edges(width, height, on, turned = false) {
+  let path = "";
+  for (let y = 0; y <= height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = x;
+      while (x < width && on(x, y) !== on(x, y - 1)) x++;
+      if (x > from) path += turned ? `M${y} ${from}V${x}` : `M${from} ${y}H${x}`;
+    }
+  }
+  return path;
+}
+
+/** The value that maps share as their last colour: all but the few highest peaks lie below. */
+export function commonTop(samples) {
+  const peaks = samples.map((s) => s.explanation?.max).filter((max) => max > 0);
+  if (!peaks.length) return 0;
+  peaks.sort((a, b) => a - b);
+  return peaks[Math.ceil(0.98 * (peaks.length - 1))];
+}

@@ -1,0 +1,54 @@
+/** The choice of a model, and what it is. */
+
+import { count, h, percent, short } from "./dom.js";
+
+export class OddModels extends HTMLElement {
+  #select = h("select", { id: "model", onchange: () => this.#choose() });
+  #facts = h("p", { class: "facts" });
+
+  connectedCallback() {
+    const label = h("label", { for: "model" }, "Model");
+    this.replaceChildren(label, this.#select, this.#facts);
+    this.#select.disabled = true;
+    this.#facts.textContent = "Asking for the models …";
+  }
+
+  /** Show the models to choose from, and choose the first. */
+  show(models) {
+    this.models = models;
+    this.#select.replaceChildren(...models.map(({ name }) => h("option", { value: name }, name)));
+    this.#select.disabled = false;
+    this.#choose();
+  }
+
+  /** Say that there are none, and why. */
+  fail() {
+    this.#facts.textContent = "No model";
+  }
+
+  get model() {
+    return this.models?.[this.#select.selectedIndex] ?? null;
+  }
+
+  /** While samples are scored the model stays. */
+  set busy(busy) {
+    this.#select.disabled = busy;
+  }
+
+  #choose() {
+    this.#facts.textContent = facts(this.model);
+    this.dispatchEvent(new Event("choose"));
+  }
+}
+
+function facts({ detector, image, columns, target_fpr, threshold }) {
+  const input = image ? `images, ${size(image)}` : `tables of ${count(columns.length, "column")}`;
+  const share = target_fpr == null ? "" : `, meant to flag ${percent(target_fpr)} of normal samples`;
+  return `${detector} · ${input} · threshold ${short(threshold)}${share}`;
+}
+
+function size({ height, width, channels }) {
+  return `${width} × ${height} ${channels === 1 ? "grey" : "in colour"}`;
+}
+
+customElements.define("odd-models", OddModels);

@@ -1,0 +1,96 @@
+/** What was found: the samples, oddest first, and the threshold that decides. */
+
+import { commonTop } from "./heatmap.js";
+import { above, axis } from "./scale.js";
+
+/**
+ * Samples and decisions. Tells of changes by the events "samples", "threshold" and "selection".
+ *
+ * A sample is what the service said of it, and `file`, `name` (what it is called here),
+ * `anomaly_score`, `p_value` and `explanation`.
+ */
+export class Results extends EventTarget {
+  constructor() {
+    super();
+    this.clear(null);
+  }
+
+  /** Forget all samples; what comes now is of this model. */
+  clear(model) {
+    this.model = model;
+    this.samples = [];
+    this.scores = [];
+    this.axis = null;
+    this.top = 0;
+    this.threshold = model?.threshold ?? 0;
+    this.flaggedOnly = false;
+    this.selected = null;
+    this.chosen = false; // has a person selected it?
+    this.#tell("samples");
+  }
+
+  /** Add samples, and put all in order. */
+  add(samples) {
+    this.samples.push(...samples);
+    this.samples.sort((a, b) => b.anomaly_score - a.anomaly_score);
+    this.scores = this.samples.map((sample) => sample.anomaly_score);
+    this.axis = axis(this.scores, [this.model.threshold]);
+    this.top = commonTop(this.samples);
+    if (!this.chosen) this.selected = this.visible[0] ?? null;
+    this.#tell("samples");
+  }
+
+  /** How many samples lie above the threshold: they are the first so many. */
+  get flagged() {
+    return above(this.scores, this.threshold);
+  }
+
+  isFlagged(sample) {
+    return sample.anomaly_score > this.threshold;
+  }
+
+  /** The samples that the list shows. */
+  get visible() {
+    return this.flaggedOnly ? this.samples.slice(0, this.flagged) : this.samples;
+  }
+
+  decide(threshold) {
+    this.threshold = threshold;
+    this.#keepVisible();
+    this.#tell("threshold");
+  }
+
+  showFlaggedOnly(only) {
+    this.flaggedOnly = only;
+    this.#keepVisible();
+    this.#tell("threshold");
+  }
+
+  select(sample) {
+    this.selected = sample;
+    this.chosen = true;
+    this.#tell("selection");
+  }
+
+  /**
+   * The share of normal samples that the threshold flags, as far as these samples' p-values tell:
+   * between that of the lowest flagged sample and that of the highest not flagged.
+   * @returns {?number[]} lower and upper bound
+   */
+  get promise() {
+    if (!this.model.has_p_values || !this.samples.length) return null;
+    const [low, high] = [this.samples[this.flagged - 1], this.samples[this.flagged]];
+    return [low?.p_value ?? 0, high?.p_value ?? 1];
+  }
+
+  #keepVisible() {
+    if (this.flaggedOnly && this.selected && !this.isFlagged(this.selected)) {
+      this.selected = this.samples[0] && this.isFlagged(this.samples[0]) ? this.samples[0] : null;
+    }
+    this.selected ??= this.visible[0] ?? null;
+  }
+
+  #tell(what) {
+    this.dispatchEvent(new Event(what));
+  }
+}
