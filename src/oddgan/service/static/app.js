@@ -22,6 +22,7 @@ const [models, drop, progress, problemList] = ["models", "drop", "progress", "pr
   part(`odd-${n}`),
 );
 const [threshold, list, detail] = ["threshold", "list", "detail"].map((n) => part(`odd-${n}`));
+const main = part("main");
 const section = part("#results");
 
 const api = new Api((again) => part("odd-token").ask(again));
@@ -61,7 +62,7 @@ function clear() {
   progress.hidden = true;
   for (const { url } of results.samples) if (url) URL.revokeObjectURL(url);
   results.clear(models.model);
-  section.classList.remove("open");
+  main.classList.remove("open");
   show([]);
   layOut();
 }
@@ -158,7 +159,7 @@ function sum() {
 }
 
 function open(byKey) {
-  section.classList.add("open");
+  main.classList.add("open");
   if (byKey || getComputedStyle(list).display === "none") detail.enter();
 }
 
@@ -178,7 +179,7 @@ list.addEventListener("open", ({ detail: byKey }) => open(byKey));
 detail.addEventListener("previous", () => list.step(-1));
 detail.addEventListener("next", () => list.step(1));
 detail.addEventListener("back", () => {
-  section.classList.remove("open");
+  main.classList.remove("open");
   list.focus();
 });
 

@@ -5,8 +5,8 @@ import { svg } from "./dom.js";
 // From hardly to most anomalous, with growing opacity; seen on black and on white.
 const STOPS = [
   [0, 255, 214, 92, 0],
-  [0.25, 255, 196, 64, 120],
-  [0.6, 240, 104, 24, 215],
+  [0.3, 255, 196, 64, 70],
+  [0.6, 240, 104, 24, 190],
   [1, 200, 12, 46, 255],
 ];
 const RAMP = Array.from({ length: 256 }, (_, i) => colour(i / 255));

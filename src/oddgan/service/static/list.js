@@ -71,7 +71,12 @@ export class OddList extends HTMLElement {
       row.remove();
       this.#rows.delete(sample);
     }
-    for (const [sample, i] of wanted) this.#place(sample, i, visible.length);
+    // What is read aloud follows the order of the elements, not where they stand.
+    for (const [sample, i] of wanted) {
+      const row = this.#place(sample, i, visible.length);
+      const there = this.#sizer.children[i - first] ?? null;
+      if (row !== there) this.#sizer.insertBefore(row, there);
+    }
     const active = this.#rows.get(selected);
     if (active) this.#box.setAttribute("aria-activedescendant", active.id);
     else this.#box.removeAttribute("aria-activedescendant");
@@ -79,13 +84,8 @@ export class OddList extends HTMLElement {
 
   #place(sample, i, n) {
     const { results } = this;
-    let row = this.#rows.get(sample);
-    if (!row) {
-      row = new Row(sample, results);
-      this.#rows.set(sample, row.element);
-      row = row.element;
-      this.#sizer.append(row);
-    }
+    const row = this.#rows.get(sample) ?? makeRow(sample, results);
+    this.#rows.set(sample, row);
     const flagged = results.isFlagged(sample);
     row.style.setProperty("--i", i);
     row.setAttribute("aria-setsize", n);
@@ -95,6 +95,7 @@ export class OddList extends HTMLElement {
     row.querySelector(".decision").textContent = flagged ? "flagged" : "";
     row.querySelector(".bar").style.setProperty("--share", results.axis.at(sample.anomaly_score));
     row.querySelector(".bar").style.setProperty("--at", results.axis.at(results.threshold));
+    return row;
   }
 
   #filter() {
@@ -135,29 +136,19 @@ export class OddList extends HTMLElement {
 
 let ids = 0;
 
-class Row {
-  constructor(sample, { model, top }) {
-    const image = model.kind === "image";
-    const words = h(
-      "span",
-      { class: "words" },
-      h("span", { class: "name" }, sample.name),
-      image ? null : h("span", { class: "why" }, reasons(sample)),
-      h("span", { class: "bar", "aria-hidden": "true" }),
-    );
-    this.element = h(
-      "div",
-      { role: "option", id: `sample-${ids++}` },
-      image ? thumb(sample, top) : null,
-      words,
-      h(
-        "span",
-        { class: "verdict" },
-        h("span", { class: "score" }, short(sample.anomaly_score)),
-        h("span", { class: "decision" }),
-      ),
-    );
-  }
+function makeRow(sample, { model, top }) {
+  const image = model.kind === "image";
+  const words = h(
+    "span",
+    { class: "words" },
+    h("span", { class: "name" }, sample.name),
+    image ? null : h("span", { class: "why" }, reasons(sample)),
+    h("span", { class: "bar", "aria-hidden": "true" }),
+  );
+  const score = h("span", { class: "score" }, short(sample.anomaly_score));
+  const verdict = h("span", { class: "verdict" }, score, h("span", { class: "decision" }));
+  const attributes = { role: "option", id: `sample-${ids++}` };
+  return h("div", attributes, image ? thumb(sample, top) : null, words, verdict);
 }
 
 function thumb(sample, top) {
