@@ -11,8 +11,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, Response
 
 from . import answers, description, schemas
 from .deadline import Stopped
@@ -20,12 +19,19 @@ from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
 from .models import Model
-from .reading import in_thread, read
+from .reading import Received, in_thread, receive, samples_of
 from .refusals import Refusal, refused
-from .samples import Samples
-from .worker import Answer, Job, Worker
+from .worker import Job, Worker
 
 _STATIC = Path(__file__).parent / "static"
+#: The files of the page; browsers are told not to guess.
+_KINDS = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
 
 
 class Service:
@@ -55,27 +61,31 @@ class Service:
         model = self.models[name]
         if explain and not model.can("explain"):
             raise Refusal(422, f"model {name!r} cannot explain: ask without explain=true")
-        samples = await read(request, model, self.limits)
-        if explain and samples.count() > self.limits.explained:
-            most = self.limits.explained
-            raise Refusal(413, f"explanations are for {most} samples at a time: send fewer")
-        answer = await self._answer(model, samples, explain)
-        content, n_flagged = await in_thread(answers.body, model, samples, answer)
-        self.metrics.answered(name, samples.count(), n_flagged)
-        return Response(content, media_type="application/json")
-
-    async def _answer(self, model: Model, samples: Samples, explain: bool) -> Answer:
+        received = await receive(request, model, self.limits)
         seconds = self.limits.seconds
-        job = Job(samples, explain, time.monotonic() + seconds)
-        self.workers[model.name].submit(job)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job.answer), seconds)
+            async with asyncio.timeout(seconds):
+                return await self._answer(model, received, explain)
         except (TimeoutError, Stopped) as error:
             raise Refusal(
                 504, f"this took more than {seconds:g} seconds, and was stopped: send fewer samples"
             ) from error
+
+    async def _answer(self, model: Model, received: Received, explain: bool) -> Response:
+        until = time.monotonic() + self.limits.seconds
+        samples = await in_thread(samples_of, received, model, self.limits)
+        if explain and samples.count() > self.limits.explained:
+            most = self.limits.explained
+            raise Refusal(413, f"explanations are for {most} samples at a time: send fewer")
+        job = Job(samples, explain, until)
+        self.workers[model.name].submit(job)
+        try:
+            answer = await asyncio.wrap_future(job.answer)
         finally:
             job.abandoned = True
+        content, n_flagged = await in_thread(answers.body, model, samples, answer)
+        self.metrics.answered(model.name, samples.count(), n_flagged)
+        return Response(content, media_type="application/json")
 
 
 def create_app(
@@ -126,8 +136,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     _add_routes(app, service)
     description.add_page(app)
-    if _STATIC.is_dir():
-        app.mount("/", StaticFiles(directory=_STATIC, html=True))
+    _add_page(app)
     return app
 
 
@@ -168,6 +177,20 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def metrics() -> Response:
         text = await in_thread(service.metrics.text)
         return Response(text, headers={"Content-Type": service.metrics.content_type})
+
+
+def _add_page(app: FastAPI) -> None:
+    """Serve the files of the page, each at an address of its own: the routes keep theirs."""
+    for file in sorted(_STATIC.rglob("*")):
+        kind = _KINDS.get(file.suffix)
+        if kind is None:
+            continue
+
+        async def send(_: Request, file: Path = file, kind: str = kind) -> Response:
+            return FileResponse(file, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+        name = file.relative_to(_STATIC).as_posix()
+        app.add_route("/" if name == "index.html" else f"/{name}", send, include_in_schema=False)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from . import deadline
 from .models import Model
 from .samples import Samples
 
@@ -85,39 +86,44 @@ def plain(value: Any) -> Any:
 
 def _of_images(model: Model, images: Samples, explanation: Any) -> list[dict[str, Any]]:
     """Return the map of each image, and the pixels that are odd by the pixel threshold."""
-    maps = np.asarray(getattr(explanation, "anomaly_map", explanation), dtype=np.float64)
     threshold = getattr(explanation, "pixel_threshold", None)
     normal = _counterparts(model, images)
     found = []
-    for i, anomaly_map in enumerate(maps):
+    for i, each in enumerate(getattr(explanation, "anomaly_map", explanation)):
+        deadline.check()
+        anomaly_map = np.asarray(each, dtype=np.float64)
         most = float(anomaly_map.max())
-        mask = None if threshold is None else anomaly_map > threshold
         found.append(
             {
                 "height": anomaly_map.shape[0],
                 "width": anomaly_map.shape[1],
                 "map": png(anomaly_map / most if most > 0 else np.zeros_like(anomaly_map)),
                 "max": plain(most),
-                "pixel_threshold": None if threshold is None else plain(threshold),
-                "mask": None if mask is None else png(mask),
+                "pixel_threshold": plain(threshold),
+                "mask": None if threshold is None else png(anomaly_map > threshold),
                 "reconstruction": None if normal is None else png(normal[i]),
             }
         )
     return found
 
 
-def _counterparts(model: Model, images: Samples) -> NDArray[np.float64] | None:
-    """Return the nearest normal counterparts, (n, h, w) or (n, h, w, 3) in [0, 1].
+def _counterparts(model: Model, images: Samples) -> list[NDArray[np.float64]] | None:
+    """Return the nearest normal counterparts, each (h, w) or (h, w, 3) in [0, 1].
 
-    None where the detector has none.
+    None where the detector has none, or would have to search for them once more.
     """
-    if not model.can("reconstruct"):
+    if not model.can("reconstruct") or model.searches:
         return None
     chunks = model.detector.answer_chunks(model.open(images), "reconstruct")
-    decoded = np.concatenate([answers for _, answers in chunks])
-    x = model.detector.codec_.encode(decoded).numpy()
-    shown = np.clip((x.astype(np.float64) + 1) / 2, 0, 1)
-    return shown[:, 0] if shown.shape[1] == 1 else np.moveaxis(shown, 1, 3)
+    return [_shown(image) for _, answers in chunks for image in answers]
+
+
+def _shown(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Bring pixels to [0, 1]: whole numbers from their range, floats from their own."""
+    if image.dtype.kind == "u":
+        return image / np.iinfo(image.dtype).max
+    low, high = float(image.min()), float(image.max())
+    return (image.astype(np.float64) - low) / ((high - low) or 1.0)
 
 
 def png(values: NDArray[Any]) -> str:

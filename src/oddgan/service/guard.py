@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 
 from .limits import Limits
+from .memory import Memory, Share
 from .metrics import Metrics
 from .refusals import Refusal, busy, refused
 
@@ -68,6 +69,7 @@ class Guard:
         self._app, self._limits, self._metrics, self._hosts = app, limits, metrics, hosts
         self._token = None if token is None else _digest(f"Bearer {token}".encode())
         self._in_flight = 0
+        self._memory = Memory(limits.memory)
         metrics.watch_requests(lambda: self._in_flight)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -100,6 +102,8 @@ class Guard:
             await send(message)
 
         counted = scope["method"] == "POST"
+        share = Share(self._memory)
+        scope.setdefault("state", {})["share"] = share
         try:
             headers = Headers(scope=scope)
             self._check(scope["path"], headers)
@@ -107,8 +111,9 @@ class Guard:
                 raise busy(f"{self._in_flight} requests are being worked on")
             self._in_flight += counted
             try:
-                await self._app(scope, self._bounded(receive), sending)
+                await self._app(scope, self._bounded(receive, share), sending)
             finally:
+                share.give_back()
                 self._in_flight -= counted
         except Refusal as refusal:
             await refusal.response()(scope, receive, sending)
@@ -127,6 +132,8 @@ class Guard:
             raise Refusal(403, "pages of other sites may not ask this service")
         if path.startswith("/v1") or path == "/metrics":
             self._check_token(headers)
+        if headers.get("content-encoding", "identity") != "identity":
+            raise Refusal(415, "the body is compressed as a whole: send it as it is")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
             raise Refusal(400, "the header Content-Length is no number")
@@ -145,7 +152,7 @@ class Guard:
                 {"WWW-Authenticate": "Bearer"},
             )
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, share: Share) -> Receive:
         """Count the bytes of the body as they come, and look at the clock."""
         until, n_bytes, complete = time.monotonic() + self._limits.upload_seconds, 0, False
 
@@ -162,6 +169,7 @@ class Guard:
             complete = not message.get("more_body", False)
             if n_bytes > self._limits.body:
                 raise _too_large(self._limits.body)
+            share.add(len(message.get("body", b"")))
             return message
 
         return receiving

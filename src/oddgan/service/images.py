@@ -8,13 +8,16 @@ from oddgan import inputs
 from oddgan.inputs import Raw
 
 from .limits import Limits
+from .memory import Share
 from .refusals import Refusal
 
 #: The formats of `inputs.open_source`, by content and not by name.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+#: Of a decoded pixel, at most.
+_BYTES = 4
 
 
-def decoded(files: list[tuple[str, bytes]], limits: Limits) -> Raw:
+def decoded(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw:
     """Decode the images of a request.
 
     Parameters
@@ -23,11 +26,14 @@ def decoded(files: list[tuple[str, bytes]], limits: Limits) -> Raw:
         Name and content of each.
     limits : Limits
         How many pixels they may have.
+    share : Share
+        The memory of the request.
 
     Raises
     ------
     Refusal
-        An image has too many pixels (413) or cannot be decoded (422).
+        An image has too many pixels (413) or cannot be decoded (422), or there is no memory for
+        them now (503).
     """
     n_pixels = sum(_size(name, content, limits) for name, content in files)
     if n_pixels > limits.all_pixels:
@@ -36,6 +42,7 @@ def decoded(files: list[tuple[str, bytes]], limits: Limits) -> Raw:
             f"these images have {n_pixels} pixels together, more than the {limits.all_pixels} of "
             "one request: send fewer at a time",
         )
+    share.add(_BYTES * n_pixels)
     return [_decode(name, content) for name, content in files]
 
 

@@ -21,6 +21,8 @@ class Limits:
         Pixels of one image, read from its header before it is decoded (413).
     all_pixels : int
         Pixels of all images of a request together (413).
+    memory : int
+        Bytes that all requests together may hold: their bodies and what is unpacked of them (503).
     explained : int
         Samples that are explained in one request (413).
     requests : int
@@ -28,7 +30,7 @@ class Limits:
     queue : int
         Requests that wait for one model (503).
     seconds : float
-        Time from the complete request to its answer; work beyond it is stopped (504).
+        Time from the complete body to the answer; work beyond it is stopped (504).
     upload_seconds : float
         Time to send the body (408).
     batch_seconds : float
@@ -41,7 +43,8 @@ class Limits:
     files: int = 100
     pixels: int = 25_000_000
     all_pixels: int = 100_000_000
-    explained: int = 1000
+    memory: int = 2 * 2**30
+    explained: int = 2000
     requests: int = 64
     queue: int = 64
     seconds: float = 30.0

@@ -62,6 +62,11 @@ class Model:
         """Tell whether the detector answers a question such as "explain"."""
         return question not in self._inner.unavailable
 
+    @property
+    def searches(self) -> bool:
+        """Whether each answer takes a search, hundreds of times as long as another's."""
+        return bool(self._inner._searches)
+
     def split(self, table: pa.Table) -> Samples:
         """Return rows as samples, with columns that were no part of the training samples apart."""
         if not self._context or self.detector.condition_columns_:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from email.message import Message
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import pyarrow as pa
 import pydantic_core
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -16,6 +18,7 @@ from starlette.requests import Request
 
 from . import images, tables
 from .limits import Limits
+from .memory import Share
 from .models import Model
 from .refusals import Refusal
 from .samples import Samples
@@ -24,60 +27,87 @@ T = TypeVar("T")
 
 JSON = "application/json"
 CSV = "text/csv"
-PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
+PARQUET = "application/vnd.apache.parquet"
 FORM = "multipart/form-data"
+_TABLES = {".csv": CSV, ".parquet": PARQUET, ".pq": PARQUET}
+#: What a byte of JSON becomes in memory, about.
+_PER_BYTE = 16
 
-#: Files that are unpacked at a time: work of the processor, and memory.
+#: Bodies that are unpacked at a time: work of the processor, and memory.
 _unpacking = anyio.CapacityLimiter(4)
 
 
-async def read(request: Request, model: Model, limits: Limits) -> Samples:
-    """Return the samples of a request, checked.
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Call a function that takes a while, without keeping other requests waiting."""
+    call = partial(function, *args)
+    return await anyio.to_thread.run_sync(call, limiter=_unpacking, abandon_on_cancel=True)
+
+
+# --------------------------------------------------------------------------------- what arrives
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body that has arrived.
+
+    Attributes
+    ----------
+    kind : str
+        The content type of a table; `FORM` for images.
+    content : bytes
+        The table.
+    files : list of (str, bytes)
+        Name and content of the images.
+    fields : dict of str to str
+        Other fields of the form.
+    share : Share
+        The memory of the request.
+    """
+
+    kind: str
+    share: Share
+    content: bytes = b""
+    files: list[tuple[str, bytes]] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+async def receive(request: Request, model: Model, limits: Limits) -> Received:
+    """Wait for the body of a request, if it says that it is of a kind that the model takes.
 
     Raises
     ------
     Refusal
-        The body is not what the model, or the service, can read.
+        The content type is another (415), or the form cannot be read (400, 413, 422).
     """
-    kind = content_type(request)
+    kind, share = _content_type(request), request.state.share
     if kind == FORM:
         form = await _form(request, limits)
         try:
             files, fields = await _parts(form)
         finally:
             await form.close()
-        return await in_thread(_of_form, model, files, fields, limits)
+        if model.kind == "image":
+            return Received(FORM, share, files=files, fields=fields)
+        return _one_table(model, files, fields, share)
     if model.kind == "image":
         raise Refusal(415, f"model {model.name!r} takes images: send them as {FORM}")
-    readers: dict[str, Callable[..., Samples]] = {JSON: _of_json, CSV: _of_csv}
-    readers |= dict.fromkeys(PARQUET, _of_parquet)
-    if kind not in readers:
-        known = ", ".join((JSON, CSV, PARQUET[0], FORM))
+    if kind not in (JSON, CSV, PARQUET):
+        known = f"{JSON}, {CSV}, {PARQUET}, {FORM}"
         raise Refusal(415, f"the content type {kind!r} is none of {known}")
-    return await in_thread(readers[kind], model, await request.body(), limits)
+    return Received(kind, share, await request.body())
 
 
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call a function that takes a while, without keeping other requests waiting."""
-    return await anyio.to_thread.run_sync(partial(function, *args), limiter=_unpacking)
-
-
-def content_type(request: Request) -> str:
+def _content_type(request: Request) -> str:
     """Return what the body says it is, without parameters such as a charset."""
+    given = request.headers.get("content-type", "")
     message = Message()
-    message["content-type"] = request.headers.get("content-type", "")
-    return message.get_content_type() if request.headers.get("content-type") else ""
-
-
-# ---------------------------------------------------------------------------------------- forms
-
-Files = list[tuple[str, bytes]]
+    message["content-type"] = given
+    return message.get_content_type() if given else ""
 
 
 async def _form(request: Request, limits: Limits) -> FormData:
-    parser = MultiPartParser(
-        request.headers, request.stream(), max_files=limits.files, max_fields=8
-    )
+    stream = request.stream()
+    parser = MultiPartParser(request.headers, stream, max_files=limits.files, max_fields=8)
     try:
         return await parser.parse()
     except MultiPartException as error:
@@ -85,16 +115,16 @@ async def _form(request: Request, limits: Limits) -> FormData:
         raise Refusal(status, f"the form cannot be read: {error.message}") from error
 
 
-async def _parts(form: FormData) -> tuple[Files, dict[str, str]]:
-    files: Files = []
+async def _parts(form: FormData) -> tuple[list[tuple[str, bytes]], dict[str, str]]:
+    files: list[tuple[str, bytes]] = []
     fields: dict[str, str] = {}
-    for field, value in form.multi_items():
+    for name, value in form.multi_items():
         if not isinstance(value, UploadFile):
-            fields[field] = value
-        elif field == "files":
+            fields[name] = value
+        elif name == "files":
             files.append((_clean(value.filename or ""), await value.read()))
         else:
-            raise Refusal(422, f"the form has a file in the field {field!r}: put it in 'files'")
+            raise Refusal(422, f"the form has a file in the field {name!r}: put it in 'files'")
     if extra := sorted(fields.keys() - {"condition"}):
         raise Refusal(422, f"the form has a field {extra[0]!r}; there are 'files' and 'condition'")
     if not files:
@@ -108,76 +138,38 @@ def _clean(name: str) -> str:
     return "".join(c for c in last if c.isprintable())[:255] or "unnamed"
 
 
-def _of_form(model: Model, files: Files, fields: dict[str, str], limits: Limits) -> Samples:
-    return (_images if model.kind == "image" else _one_table)(model, files, fields, limits)
-
-
-def _one_table(model: Model, files: Files, fields: dict[str, str], limits: Limits) -> Samples:
+def _one_table(
+    model: Model, files: list[tuple[str, bytes]], fields: dict[str, str], share: Share
+) -> Received:
     if len(files) > 1:
         raise Refusal(422, f"model {model.name!r} takes one table at a time, not {len(files)}")
     if fields:
         raise Refusal(422, "the context of a row is in columns of the table, not in a field")
     name, content = files[0]
-    readers = {".csv": _of_csv, ".parquet": _of_parquet}
-    reader = readers.get(PurePosixPath(name.lower()).suffix)
-    if reader is None:
+    kind = _TABLES.get(PurePosixPath(name.lower()).suffix)
+    if kind is None:
         raise Refusal(415, f"{name}: model {model.name!r} takes a table, a .csv or .parquet file")
-    return reader(model, content, limits)
+    return Received(kind, share, content)
 
 
-def _images(model: Model, files: Files, fields: dict[str, str], limits: Limits) -> Samples:
-    context = None
+# ------------------------------------------------------------------------------------- samples
+
+
+def samples_of(received: Received, model: Model, limits: Limits) -> Samples:
+    """Return the samples of a body, checked by themselves, before they meet those of others.
+
+    Raises
+    ------
+    Refusal
+        They are too many (413), or not what the model was trained on (400, 422); or there is no
+        memory for them now (503).
+    """
     with _unreadable():
-        if model.context_columns:
-            context = _context(model, fields, len(files), limits)
-        elif fields:
-            raise ValueError(f"model {model.name!r} was fitted without a condition")
-    return Samples(images.decoded(files, limits), [name for name, _ in files], context)
-
-
-def _context(model: Model, fields: dict[str, str], n: int, limits: Limits) -> Any:
-    names = ", ".join(model.context_columns)
-    if "condition" not in fields:
-        raise ValueError(
-            f"model {model.name!r} judges by a context ({names}): send in the field 'condition' a "
-            "JSON list with an object for each file"
-        )
-    rows = _json(fields["condition"].encode())
-    if not isinstance(rows, list) or len(rows) != n:
-        raise ValueError(f"'condition' must be a JSON list with an object for each of {n} files")
-    return tables.from_rows(rows, model.context_columns, limits)
-
-
-# --------------------------------------------------------------------------------------- tables
-
-
-def _of_json(model: Model, content: bytes, limits: Limits) -> Samples:
-    body = _json(content)
-    if not isinstance(body, dict) or body.keys() != {"rows"} or not isinstance(body["rows"], list):
-        raise Refusal(422, 'the JSON must be {"rows": [{column: value, ...}, ...]}')
-    return _checked(model, lambda: tables.from_rows(body["rows"], model.columns, limits))
-
-
-def _of_csv(model: Model, content: bytes, limits: Limits) -> Samples:
-    return _checked(model, lambda: tables.from_csv(content, model.text_columns, limits))
-
-
-def _of_parquet(model: Model, content: bytes, limits: Limits) -> Samples:
-    return _checked(model, lambda: tables.from_parquet(content, limits))
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise Refusal(400, f"this is no JSON that can be read: {error}") from error
-
-
-def _checked(model: Model, table: Callable[[], Any]) -> Samples:
-    with _unreadable():
-        samples = model.split(table())
+        if received.kind == FORM:
+            return _images(received, model, limits)
+        samples = model.split(_table(received, model, limits))
         model.check(samples)
-    return samples
+        return samples
 
 
 @contextmanager
@@ -187,3 +179,47 @@ def _unreadable() -> Iterator[None]:
         yield
     except ValueError as error:
         raise Refusal(422, " ".join(str(error).split())) from error
+
+
+def _table(received: Received, model: Model, limits: Limits) -> pa.Table:
+    if received.kind == CSV:
+        table = tables.from_csv(received.content, model.text_columns, limits)
+    elif received.kind == PARQUET:
+        return tables.from_parquet(received.content, limits, received.share)
+    else:
+        received.share.add(_PER_BYTE * len(received.content))
+        body = _json(received.content)
+        if not (isinstance(body, dict) and isinstance(body.get("rows"), list) and len(body) == 1):
+            raise ValueError('the JSON must be {"rows": [{column: value, ...}, ...]}')
+        table = tables.from_rows(body["rows"], model.columns, limits)
+    received.share.add(table.nbytes)
+    return table
+
+
+def _images(received: Received, model: Model, limits: Limits) -> Samples:
+    context = None
+    if model.context_columns:
+        context = _context(received, model, limits)
+    elif received.fields:
+        raise ValueError(f"model {model.name!r} was fitted without a condition")
+    raw = images.decoded(received.files, limits, received.share)
+    return Samples(raw, [name for name, _ in received.files], context)
+
+
+def _context(received: Received, model: Model, limits: Limits) -> pa.Table:
+    if "condition" not in received.fields:
+        raise ValueError(
+            f"model {model.name!r} judges by a context ({', '.join(model.context_columns)}): send "
+            "in the field 'condition' a JSON list with an object for each file"
+        )
+    rows, n = _json(received.fields["condition"].encode()), len(received.files)
+    if not isinstance(rows, list) or len(rows) != n:
+        raise ValueError(f"'condition' must be a JSON list with an object for each of {n} files")
+    return tables.from_rows(rows, model.context_columns, limits)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise Refusal(400, f"this is no JSON that can be read: {error}") from error

@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 from oddgan import inputs
 
 from .limits import Limits
+from .memory import Share
 from .refusals import Refusal
 
 TEXT = pa.large_string()
+#: How many times a request's largest body a Parquet file may unpack to.
+_UNPACKED = 8
 
 
 def check_rows(n: int, limits: Limits) -> None:
@@ -140,7 +143,7 @@ def _counted(source: inputs.Source, limits: Limits) -> Iterator[pa.Table]:
     check_rows(n, limits)
 
 
-def from_parquet(content: bytes, limits: Limits) -> pa.Table:
+def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
     """Return a Parquet file as a table; its metadata is checked before its data is read.
 
     Raises
@@ -152,12 +155,13 @@ def from_parquet(content: bytes, limits: Limits) -> pa.Table:
         file = pq.ParquetFile(pa.BufferReader(content))
         check_rows(file.metadata.num_rows, limits)
         _check_columns(file.metadata.num_columns, limits)
-        _check_size(file.metadata, limits)
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        _check_size(sum(group.total_byte_size for group in groups), limits, share)
         # A text that is stored once and repeated in every row stays one text, until it is counted.
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
         table = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts).read()
         check_rows(len(table), limits)
-        _check_texts(table, limits)
+        _check_size(_text_bytes(table), limits, share)
     except (pa.ArrowException, OSError) as error:
         raise Refusal(422, "this is no Parquet file that can be read") from error
     kept = [name for name in table.column_names if not name.startswith("__index_level_")]
@@ -165,19 +169,18 @@ def from_parquet(content: bytes, limits: Limits) -> pa.Table:
     return inputs.concat([raw for _, raw in source.chunks(limits.rows)])
 
 
-def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
-    groups = range(metadata.num_row_groups)
-    n_bytes = sum(metadata.row_group(g).total_byte_size for g in groups)
-    if n_bytes > 8 * limits.body:
+def _check_size(n_bytes: int, limits: Limits, share: Share) -> None:
+    if n_bytes > _UNPACKED * limits.body:
         raise Refusal(413, f"the Parquet table unpacks to {n_bytes} bytes, which is too large")
+    share.add(n_bytes)
 
 
-def _check_texts(table: pa.Table, limits: Limits) -> None:
+def _text_bytes(table: pa.Table) -> int:
+    """Return the length of all texts, those that are stored once counted as often as they occur."""
     n_bytes = 0
     for column in table.columns:
         if pa.types.is_dictionary(column.type):
             for chunk in column.chunks:
                 lengths = pc.binary_length(chunk.dictionary)
                 n_bytes += pc.sum(lengths.take(chunk.indices)).as_py() or 0
-    if n_bytes > 8 * limits.body:
-        raise Refusal(413, f"the Parquet table unpacks to {n_bytes} bytes, which is too large")
+    return n_bytes
