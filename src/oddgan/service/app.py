@@ -49,6 +49,11 @@ class Service:
         self.models, self.limits, self.metrics = models, limits, Metrics()
         self.workers = {name: Worker(model, limits, self.metrics) for name, model in models.items()}
 
+    def open(self) -> None:
+        """Take requests."""
+        for worker in self.workers.values():
+            worker.open()
+
     def close(self) -> None:
         """Finish what was started."""
         for worker in self.workers.values():
@@ -113,6 +118,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.open()
         yield
         await asyncio.to_thread(service.close)
 

@@ -81,14 +81,19 @@ class Model:
         return self.detector.source(samples, condition=samples.context)
 
     def check(self, samples: Samples) -> None:
-        """Refuse rows that the detector cannot read, before they are joined with others.
+        """Refuse samples that the detector cannot read, before they are joined with others.
 
         Raises
         ------
         ValueError
-            It names the column and the row.
+            It names the column and the row, or the image.
         """
         source = self.open(samples)
+        if type(self.detector.codec_) is inputs.ImageCodec:
+            # A pixel shows what kind of numbers an image holds; the rest takes as long as scoring.
+            pixels = [image[:1, :1] for image in samples.raw]
+            self.detector.codec_.encode(pixels, samples.names)
+            return
         for rows, raw in source.chunks(16384):
             self.detector.codec_.encode(raw, rows)
             if self.detector.condition_codec_ is not None:

@@ -166,8 +166,9 @@ def samples_of(received: Received, model: Model, limits: Limits) -> Samples:
     """
     with _unreadable():
         if received.kind == FORM:
-            return _images(received, model, limits)
-        samples = model.split(_table(received, model, limits))
+            samples = _images(received, model, limits)
+        else:
+            samples = model.split(_table(received, model, limits))
         model.check(samples)
         return samples
 

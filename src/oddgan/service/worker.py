@@ -112,13 +112,18 @@ class Worker:
                 self._thread.start()
             self._changed.notify()
 
+    def open(self) -> None:
+        """Take requests, after `close` too."""
+        self._closed = False
+
     def close(self, timeout: float) -> None:
         """Finish what waits, then end the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(timeout)
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(timeout)
 
     @property
     def ready(self) -> bool:
@@ -149,10 +154,11 @@ class Worker:
             likeness, room = first.samples.likeness, self._most()
             taken: list[Job] = []
             for job in list(self._queue):
-                room -= job.samples.count()
-                if taken and (room < 0 or job.samples.likeness != likeness):
-                    break
-                taken.append(self._queue.popleft())
+                n = job.samples.count()
+                if job is first or (n <= room and job.samples.likeness == likeness):
+                    self._queue.remove(job)
+                    taken.append(job)
+                    room -= n
             return taken
 
     def _most(self) -> int:
