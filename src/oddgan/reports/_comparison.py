@@ -15,6 +15,8 @@ from ._style import SMALL, Figure, Look, Style, ratio, shortened
 
 #: Detectors that have small curves of their own.
 _MOST = 8
+#: Millimetres that small curves are wide, at least.
+_LEAST = 28
 _TITLES = {"auroc": "AUROC", "average_precision": "average precision", "auprc": "AUPRC"}
 
 
@@ -61,11 +63,11 @@ def comparison(
     measured = _measured(flags, scores, metrics, confidence, n_resamples, seed)
     style = Style.of(look, 170)
     small = list(scores)[:_MOST] if curves else []
-    per_row = min(len(small), max(2, int(style.width / 42))) or 1
-    n_rows = -(-len(small) // per_row)
+    n_rows = -(-len(small) // max(2, int(style.width / _LEAST)))
+    per_row = -(-len(small) // n_rows) if small else 1
     bars_high = 14 + 5.5 * len(scores)
     cell = min(46.0, style.width / per_row)
-    curves_high = 2 * n_rows * (cell + 5) if small else 0.0
+    curves_high = 2 * (n_rows * (cell + 1) + 8) if small else 0.0
     made = style.figure(bars_high + curves_high)
     grid = made.add_gridspec(
         1 + bool(small), 1, height_ratios=[bars_high, curves_high][: 1 + bool(small)]
@@ -156,8 +158,8 @@ def _curves(
     others = {"color": style.theme.grid, "linestyle": "-", "linewidth": 0.9, "zorder": 1}
     for k, draw in enumerate((draw_roc, draw_precision_recall)):
         for i, name in enumerate(names):
-            row, column = k * n_rows + i // n_columns, i % n_columns
-            ax = grid.figure.add_subplot(grid[row, column])
+            row, column = divmod(i, n_columns)
+            ax = grid.figure.add_subplot(grid[k * n_rows + row, column])
             for other in names:
                 if other != name:
                     draw(ax, flags, scores[other], style, 0, **others)
@@ -166,9 +168,12 @@ def _curves(
                 draw_prevalence(ax, flags, style)
             else:
                 ax.plot([0, 1], [0, 1], color=style.theme.quiet, linewidth=0.8, linestyle=":")
-            ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-            ax.set_xlabel("recall" if k else "false positive rate")
+            ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+            ax.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+            if i + n_columns >= len(names):  # nothing is below it
+                ax.set_xlabel("recall" if k else "false positive rate")
             if not column:
                 ax.set_ylabel("precision" if k else "true positive rate")
-            style.title(ax, shortened(name, 22))
+            ax.tick_params(labelleft=not column)
+            style.title(ax, shortened(name, int(style.width / n_columns / 1.9)))
             style.dress(ax)

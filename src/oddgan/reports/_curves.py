@@ -126,8 +126,11 @@ def draw_precision_recall(
 ) -> Artist:
     """Draw one curve, in the colour and the line of its place."""
     precision, recall, _ = precision_recall_curve(flags, scores)
-    # From recall 0 on; a step keeps the precision of the point that it leads to.
-    return _line(ax, recall[::-1], precision[::-1], style, place, {"drawstyle": "steps-pre", **how})
+    # From recall 0 on; a step has the precision of the point that it leads to, as in the average.
+    found = recall[::-1] > 0
+    recall, precision = recall[::-1][found], precision[::-1][found]
+    x, y = np.append(0.0, recall), np.append(precision[0], precision)
+    return _line(ax, x, y, style, place, {"drawstyle": "steps-pre", **how})
 
 
 def draw_prevalence(ax: Axes, flags: Flags, style: Style) -> Artist:

@@ -73,7 +73,7 @@ def score_distributions(
     ax.set_ylim(bottom=0)
     style.dress(ax, grid="y")
     n_beyond = scale.clipped(every)[1]
-    said = f"{n_beyond:,} scores beyond the axis are in its outermost bars." if n_beyond else ""
+    said = f"Scores beyond the axis, in its outermost bars: {n_beyond:,}." if n_beyond else ""
     style.below(made, entries, said)
     return made
 

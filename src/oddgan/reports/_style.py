@@ -22,6 +22,8 @@ _MM = 1 / 25.4
 SIZE, SMALL = 7.5, 6.5
 #: Millimetres that a line of small print takes, and a line of a legend.
 _LINE, _ENTRY = 2.95, 3.9
+#: Millimetres of a letter of small print, and of a mark with the room around it.
+_LETTER, _HANDLE = 1.28, 12.0
 DPI = 200
 
 
@@ -206,14 +208,20 @@ class Style:
         lines = self.wrapped(note, self.width) if note else []
         height = made.get_figheight() / _MM
         for_note = _LINE * len(lines) + 1.5 * bool(lines)
-        reserved = for_note + _ENTRY * len(entries) + bool(entries)
+        longest = max((len(said) for _, said in entries), default=0)
+        n_columns = int(
+            np.clip(self.width / (_HANDLE + _LETTER * longest), 1, max(1, len(entries)))
+        )
+        n_rows = -(-len(entries) // n_columns)
+        n_columns = -(-len(entries) // max(1, n_rows))
+        reserved = for_note + _ENTRY * n_rows + bool(entries)
         height += reserved
         made.set_figheight(height * _MM)
         share = reserved / height
         made.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
         if entries:
             corner = (0, for_note / height)
-            self.legend(made, entries, loc="lower left", bbox_to_anchor=corner)
+            self.legend(made, entries, loc="lower left", bbox_to_anchor=corner, ncols=n_columns)
         if lines:
             colour = self.theme.alarm if alarm else self.theme.quiet
             self.write(made, (1.5, for_note - 0.5), "\n".join(lines), va="top", color=colour)
@@ -234,7 +242,7 @@ class Style:
 
     def wrapped(self, text: str, width: float) -> list[str]:
         """Return `text` in lines that are at most so many millimetres wide, in small print."""
-        length = max(10, int(width / 1.28))
+        length = max(10, int(width / _LETTER))
         return [
             line
             for paragraph in text.split("\n")

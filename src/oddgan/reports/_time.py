@@ -112,7 +112,7 @@ def _scores(
     shown = _shown(values, ~flagged)
     (points,) = ax.plot(
         when[shown], scale.clipped(values[shown])[0], ".", color=style.theme.normal,
-        markersize=3 if len(shown) < 1000 else 1.5, alpha=0.7, markeredgewidth=0,
+        markersize=4 if len(shown) < 1000 else 2.5, alpha=0.7, markeredgewidth=0,
     )  # fmt: skip
     n, n_flagged = len(values), int(flagged.sum())
     n_drawn = len(shown)
@@ -122,7 +122,7 @@ def _scores(
         n_drawn += len(shown)
         (odd,) = ax.plot(
             when[shown], scale.clipped(values[shown])[0], "^", color=style.theme.odd,
-            markersize=4 if len(shown) < 300 else 2.5, markeredgewidth=0,
+            markersize=4.5 if len(shown) < 300 else 3, markeredgewidth=0,
         )  # fmt: skip
         entries.append((odd, f"flagged, {n_flagged:,}: {percent(n_flagged / n)}"))
     if bounded:
