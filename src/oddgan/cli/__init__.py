@@ -18,6 +18,7 @@ from .evaluate import evaluate
 from .fit import fit
 from .inspect import inspect
 from .listing import list_datasets, list_detectors
+from .plot import plot
 from .score import score
 from .serve import serve
 
@@ -36,6 +37,7 @@ app.command()(calibrate)
 app.command()(drift)
 app.command()(inspect)
 app.command()(evaluate)
+app.command()(plot)
 app.command()(bench)
 app.command()(demo)
 app.command()(serve)

@@ -188,12 +188,18 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """
         return self._answer(X, condition, "reconstruct")
 
-    def embed(self, X: Any, *, condition: Any = None) -> Floats:
-        """Return the latent vectors, shape (n, latent_dim).
+    def embed(
+        self, X: Any, *, condition: Any = None, space: Literal["latent", "feature"] = "latent"
+    ) -> Floats:
+        """Return the latent vectors, shape (n, latent_dim), or those of `space` "feature".
 
-        Of a population those of all members side by side, shape (n, n_members * latent_dim).
+        These are the last hidden layer of the discriminator; a detector without one refuses with
+        a ValueError. Of a population those of all members side by side, shape (n, n_members * k).
         """
-        return cast("Floats", self._answer(X, condition, "embed"))
+        if space not in ("latent", "feature"):
+            raise ValueError(f"space must be 'latent' or 'feature', not {space!r}")
+        question: Question = "embed" if space == "latent" else "features"
+        return cast("Floats", self._answer(X, condition, question))
 
     def source(self, data: Any, *, condition: Any = None, **how: Any) -> inputs.Source:
         """Open `data` as this fitted detector reads it.
@@ -219,9 +225,9 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         ----------
         source : inputs.Source
             Samples, for example from :meth:`source`.
-        question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed"}
-            The method whose answers are wanted; or, of a population, "member_scores": the
-            calibrated score of each member, shape (n, n_members).
+        question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed", "features"}
+            The method whose answers are wanted ("features" are embed's of the discriminator); of a
+            population also "member_scores": calibrated, shape (n, n_members).
         """
         if question in self.unavailable:
             raise ValueError(

@@ -83,14 +83,19 @@ def check_spaces(detector: Method) -> None:
     without = {
         "latent": cls.unavailable.get("embed"),
         "residual": cls.unavailable.get("reconstruct"),
-        "feature": None,
+        "feature": without_features(cls),
     }
-    if cls._features is Method._features:
-        without["feature"] = "it has no discriminator with a hidden layer to measure in"
     for name in shared_names(detector):
         for space in sorted(spaces_needed([name])):
             if reason := without.get(space):
                 raise ValueError(f"score: {cls.__name__} cannot have {name}: {reason}")
+
+
+def without_features(cls: type[Method]) -> str | None:
+    """Return why a detector has no discriminator's features; None if it has."""
+    if cls._features is Method._features:
+        return "it has no discriminator with a hidden layer to measure in"
+    return None
 
 
 def check_lengths(detector: Method, encoding: Encoding) -> None:
@@ -150,11 +155,14 @@ def how_to_answer(
     nets, codec = detector.networks_, detector.codec_
     if question in ("anomaly_score", "score_parts") and shared_names(detector):
         return asked(detector, question)
+    if question == "features" and (why := without_features(type(detector))):
+        raise ValueError(f"{type(detector).__name__} cannot embed in feature space: {why}")
     compute: Compute = {
         "anomaly_score": lambda x: {"": finite(detector._total(detector._score(nets, x)))},
         "score_parts": lambda x: detector._score(nets, x).parts,
         "reconstruct": lambda x: {"": detector._reconstruct(nets, x)},
         "embed": lambda x: {"": detector._embed(nets, x)},
+        "features": lambda x: {"": detector._features(nets, x).flatten(1)},
     }[question]
     convert = {
         "score_parts": as_frame,

@@ -133,7 +133,7 @@ def _merged(question: Question, told: Sequence[Any], scale: RobustScale | None) 
     if scale:
         scores = calibrated(told, scale)
         return scores if question == "member_scores" else scores.mean(1)
-    if question == "embed":
+    if question in ("embed", "features"):
         return np.concatenate(told, axis=1)
     return sum(told[1:], start=told[0]) / len(told)
 

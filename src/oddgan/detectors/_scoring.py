@@ -26,7 +26,7 @@ _MULTIPLE = 32
 Answer = Mapping[str, Tensor]
 Compute = Callable[[Tensor], Answer]
 Question = Literal[
-    "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed"
+    "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed", "features"
 ]
 
 
