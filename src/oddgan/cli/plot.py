@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pandas as pd
 import typer
 from numpy.typing import NDArray
 
@@ -235,9 +236,10 @@ class _Drawn:
                 why.append(str(error))
         if not spaces:
             raise ValueError("; ".join(why))
-        groups: NDArray[Any] = self.scores[places]
+        groups: Any = self.scores[places]
         if self.truth is not None:
             groups = np.where(self.truth[places] == 1, "anomalous", "normal")
+            groups = pd.Categorical(groups, ["normal", "anomalous"])
         if n > len(places):
             messages.print(f"{len(places):,} of {n:,} samples are drawn, chosen at random.")
         return reports.latent_map(spaces, groups, **look)

@@ -1,6 +1,6 @@
 """ROC and precision-recall curves of one or several detectors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Unpack
 
 import numpy as np
@@ -19,6 +19,7 @@ from ._style import LINES, MARKS, Figure, Look, Style, ratio, shortened
 
 #: Points that are drawn of a curve, at most.
 _POINTS = 2000
+_MARKED = "at the detector's threshold"
 
 
 def roc_curves(
@@ -55,14 +56,13 @@ def roc_curves(
     flags, scores = labelled(labels, scores_by_name)
     style = Style.of(look)
     made, ax = _square(style)
-    entries = [
+    entries: list[tuple[Artist, str]] = [
         (draw_roc(ax, flags, values, style, i), _named(name, "AUROC", roc_auc_score(flags, values)))
         for i, (name, values) in enumerate(scores.items())
     ]
-    for i, (name, values) in enumerate(scores.items()):
-        if name in (thresholds or {}):
-            above = values > (thresholds or {})[name]
-            _mark(ax, above[~flags].mean(), above[flags].mean(), style, i)
+    for i, above in _flagged(scores, thresholds):
+        mark = _mark(ax, above[~flags].mean(), above[flags].mean(), style, i)
+        entries += [(mark, _MARKED)] * (entries[-1][1] != _MARKED)
     (chance,) = ax.plot([0, 1], [0, 1], color=style.theme.quiet, linewidth=0.8, linestyle=":")
     ax.set(xlabel="false positive rate", ylabel="true positive rate")
     style.dress(ax, grid="both")
@@ -104,8 +104,10 @@ def precision_recall_curves(
         average = average_precision_score(flags, values)
         line = draw_precision_recall(ax, flags, values, style, i)
         entries.append((line, _named(name, "average precision", average)))
-        if name in (thresholds or {}) and (above := values > (thresholds or {})[name]).any():
-            _mark(ax, above[flags].mean(), flags[above].mean(), style, i)
+    for i, above in _flagged(scores, thresholds):
+        if above.any():
+            mark = _mark(ax, above[flags].mean(), flags[above].mean(), style, i)
+            entries += [(mark, _MARKED)] * (entries[-1][1] != _MARKED)
     chance = draw_prevalence(ax, flags, style)
     ax.set(xlabel="recall", ylabel="precision")
     style.dress(ax, grid="both")
@@ -152,10 +154,23 @@ def _line(
     return line
 
 
-def _mark(ax: Axes, x: float, y: float, style: Style, place: int) -> None:
+def _flagged(
+    scores: Mapping[str, Floats], thresholds: Mapping[str, float] | None
+) -> Iterator[tuple[int, Flags]]:
+    """Yield the place of each detector whose threshold is known, and what it flags."""
+    known = thresholds or {}
+    if unknown := [name for name in known if name not in scores]:
+        raise ValueError(f"thresholds: there are no scores of {unknown[0]!r}")
+    for i, (name, values) in enumerate(scores.items()):
+        if name in known:
+            yield i, values > known[name]
+
+
+def _mark(ax: Axes, x: float, y: float, style: Style, place: int) -> Artist:
     """Mark where the threshold is."""
-    colour = style.theme.colours[place % len(style.theme.colours)]
-    ax.plot([x], [y], MARKS[place % len(MARKS)], color=colour, markersize=5, clip_on=False)
+    colour, mark = style.theme.colours[place % len(style.theme.colours)], MARKS[place % len(MARKS)]
+    (drawn,) = ax.plot([x], [y], mark, color=colour, markersize=5, clip_on=False, zorder=5)
+    return drawn
 
 
 def _named(name: str, metric: str, value: float) -> str:

@@ -23,7 +23,7 @@ _NAMES, _BAR, _APART, _GAP, _ABOVE, _CAPTION, _BELOW, _MOST = (
     1.0,
     6.0,
     6.5,
-    8.5,
+    6.5,
     20.0,
 )
 #: Below this width the sections are one below the other.
@@ -263,8 +263,18 @@ def _column(
         for spine in ax.spines.values():
             colour = style.theme.odd if framed else style.theme.grid
             spine.set(color=colour, linewidth=1.6 if framed else 0.4)
-        if sheet.masks and not r and 0 < np.mean(sheet.masks[i] > 0) < 1:
-            ax.contour(sheet.masks[i] > 0, [0.5], colors=[style.theme.odd], linewidths=0.9)
+        if sheet.masks and not r:
+            _outline(ax, sheet.masks[i] > 0, style)
+
+
+def _outline(ax: Axes, mask: Image, style: Style) -> None:
+    """Draw the edges of the pixels that a mask holds, those at the border of the image too."""
+    fine, h, w = 4, *mask.shape[:2]
+    padded = np.pad(np.kron(mask, np.ones((fine, fine))), 1)
+    ends = 0.5 + 0.5 / fine
+    x, y = (np.linspace(-ends, n - 1 + ends, n * fine + 2) for n in (w, h))
+    if mask.any():
+        ax.contour(x, y, padded, [0.5], colors=[style.theme.odd], linewidths=0.9)
 
 
 def _scale(

@@ -46,7 +46,8 @@ def latent_map(
         side by side.
     groups : array-like of shape (n,), optional
         Of numbers with fractions, such as anomaly scores, the colour is their rank; of all else,
-        such as classes or ``predict``, each value is a group with a colour and a mark.
+        such as classes or ``predict``, each value is a group with a colour and a mark, in the
+        order of a pandas Categorical, else sorted; beyond ten the rarest share one.
     random_state : int, default=0
         Seed of the choice of points and of t-SNE.
     max_points : int, default=1000
@@ -118,6 +119,7 @@ def _grouping(groups: ArrayLike | None, n: int) -> Any:
     """Return None, numbers, or a Categorical with few categories."""
     if groups is None:
         return None
+    ordered = getattr(groups, "dtype", None)
     values = np.asarray(groups)
     if values.shape != (n,):
         raise ValueError(f"groups: shape {values.shape} for {n} samples")
@@ -132,7 +134,8 @@ def _grouping(groups: ArrayLike | None, n: int) -> Any:
     names = np.array([str(value) for value in values], dtype=object)
     other = "all others"
     names[~np.isin(names, kept)] = other
-    order = [str(v) for v in np.unique(values) if str(v) in kept]
+    known = ordered.categories if isinstance(ordered, pd.CategoricalDtype) else np.unique(values)
+    order = [str(v) for v in known if str(v) in kept]
     return pd.Categorical(names, [*order, other] if other in names else order)
 
 

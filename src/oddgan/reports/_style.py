@@ -150,7 +150,7 @@ class Style:
         """Return an empty figure of this height in millimetres."""
         size = (self.width * _MM, height * _MM)
         made = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor=self.background)
-        made.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr, call-arg]
+        made.get_layout_engine().set(w_pad=0.05, h_pad=0.05)  # type: ignore[union-attr, call-arg]
         return made
 
     def dress(self, ax: Axes, *, grid: Literal["x", "y", "both"] | None = None) -> None:
