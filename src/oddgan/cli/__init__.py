@@ -19,6 +19,7 @@ from .fit import fit
 from .inspect import inspect
 from .listing import list_datasets, list_detectors
 from .plot import plot
+from .report import report
 from .score import score
 from .serve import serve
 
@@ -38,6 +39,7 @@ app.command()(drift)
 app.command()(inspect)
 app.command()(evaluate)
 app.command()(plot)
+app.command()(report)
 app.command()(bench)
 app.command()(demo)
 app.command()(serve)

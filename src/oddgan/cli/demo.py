@@ -13,6 +13,7 @@ from .data import How, open_data, test_rows, training_rows
 from .evaluate import baseline_title, measure, title
 from .fit import make
 from .output import print_json, write_table
+from .report import write as write_report
 from .score import judge
 
 
@@ -55,13 +56,19 @@ def demo(
         written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
     for name, scores in evaluation.run_baselines(data.with_samples(model.codec_), split).items():
         rows.append((name, [evaluation.evaluate_scores(split.y_test, scores)]))
+    shown = [(baseline_title(name), metrics) for name, metrics in rows]
+    beside = {name: metrics[0] for name, metrics in shown}
+    for model, model_path in zip(models, written[::2], strict=True):
+        report = model_path.with_name(f"{model_path.stem}-report.html")
+        write_report(model, report, data, "digits", test, split, model=model_path, beside=beside)
+        written.append(report)
     if as_json:
         results = {name: metrics[0].as_dict() for name, metrics in rows}
         print_json({"split": split.description, "results": results, "written": written})
         return
-    shown = [(baseline_title(name), metrics) for name, metrics in rows]
     Console().print(evaluation.results_table(shown))
     print(f"Written: {', '.join(map(str, written))}")
+    print(f"Open {written[-1]} in a browser to see what is odd, and where.")
     print(
         "Next:\n"
         f"  oddgan evaluate {written[0]} digits\n"

@@ -14,6 +14,7 @@ from oddgan.detectors import Detector
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
 from .data import Data, How, open_data, test_rows
 from .output import list_skipped, messages, print_json
+from .report import ReportOption, check_report, write
 
 
 class Measured(NamedTuple):
@@ -42,6 +43,7 @@ def evaluate(
         bool, typer.Option(help="Show what little or no learning reaches beside.")
     ] = True,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table here.")] = None,
+    report: ReportOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure models on labelled data, on no row that they were trained on.
@@ -50,6 +52,7 @@ def evaluate(
     leave open is as it was said to `oddgan fit`. Figures have 95 % intervals, by the bootstrap
     over the test samples.
     """
+    check_report(report, (*models, data), n_models=len(models))
     given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
     rows: dict[str, list[Measured]] = {}
     tested: NDArray[np.int64] | None = None
@@ -76,6 +79,8 @@ def evaluate(
     if markdown:
         text = evaluation.markdown_table(shown) + "\n" + evaluation.markdown_intervals(bounds)
         markdown.write_text(text, encoding="utf-8")
+    beside = {name: many[0] for name, many in shown}
+    write(fitted, report, opened, data, source, split, model=models[0], beside=beside)
     if as_json:
         results = {name: [m.as_dict() for m in many] for name, many in rows.items()}
         skipped = source.skipped

@@ -26,6 +26,7 @@ from ._options import (
 )
 from .data import How, open_data, open_samples, training_rows
 from .output import list_skipped, messages, print_json, refuse_overwriting
+from .report import ReportOption, check_report, write_after_fit
 
 
 def fit(
@@ -57,6 +58,7 @@ def fit(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
+    report: ReportOption = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget the checkpoint of a stopped run.")
     ] = False,
@@ -66,11 +68,13 @@ def fit(
     """Learn what normal looks like, and write a model.
 
     Only normal samples train. Of labelled data (a data set by name, --label, or a folder with
-    --normal or --anomaly) some normal samples are kept for `oddgan evaluate`.
+    --normal or --anomaly) some normal samples are kept for `oddgan evaluate`, and --report is on
+    these and the anomalies; else it is on all samples, most of which trained.
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ValueError(f"--out {out}: give a file in a folder that exists")
     refuse_overwriting([out], [data])
+    check_report(report, (out, data))
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
         # Members that are not trained in one pass have a checkpoint each.
@@ -91,7 +95,8 @@ def fit(
         label, anomaly, normal, train_fraction, split_seed, pattern, skip_bad, condition, protocol
     )
     opener = partial(open_samples, channels=model.channels)
-    source, origin = training_rows(open_data(data, how, opener), how)
+    opened = open_data(data, how, opener)
+    source, origin = training_rows(opened, how)
     start = time.perf_counter()
     try:
         model.fit(source)
@@ -101,6 +106,7 @@ def fit(
     seconds = time.perf_counter() - start
     model.provenance_ = origin
     model.save(out)
+    write_after_fit(model, report, opened, data, source, how, out)
     n_samples = source.count() - len(source.skipped)
     n_held_out = len(model.calibration_scores_)
     if as_json:

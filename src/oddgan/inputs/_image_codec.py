@@ -188,6 +188,31 @@ class ImageCodec:
             return images[:, 0]
         return images if self._layout == "first" else np.moveaxis(images, 1, 3)
 
+    def shown(self, raw: Raw) -> list[NDArray[np.uint8]]:
+        """Return images as people can look at them.
+
+        Parameters
+        ----------
+        raw : as in `encode`, or what `decode` gave
+
+        Returns
+        -------
+        list of ndarray of uint8, (h, w) or (h, w, 3)
+            In the size that they have, from black to white for the range of training. Of two
+            channels the mean is shown, of four the first three.
+        """
+        batches = [self._match(raw)] if isinstance(raw, np.ndarray) else []
+        if isinstance(raw, list):
+            batches = [self._convert(image)[None] for image in raw]
+        found = []
+        for batch in batches:
+            values = np.clip(np.rint((self._pixels.scale(batch) + 1) * 127.5), 0, 255)
+            if batch.shape[1] in (1, 2):
+                found += list(values.mean(1).astype(np.uint8))
+            else:
+                found += list(np.moveaxis(values[:, :3], 1, 3).astype(np.uint8))
+        return found
+
     def sizes(self, raw: Raw) -> list[tuple[int, int]]:
         """Return height and width of each image of a chunk that `encode` takes."""
         if isinstance(raw, np.ndarray):

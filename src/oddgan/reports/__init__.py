@@ -1,6 +1,9 @@
-"""Figures: each function takes arrays and returns a Matplotlib figure.
+"""Figures and the report.
 
-They are shown in a notebook and saved by ``figure.savefig``; pyplot is not used, and no global
+Each figure is a function that takes arrays and returns a Matplotlib figure; `write_report` writes
+one HTML file of what a detector says of some data.
+
+Figures are shown in a notebook and saved by ``figure.savefig``; pyplot is not used, and no global
 state is read or changed.
 
 >>> import numpy as np
@@ -20,10 +23,12 @@ from ._scores import score_distributions
 from ._style import Figure, Look
 from ._time import scores_over_time
 from ._training import training_curves
+from .report import Origin, write_report
 
 __all__ = [
     "Figure",
     "Look",
+    "Origin",
     "comparison",
     "contribution_bars",
     "gallery",
@@ -34,4 +39,5 @@ __all__ = [
     "score_distributions",
     "scores_over_time",
     "training_curves",
+    "write_report",
 ]

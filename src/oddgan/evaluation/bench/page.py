@@ -1,9 +1,8 @@
 """All tables of an experiment as one HTML page."""
 
-from importlib import resources
-
-import jinja2
 import pandas as pd
+
+from oddgan import pages
 
 from .remarks import opening, sections
 from .report import Report
@@ -19,11 +18,9 @@ def html(report: Report, frame: pd.DataFrame) -> str:
     frame : DataFrame
         As `results.tidy` gives it.
     """
-    source = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string(source).render(
+    return pages.render(
+        "oddgan.evaluation.bench",
+        "page.html.j2",
         title=report.title,
         opening=opening(report),
         grids=tables(report, frame),

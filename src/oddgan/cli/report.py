@@ -1,0 +1,147 @@
+"""``oddgan report``, and the reports that other commands write."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from numpy.typing import NDArray
+
+from oddgan import detectors, evaluation, inputs
+
+from ._options import (
+    Anomaly,
+    AsJson,
+    Condition,
+    DataArgument,
+    Label,
+    ModelArgument,
+    Normal,
+    Pattern,
+    Quiet,
+    SkipBad,
+)
+from .data import Data, How, open_data, test_rows
+from .output import check_path, list_skipped, messages, print_json, refuse_overwriting
+
+#: The option of commands that can end with a report.
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", help="Also write a report, an HTML file.")
+]
+
+
+def report(
+    model: ModelArgument,
+    data: DataArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    condition: Condition = None,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    oddest: Annotated[int, typer.Option(help="How many of the oddest samples to show.")] = 12,
+    borderline: Annotated[
+        int, typer.Option(help="How many samples next to the threshold to show.")
+    ] = 6,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a model says of some data as one HTML file that can be mailed.
+
+    Where the data is labelled, the report is on what `oddgan evaluate` measures: of the data of
+    the fit only rows that did not train. What the options leave open is as it was said to
+    `oddgan fit`. The file needs no other file and no network.
+    """
+    check_report(out, (model, data))
+    fitted = detectors.load(model, device=device)
+    fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
+    given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    how = given.filled_from(fitted.provenance_)
+    opened = open_data(data, how, fitted.source)
+    source, split = labelled(opened, how, fitted.provenance_)
+    write(
+        fitted,
+        out,
+        opened,
+        data,
+        source,
+        split,
+        model=model,
+        n_oddest=oddest,
+        n_borderline=borderline,
+        title=title,
+    )
+    if as_json:
+        print_json({"report": out, "n": source.count(), "skipped": source.skipped})
+        return
+    list_skipped(source)
+    messages.print(f"Wrote {out}: open it in a browser.", markup=False)
+
+
+def check_report(path: Path | None, kept: tuple[Path | str, ...], n_models: int = 1) -> None:
+    """Refuse a report that cannot be written, or would overwrite an input, or is on many models."""
+    if path is not None and n_models > 1:
+        raise ValueError("--report is on one model: name one")
+    check_path(path, (".html", ".htm"))
+    refuse_overwriting([path], kept)
+
+
+def labelled(
+    opened: Data, how: How, origin: dict[str, Any]
+) -> tuple[inputs.Source, evaluation.Split | None]:
+    """Return the labelled samples to report on, or where the truth is not known all samples."""
+    if opened.dataset is None:
+        return opened.source, None
+    return test_rows(opened, how, origin)
+
+
+def write_after_fit(
+    fitted: detectors.Detector,
+    out: Path | None,
+    opened: Data,
+    data: str,
+    training: inputs.Source,
+    how: How,
+    model: Path,
+) -> None:
+    """Write the report, if one is asked for: on labelled rows that did not train, else on all."""
+    source, split = training, None
+    if out and "protocol" in fitted.provenance_:
+        source, split = test_rows(opened, how, fitted.provenance_)
+    write(fitted, out, opened, data, source, split, model=model)
+
+
+def write(
+    fitted: detectors.Detector,
+    out: Path | None,
+    opened: Data,
+    data: str,
+    source: inputs.Source,
+    split: evaluation.Split | None,
+    *,
+    model: Path,
+    beside: Mapping[str, evaluation.Metrics] | None = None,
+    **asked: Any,
+) -> None:
+    """Write the report, if one is asked for, on samples of DATA, and in it where they came from."""
+    if out is None:
+        return
+    # Matplotlib takes half a second to import, which no other command has to wait for.
+    from oddgan.reports import Origin, write_report
+
+    is_file = opened.identity.startswith("sha256:")
+    origin = Origin(
+        data=data,
+        identity=opened.identity if is_file else None,
+        split=None if split is None else split.description,
+        model=model.name,
+        command=shlex.join(["oddgan", *sys.argv[1:]]),
+        trained=split is None and fitted.provenance_.get("data") == opened.identity,
+    )
+    labels: NDArray[Any] | None = None if split is None else split.y_test
+    write_report(fitted, source, out, labels, origin=origin, beside=beside, **asked)
