@@ -174,9 +174,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
     def explain(self, X: Any, *, condition: Any = None) -> TableExplanation | ImageExplanation:
         """Return what makes each sample odd, and where.
 
-        For tables how much each original column contributes, and what was expected there; for
-        images their anomaly maps, and which pixels are flagged. ``np.asarray`` of either gives
-        the numbers alone, (n, n_features_in_) or (n, h, w), at least 0.
+        For tables how much each column contributes, and what was expected there; for images the
+        anomaly maps. ``np.asarray`` gives these, (n, n_features_in_) or (n, h, w), at least 0.
         """
         return cast("TableExplanation | ImageExplanation", self._answer(X, condition, "explain"))
 
@@ -229,10 +228,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             The method whose answers are wanted ("features" are embed's of the discriminator); of a
             population also "member_scores": calibrated, shape (n, n_members).
         """
-        if question in self.unavailable:
-            raise ValueError(
-                f"{type(self).__name__} cannot {question}: {self.unavailable[question]}"
-            )
+        if why := self.unavailable.get(question):
+            raise ValueError(f"{type(self).__name__} cannot {question}: {why}")
         if question == "explain":
             return explanations(self, source)
         if self.members_:

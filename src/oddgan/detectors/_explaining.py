@@ -12,9 +12,10 @@ from torch.nn import functional as F
 
 from oddgan import decisions, inputs
 
+from ._counterparts import explained
 from ._explanation import Explanation, ImageExplanation, TableExplanation, in_one
-from ._measuring import own
-from ._scoring import READ, Answer, blended, finite, in_batches
+from ._population import as_it_is
+from ._scoring import READ, Answer, blended
 from ._splitting import Split, drawn
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: Held-out images, and pixels of each, that the threshold of pixels is learnt from at most. The
 #: maps of detectors that search take hundreds of times as long.
 N_MAPS, N_MAPS_SEARCHED, N_PIXELS = 256, 32, 4096
+#: How often the oddest value of a row is replaced by what is expected there.
+N_REPAIRS = 4
 #: Pixels of maps that are told together.
 _TOLD = 2**25
 
@@ -31,37 +34,48 @@ def explanations(
     detector: "Detector", source: inputs.Source
 ) -> Iterator[tuple[NDArray[np.int64], Explanation]]:
     """Yield (row numbers, explanation) chunk by chunk; of a population the mean of its members."""
-    members = detector.members_ or [detector]
-    if isinstance(detector.codec_, inputs.PatchCodec):
-        yield from _of_cut_images(detector, members, source)
+    codec = detector.codec_
+    if isinstance(codec, inputs.PatchCodec):
+        yield from _of_cut_images(detector, source)
         return
     for index, raw in source.chunks(READ[source.kind]):
         x, c = detector._encoding.encode(source, index, raw)
-        found = [explained(one, x, c) for one in members]
-        mean = {name: torch.stack([each[name] for each in found]).mean(0) for name in found[0]}
-        codec = detector.codec_
+        found = _by_members(detector, x, c)
         if isinstance(codec, inputs.TableCodec):
-            yield index, _of_table(codec, raw, mean)
+            yield index, _of_table(codec, raw, _repaired(detector, codec, x, c, found))
         else:
-            yield from _of_images(codec, index, raw, mean, _threshold(detector))
+            yield from _of_images(codec, index, raw, found, _threshold(detector))
 
 
-def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
-    """Return what a detector without members says of encoded samples, in the shape of `x`.
+def _by_members(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
+    found = [explained(one, x, c) for one in _members(detector)]
+    return {name: torch.stack([each[name] for each in found]).mean(0) for name in found[0]}
 
-    By name "contributions" and, for tables, "expected", if there is a normal counterpart.
-    """
-    asked = own(detector)
 
-    def compute(x: Tensor) -> Answer:
-        contributions, expected = asked._explain(detector.networks_, x)
-        found = {"contributions": finite(contributions)}
-        return found if expected is None else {**found, "expected": expected}
-
-    return in_batches(detector.networks_, x, c, compute)
+def _members(detector: "Detector") -> Sequence["Detector"]:
+    return as_it_is(detector) if detector.members_ else [detector]
 
 
 # --------------------------------------------------------------------------------------- tables
+
+
+def _repaired(
+    detector: "Detector", codec: inputs.TableCodec, x: Tensor, c: Tensor | None, found: Answer
+) -> Answer:
+    """Return the same, but for what is expected once the oddest column is as expected.
+
+    The counterpart of a row leans towards its odd value. So this value is replaced by what is
+    expected there, again and again: in the end it agrees with the other columns alone. It would
+    take too long where each counterpart is searched for.
+    """
+    if "expected" not in found or detector._searches:
+        return found
+    oddest = codec.per_column(found["contributions"]).argmax(1)
+    replaced = codec.owners()[None] == torch.from_numpy(oddest)[:, None]
+    expected = found["expected"]
+    for _ in range(N_REPAIRS):
+        expected = _by_members(detector, torch.where(replaced, expected, x), c)["expected"]
+    return {**found, "expected": expected}
 
 
 def _of_table(codec: inputs.TableCodec, raw: inputs.Raw, found: Answer) -> TableExplanation:
@@ -91,9 +105,10 @@ def _of_images(
 
 
 def _of_cut_images(
-    detector: "Detector", members: Sequence["Detector"], source: inputs.Source
+    detector: "Detector", source: inputs.Source
 ) -> Iterator[tuple[NDArray[np.int64], ImageExplanation]]:
     """Yield the map of one image after the other, blended of those of its patches."""
+    members = _members(detector)
     for index, x, c in detector._encoding.read(source, READ["image"]):
         assert isinstance(x, inputs.Whole)
         maps = [

@@ -133,7 +133,7 @@ def learn(detector: "Detector", training: inputs.Source, held_out: inputs.Source
     shared = tuple(name for name in names if name in SHARED_PARTS)
     spaces = _all(detector, shared, training, _arrays)
     learnt = Learnt.of(shared, spaces, N_NEAREST[detector.codec_.kind])
-    return learnt.scaled(_all(detector, names, held_out, partial(_parts, learnt, names)))
+    return learnt.scaled(_all(detector, names, held_out, partial(part_values, learnt, names)))
 
 
 def _all(
@@ -143,7 +143,7 @@ def _all(
     convert: Callable[[Answer], dict[str, Floats]],
 ) -> dict[str, Floats]:
     """Return what `convert` makes of every sample of `source` in the spaces of these parts."""
-    nets, compute = detector.networks_, partial(_compute, detector, names)
+    nets, compute = detector.networks_, partial(in_spaces, detector, names)
     chunks = [found for _, found in answers(nets, detector._encoding, source, compute, convert)]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
@@ -171,15 +171,15 @@ def how_to_answer(
     return compute, convert
 
 
-def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answer], Any]]:
-    """Return how networks and what was learnt answer for a score of shared parts.
+def learnt_for(detector: "Detector", names: Sequence[str]) -> Learnt:
+    """Return what a detector has learnt for these parts, which its score names.
 
     Raises
     ------
     ValueError
         A part was not learnt when the detector was fitted, or parameters have changed since.
     """
-    names, learnt = shared_names(detector), detector.parts_
+    learnt = detector.parts_
     if learnt is None or not learnt.names.issuperset(names):
         missing = [name for name in names if learnt is None or name not in learnt.names]
         raise ValueError(
@@ -188,15 +188,22 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
             f"fit it again with score={detector.score!r}"
         )
     refuse_changes(detector, "a score of shared parts has the scale")
+    return learnt
+
+
+def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answer], Any]]:
+    """Return how networks and what was learnt answer for a score of shared parts."""
+    names = shared_names(detector)
+    learnt = learnt_for(detector, names)
 
     def convert(found: Answer) -> Any:
-        parts = _parts(learnt, names, found)
+        parts = part_values(learnt, names, found)
         if question == "score_parts":
             return pd.DataFrame(parts)
         # In 32 bit copies of a sample tie, though products of other sizes round differently.
         return as_floats(finite(torch.from_numpy(learnt.total(parts)).float()))
 
-    return partial(_compute, detector, names), convert
+    return partial(in_spaces, detector, names), convert
 
 
 def refuse_changes(detector: "Detector", what: str, *also: str) -> None:
@@ -217,7 +224,7 @@ def differ(a: Any, b: Any) -> bool:
     )
 
 
-def _compute(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
+def in_spaces(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
     """Return samples `x` in each space that these parts measure in, and their own scores."""
     nets, spaces, found = detector.networks_, spaces_needed(names), {}
     if "input" in spaces:
@@ -242,7 +249,7 @@ def _arrays(found: Answer) -> dict[str, Floats]:
     return {name: values.numpy() for name, values in found.items()}
 
 
-def _parts(learnt: Learnt, names: Sequence[str], found: Answer) -> dict[str, Floats]:
+def part_values(learnt: Learnt, names: Sequence[str], found: Answer) -> dict[str, Floats]:
     """Return the parts of samples by name, in this order."""
     shared = learnt.measure(names, _arrays(found))
     return {n: shared[n] if n in shared else as_floats(found[_OWN + n]) for n in names}

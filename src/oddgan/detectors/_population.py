@@ -108,12 +108,9 @@ def answers(
         refuse_changes(
             population, "a population has the scale of its members' scores", "score", "combine"
         )
-    params = population.get_params(deep=False)
-    for one in population.members_:
-        one.set_params(**{**params, "n_members": 1, "checkpoint": None})
     asked = [
         (one.networks_, *how_to_answer(one, "anomaly_score" if of_score else question))
-        for one in population.members_
+        for one in as_it_is(population)
     ]
     scale = scale_of(population.members_) if of_score else None
     encoding = population._encoding
@@ -127,6 +124,14 @@ def answers(
         else:
             told = [of_image(encoding, nets, x, c, compute, to) for nets, compute, to in asked]
         yield index, _merged(question, told, scale)
+
+
+def as_it_is(population: "Detector") -> Sequence["Detector"]:
+    """Return the members, with the parameters that the population has now."""
+    params = {**population.get_params(deep=False), "n_members": 1, "checkpoint": None}
+    for one in population.members_:
+        one.set_params(**params)
+    return population.members_
 
 
 def _merged(question: Question, told: Sequence[Any], scale: RobustScale | None) -> Any:

@@ -168,6 +168,11 @@ class ADGAN(Detector):
         features: Tensor = nets["discriminator"](x)[1]
         return features
 
+    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+        found = self._search(nets, x)
+        residual = (x - found[1]).square().mean(0)
+        return residual, best(x, *found)[1] if x.ndim == 2 else None
+
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         return best(x, *self._search(nets, x))[0]
 

@@ -50,7 +50,8 @@ class AnoGAN(Detector):
         - "feature_matching": || f(x) - f(G(z)) ||_1, the paper's AnoGAN;
         - "sigma": -log D(G(z)), the paper's GAN_R, after Yeh et al.;
         - "discriminator": no search; A(x) = -d(x), the paper's P_D. `explain` then gives the
-          magnitude of the gradient of d, and `reconstruct` and `embed` search with f;
+          magnitude of the gradient of d, for tables times that of x - G(z); for this, and for
+          `reconstruct` and `embed`, it searches with f;
         - "squared": searched as for "feature_matching", but A(x) = || x - G(z) ||_2^2.
           Not in the paper.
     weight_disc : float, default=0.1
@@ -192,7 +193,12 @@ class AnoGAN(Detector):
         d, f = nets["discriminator"](x)
         if self.score == "discriminator":
             return Score({"discriminator": -d}, sensitivity(nets, x))
-        searched = self._search(nets, x, f)
+        return self._compared(nets, x, f, self._search(nets, x, f))
+
+    def _compared(
+        self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor, searched: Tensor
+    ) -> Score:
+        """Return the scores that compare samples with what was found for them."""
         if self.score == "squared":
             squared = torch.stack([(x - nets["generator"](z)).square() for z in searched]).mean(0)
             return Score({"squared": squared.flatten(1).sum(1)}, squared)
@@ -209,9 +215,21 @@ class AnoGAN(Detector):
         features: Tensor = nets["discriminator"](x)[1]
         return features
 
+    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+        if x.ndim > 2:
+            return self._score(nets, x).residual, None
+        f = nets["discriminator"](x)[1]
+        searched = self._search(nets, x, f)
+        y = nets["generator"](self._best(nets, x, f, searched))
+        if self.score == "discriminator":
+            return sensitivity(nets, x) * (x - y).abs(), y
+        return self._compared(nets, x, f, searched).residual, y
+
     def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         f = nets["discriminator"](x)[1]
-        found = self._search(nets, x, f)
+        return self._best(nets, x, f, self._search(nets, x, f))
+
+    def _best(self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor, found: Tensor) -> Tensor:
         best = torch.stack([self._search_loss(nets, z, x, f) for z in found]).argmin(0)
         return found[best, torch.arange(len(x), device=x.device)]
 

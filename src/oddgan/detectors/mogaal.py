@@ -81,8 +81,10 @@ class MOGAAL(Detector):
 
     A `condition` is given to D alone: what is odd depends on it, what the generators try does not.
 
-    `explain` gives | x_j dd / dx_j |, which is what column j adds to the logit if D is linear
-    around x, without the sign.
+    `explain` gives | (x_j - m_j) dd / dx_j | with m the mean of the training rows: what column j
+    adds to the logit by its distance from the mean, if D is linear around x, without the sign. As
+    no normal counterpart is known, the mean is also what is told to be expected, whatever the
+    other columns say.
 
     Use it when there are no labels and no clean set, columns are numbers, and you want the odd
     rows of one table.
@@ -160,6 +162,7 @@ class MOGAAL(Detector):
             "generators": SubGenerators(self.k, d),
             "discriminator": Discriminator(trunk, width),
             "noise": Noise("uniform"),
+            "mean": Mean(spec.shape),
         }
 
     def _optimizer(
@@ -193,17 +196,48 @@ class MOGAAL(Detector):
             logits = D(made)[0].view(self.k, -1)
         yield Loss("generators", generator_loss(logits, goals), ("generators",))
 
+    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+        cast("Mean", nets["mean"]).fill(chunks)
+
     def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
         D = cast("Discriminator", nets["discriminator"])
         logit, features = D(x)
         slopes = torch.where(features > 0, 1.0, SLOPE)
         gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
         parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
-        return Score(parts, (x * gradient.view(x.shape)).abs(), {self.score: 1.0})
+        away = x - nets["mean"](x)
+        return Score(parts, (away * gradient.view(x.shape)).abs(), {self.score: 1.0})
+
+    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self._score(nets, x).residual, nets["mean"](x) if x.ndim == 2 else None
 
     def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features
+
+
+class Mean(nn.Module):
+    """The mean of the training samples, of this shape, for each of n samples."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.value: Tensor
+        self.register_buffer("value", torch.empty(shape))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Begin at 0."""
+        self.value.zero_()
+
+    def fill(self, chunks: Iterator[Tensor]) -> None:
+        """Take the mean of all samples."""
+        total, n = torch.zeros_like(self.value, dtype=torch.float64), 0
+        for x in chunks:
+            total, n = total + x.double().sum(0), n + len(x)
+        self.value.copy_(total / n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the mean in the shape of `x`."""
+        return self.value.expand_as(x)
 
 
 def weight(layer: nn.Module) -> Tensor:

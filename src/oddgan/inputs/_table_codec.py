@@ -165,6 +165,11 @@ class TableCodec:
             )
         return np.stack(parts, axis=1).astype(self._dtype)
 
+    def owners(self) -> torch.Tensor:
+        """Return which column each encoded feature is of, shape (d,)."""
+        widths = torch.tensor([column.stop - column.start for column in self.columns])
+        return torch.repeat_interleave(torch.arange(len(self.columns)), widths)
+
     def as_frame(self, raw: Raw) -> pd.DataFrame:
         """Return a chunk that `encode` takes as a frame, with the columns in training order."""
         table = self._match(raw)
@@ -195,10 +200,9 @@ class TableCodec:
         ndarray of float32, shape (n, n_columns)
             0 for ignored columns.
         """
-        widths = torch.tensor([column.stop - column.start for column in self.columns])
-        owner = torch.repeat_interleave(torch.arange(len(self.columns)), widths)
         residual = residual.detach().to("cpu", torch.float32)
-        sums = torch.zeros(len(residual), len(self.columns)).index_add_(1, owner, residual)
+        sums = torch.zeros(len(residual), len(self.columns))
+        sums.index_add_(1, self.owners(), residual)
         result: NDArray[np.float32] = sums.numpy()
         return result
 

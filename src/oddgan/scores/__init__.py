@@ -2,7 +2,7 @@
 
 from .gaussian import Gaussian
 from .mixture import Mixture, energy, estimate_mixture
-from .neighbours import References
+from .neighbours import N_NEIGHBOURS, References
 from .parts import Score, binary_cross_entropy, distance
 from .scale import RobustScale, Scale
 from .search import Descent, Found, latent_search
@@ -10,6 +10,7 @@ from .shared import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
 
 __all__ = [
     "LOCAL",
+    "N_NEIGHBOURS",
     "SHARED_PARTS",
     "Descent",
     "Found",

@@ -40,10 +40,18 @@ class Gaussian:
 
     def distance(self, rows: NDArray[Any]) -> Floats:
         """Return sqrt((x - mean)' precision (x - mean)) of samples x, shape (n,)."""
-        centred = finite_rows(rows) - self.mean
-        squared = ((centred @ self.precision) * centred).sum(1)
-        distances: Floats = np.sqrt(np.maximum(squared, 0))
+        distances: Floats = np.sqrt(np.maximum(self.added(rows).sum(1), 0))
         return distances
+
+    def added(self, rows: NDArray[Any]) -> Floats:
+        """Return what each number adds to the squared distance, shape (n, d).
+
+        (x - mean)_i (precision (x - mean))_i: the sum is the squared distance, and single ones may
+        be below 0 (partial decomposition: Alcala and Qin, Journal of Process Control 21, 2011).
+        """
+        centred = finite_rows(rows) - self.mean
+        added: Floats = centred * (centred @ self.precision)
+        return added
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a file must hold."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
@@ -115,6 +116,37 @@ class References:
         """
         found = self._around(self._placed(rows), ks, itself=False)
         return {k: Near(*found[i]) for i, k in enumerate(ks)}
+
+    def nearest(self, rows: NDArray[Any], k: int) -> tuple[Floats, Floats]:
+        """Return the mean of the k references nearest to each sample, and how far these lie.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Samples.
+        k : int
+            Neighbours, at most as many as there are references but one.
+
+        Returns
+        -------
+        mean : ndarray of shape (n, d)
+            The mean of the neighbours.
+        squares : ndarray of shape (n, d)
+            The mean of the squared differences between a sample and its neighbours.
+        """
+        k = min(k, int(self.counts.sum()) - 1)
+        exact, known = finite_rows(rows), self.rows.astype(np.float64)
+        mean, squares = np.empty_like(exact), np.empty_like(exact)
+        for where, index, distances in self._candidates(self._placed(rows), k, itself=False):
+            weights = _weights(distances, self.counts[index], k)
+            row, column = np.nonzero(weights)
+            shape = (len(where), len(known))
+            shares = csr_array((weights[row, column], (row, index[row, column])), shape)
+            mean[where] = shares @ known
+            squares[where] = shares @ np.square(known)
+        # The squares of what is far from all references cancel: never below the mean's own.
+        away = np.square(exact - mean)
+        return mean, away + np.maximum(squares - np.square(mean), 0)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a file must hold."""

@@ -134,11 +134,14 @@ class Learnt:
 
     def total(self, parts: Mapping[str, Floats]) -> Floats:
         """Return the mean of `parts` on the scale of held-out normal samples, shape (n,)."""
+        mean: Floats = np.mean(list(self.scaled_parts(parts).values()), axis=0)
+        return mean
+
+    def scaled_parts(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return `parts` as the score counts them: on the scale of held-out normal samples."""
         assert self.scale
         scaled = self.scale.apply(parts)
-        counted = [np.abs(part) if n in _TWO_SIDED else part for n, part in scaled.items()]
-        mean: Floats = np.mean(counted, axis=0)
-        return mean
+        return {n: np.abs(part) if n in _TWO_SIDED else part for n, part in scaled.items()}
 
     @property
     def names(self) -> frozenset[str]:
