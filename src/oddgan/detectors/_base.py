@@ -101,7 +101,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """Become a population: each member learns by itself, then all score what they left out."""
         self.members_ = new_members(self, len(fitted.members))
         for member, trained in zip(self.members_, fitted.members, strict=True):
-            member.n_train_ = trained.n_train
+            member.n_train_, member.history_ = trained.n_train, trained.history
             member._learn(trained)
         self.networks_ = networks_of(self.members_)
         self.part_scale_ = self.parts_ = None

@@ -50,6 +50,8 @@ class Trained:
         The same as the networks see them: of images that are cut, patches.
     n_train : int
         How many rows trained it; image files that were skipped do not count.
+    history : list of dict
+        Its mean losses by round.
     judgements : list of dict
         What its discriminators were judged by, by round.
     """
@@ -59,6 +61,7 @@ class Trained:
     held_out: inputs.Source
     held_out_samples: inputs.Source
     n_train: int
+    history: list[dict[str, float]]
     judgements: list[dict[str, float]]
 
 
@@ -112,19 +115,15 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
             for k, own in enumerate(zip(*(seeds(seed, n_members) for seed in others), strict=True))
         ]
     trained = [
-        (nets, trainer.judgements_of(i) if trainer else [])
+        (nets, *((trainer.history_of(i), trainer.judgements_of(i)) if trainer else ([], [])))
         for networks, trainer in runs
         for i, nets in enumerate(networks)
     ]
     members = []
-    for k, ((nets, judgements), (own, held_out)) in enumerate(
-        zip(trained, rows.members, strict=True)
-    ):
+    for k, ((nets, *told), (own, held_out)) in enumerate(zip(trained, rows.members, strict=True)):
         references = drawn(seen(detector, encoding, own), detector.n_references, [of_split, 2, k])
         held_out_samples = seen(detector, encoding, held_out, of_training=False)
-        members.append(
-            Trained(nets, references, held_out, held_out_samples, readable(own), judgements)
-        )
+        members.append(Trained(nets, references, held_out, held_out_samples, readable(own), *told))
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
     return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)

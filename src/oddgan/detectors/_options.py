@@ -276,7 +276,8 @@ DOCUMENTATION = """
         After `calibrate_proba`: the method, how many labelled samples of each class, and the
         prevalence that `predict_proba` is for.
     history_ : list of dict
-        Mean losses in the course of training, with the round ("step").
+        Mean losses in the course of training, with the round ("step"); of a population the mean
+        over its members, and ``members_[k].history_`` is that of one.
     n_train_ : int
         Number of rows that trained; those of `calibration_scores_` did not, unless `crossed_`.
         Image files that were skipped do not count. Each of `members_` has the number of its own.

@@ -38,7 +38,6 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "codec": codec,
         "condition": context.state()[0] if context else None,
         "condition_columns": list(detector.condition_columns_),
-        "history": detector.history_,
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
         "crossed": detector.crossed_,
@@ -61,6 +60,7 @@ def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any
             for name, tensor in network.state_dict().items():
                 arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
     header = {
+        "history": detector.history_,
         "n_train": detector.n_train_,
         "threshold": detector.threshold_,
         "pixel_threshold": detector.pixel_threshold_,
@@ -104,7 +104,6 @@ def restore(
     detector.condition_codec_ = None
     if header["condition"]:
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
-    detector.history_ = header["history"]
     detector.n_train_ = header["n_train"]
     detector.crossed_ = header.get("crossed", False)
     detector.versions_ = header["versions"]
@@ -132,6 +131,7 @@ def _relearn(
         place = training.find_device(detector.device)
         for network in detector.networks_.values():
             network.to(place)
+    detector.history_ = header.get("history", [])
     detector.n_train_ = header.get("n_train", detector.n_train_)
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None

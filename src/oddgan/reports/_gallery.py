@@ -16,16 +16,8 @@ from ._style import SIZE, Figure, Look, Style, number, shortened
 
 #: Millimetres: of the names of the rows, of a bar of colours, between sections, between images,
 #: above a section, of the captions, below all, and the width of an image at most.
-_NAMES, _BAR, _APART, _GAP, _ABOVE, _CAPTION, _BELOW, _MOST = (
-    18.5,
-    11.0,
-    3.0,
-    1.0,
-    6.0,
-    6.5,
-    6.5,
-    20.0,
-)
+_NAMES, _BAR, _APART, _GAP = 18.5, 11.0, 3.0, 1.0
+_ABOVE, _CAPTION, _BELOW, _MOST = 6.0, 6.5, 6.5, 20.0
 #: Below this width the sections are one below the other.
 _NARROW = 120
 

@@ -92,7 +92,7 @@ def _times(times: Any, n: int) -> tuple[Floats, bool]:
         return finite(np.asarray(given), "times", n), False
     try:
         # In UTC: an hour that summer time repeats is then two hours.
-        dates = pd.DatetimeIndex(pd.to_datetime(pd.Series(given).reset_index(drop=True), utc=True))
+        dates = _dates(pd.Series(given).reset_index(drop=True))
     except (TypeError, ValueError) as error:
         raise ValueError("times must be dates or numbers, one for each sample") from error
     if len(dates) != n:
@@ -101,6 +101,13 @@ def _times(times: Any, n: int) -> tuple[Floats, bool]:
         raise ValueError(f"times: {bad} of {n} are missing")
     days: Floats = mdates.date2num(dates.tz_localize(None).to_numpy())  # type: ignore[no-untyped-call]
     return days, True
+
+
+def _dates(given: "pd.Series[Any]") -> pd.DatetimeIndex:
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(given, utc=True, format="ISO8601"))
+    except ValueError:  # read one by one, which takes much longer
+        return pd.DatetimeIndex(pd.to_datetime(given, utc=True, format="mixed"))
 
 
 def _scores(

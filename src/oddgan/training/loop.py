@@ -154,12 +154,15 @@ class Trainer:
         """Mean losses between reports, each with the round ("step") it was made at."""
         return self._watch.history
 
+    def history_of(self, member: int = 0) -> list[dict[str, float]]:
+        """Return the `history` of one member."""
+        if not self._watch.of_members:
+            return self.history
+        return _of_member(self._watch.of_members, member)
+
     def judgements_of(self, member: int = 0) -> list[dict[str, float]]:
         """Return what adversaries were judged by, between the same reports, by the loss's name."""
-        return [
-            {"step": step, **{name: values[member] for name, values in judged.items()}}
-            for step, judged in self._watch.judgements
-        ]
+        return _of_member(self._watch.judgements, member)
 
     def run(self) -> dict[str, nn.Module]:
         """Train, and return the networks to score with (averaged if there is an average).
@@ -285,3 +288,12 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][role])
         self.generator.set_state(state["generator"])
         self._watch.restore(state["watch"])
+
+
+def _of_member(
+    reports: Sequence[tuple[int, Mapping[str, Sequence[float]]]], member: int
+) -> list[dict[str, float]]:
+    return [
+        {"step": step, **{name: values[member] for name, values in each.items()}}
+        for step, each in reports
+    ]

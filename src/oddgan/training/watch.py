@@ -34,6 +34,7 @@ class Watch:
         self.title = title
         self.every = every
         self.history: list[dict[str, float]] = []
+        self.of_members: list[tuple[int, dict[str, list[float]]]] = []
         self.judgements: list[tuple[int, dict[str, list[float]]]] = []
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -75,19 +76,23 @@ class Watch:
                     f"{self.title}: the {name} loss became {mean} between rounds "
                     f"{self._reported + 1} and {step}; try a lower learning_rate"
                 )
-        judged = {
-            name: [summed / self._counts[name] for summed in total.reshape(-1).tolist()]
-            for name, total in self._judged.items()
-        }
+        judged = {name: self._means(name, total) for name, total in self._judged.items()}
         for name, means_of_members in judged.items():
             for k, mean in enumerate(means_of_members):
                 self._judge(name, k, mean, n, step)
         self.history.append({"step": step, **means})
+        each = {name: self._means(name, total) for name, total in self._sums.items() if total.ndim}
+        if each:
+            self.of_members.append((step, each))
         if judged:
             self.judgements.append((step, judged))
         self._sums, self._counts, self._judged = {}, {}, {}
         self._reported = step
         return means
+
+    def _means(self, name: str, total: Tensor) -> list[float]:
+        """Return the mean of each member, since the last report."""
+        return [summed / self._counts[name] for summed in total.reshape(-1).tolist()]
 
     def _judge(self, name: str, k: int, mean: float, n: int, step: int) -> None:
         saturated = mean < SATURATED
@@ -107,6 +112,7 @@ class Watch:
         """Return what a checkpoint must keep."""
         return {
             "history": self.history,
+            "of_members": self.of_members,
             "judgements": self.judgements,
             "sums": self._sums,
             "counts": self._counts,
@@ -118,6 +124,7 @@ class Watch:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.history = state["history"]
+        self.of_members = state.get("of_members", [])
         self.judgements = state["judgements"]
         self._sums = state["sums"]
         self._counts = state["counts"]
