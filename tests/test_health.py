@@ -53,6 +53,15 @@ class DeadEncoder(Autoencoder):
         encoder.forward = lambda x: forward(one.expand_as(x) + 1e-4 * x)
 
 
+class MeanDecoder(Autoencoder):
+    """Its reconstructions are nearly those of a mean sample."""
+
+    def _finish(self, nets, chunks):
+        generator = nets["generator"]
+        forward = generator.forward
+        generator.forward = lambda z: 0.05 * forward(z) + 0.95 * forward(z * 0)
+
+
 class FarEncoder(EGBAD):
     """Its latents are ten times too long."""
 
@@ -109,6 +118,7 @@ FAULTS = {
     Collapsed: "collapsed generator",
     Repeating: "repeating generator",
     DeadEncoder: "dead encoder",
+    MeanDecoder: "same reconstruction",
     FarEncoder: "encoder and prior apart",
     UpsideDown: "score upside down",
     Blind: "score blind to noise",
@@ -292,6 +302,15 @@ def test_spread_and_distances_are_ratios_to_those_of_the_data():
     assert health.repeating_generator(0.5 * rows, rows).value == pytest.approx(0.5)
     assert health.collapsed_generator(rows, 0 * rows) is None
     assert health.repeating_generator(rows, 0 * rows) is None  # the data repeat themselves
+
+
+def test_reconstructions_are_to_vary_by_a_tenth_of_their_samples():
+    rows = rng().normal(size=(200, 5)) + 3
+    for share, passed in ((1.0, True), (0.2, True), (0.05, False), (0.0, False)):
+        check = health.same_reconstruction(3 + share * (rows - 3), rows)
+        assert check.value == pytest.approx(share)
+        assert check.passed == passed
+    assert health.same_reconstruction(rows, 0 * rows) is None
 
 
 def test_latents_are_compared_with_the_radius_of_the_prior():

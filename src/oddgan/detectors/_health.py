@@ -170,15 +170,19 @@ def _asked(detector: "Detector", x: Tensor, c: Tensor | None) -> tuple[Any, Tens
 def _of_networks(
     detector: "Detector", held_out: Sample, trained: Sample, generator: torch.Generator
 ) -> list[health.HealthCheck | None]:
-    """Check what the generator makes of draws of its prior, and what the encoder answers."""
+    """Check what networks make of draws of the prior, and of samples."""
     nets, found = detector.networks_, list[health.HealthCheck | None]()
     x, c = trained
+    rows = as_floats(x.flatten(1))
     if detector.prior:
         G = nets["generator"]
         z = torch.randn(len(x), detector._spec(detector.codec_).latent_dim, generator=generator)
         made = as_floats(in_batches(nets, z, c, lambda z: {"": G(z)})[""].flatten(1))
-        rows = as_floats(x.flatten(1))
         found += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
+    reconstructs = "reconstruct" not in detector.unavailable and not detector._searches
+    if reconstructs and detector.prior != "matched":  # BiGANs are not trained to reconstruct
+        y = in_batches(nets, x, c, lambda x: {"": detector._reconstruct(nets, x)})[""]
+        found.append(health.same_reconstruction(as_floats(y.flatten(1)), rows))
     if "encoder" in nets:
         compute, convert = how_to_answer(detector, "embed")
         latents = convert(in_batches(nets, *held_out, compute))

@@ -9,6 +9,7 @@ from ._networks import (
     discriminators,
     encoder_apart,
     repeating_generator,
+    same_reconstruction,
 )
 from ._rows import dominating_column, few_held_out, few_training_rows
 from ._scores import auroc, overfit, score_distinguishes, score_rises, score_sees_mixtures
@@ -29,6 +30,7 @@ __all__ = [
     "noisy",
     "overfit",
     "repeating_generator",
+    "same_reconstruction",
     "score_distinguishes",
     "score_rises",
     "score_sees_mixtures",

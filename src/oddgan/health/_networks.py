@@ -17,6 +17,8 @@ LEAST_SPREAD = 0.03
 LEAST_DISTANCE = 0.02
 #: Deviation of latents over samples, at least, as a share of their length.
 LEAST_LATENT = 0.01
+#: Deviation of reconstructions over samples, at least, as a share of that of the samples.
+LEAST_RECONSTRUCTED = 0.1
 #: Length of latents as a share of that of draws of the prior, at least and at most. Encoders of
 #: sound fits that trained briefly on small images stay at a tenth.
 LEAST_LENGTH, MOST_LENGTH = 0.05, 8.0
@@ -110,6 +112,35 @@ def dead_encoder(latents: Floats) -> HealthCheck | None:
             f"{LEAST_LATENT:g} is due"
         ),
         remedy="Train longer, or try another `learning_rate` or `scaling`",
+    )
+
+
+def same_reconstruction(reconstructed: Floats, rows: Floats) -> HealthCheck | None:
+    """Check that the reconstruction depends on the sample.
+
+    An autoencoder that gives about the mean of the data for each sample has learnt none of them. Of
+    a VAE this is known as posterior collapse.
+
+    Parameters
+    ----------
+    reconstructed, rows : ndarray of shape (n, d)
+        Reconstructions of samples, and these samples.
+    """
+    spread = float(np.sqrt(rows.var(0).sum()))
+    if spread == 0:
+        return None
+    ratio = float(np.sqrt(reconstructed.var(0).sum())) / spread
+    return HealthCheck(
+        name="same reconstruction",
+        passed=ratio >= LEAST_RECONSTRUCTED,
+        severity="severe",
+        value=ratio,
+        limit=LEAST_RECONSTRUCTED,
+        measured=(
+            f"the deviation of reconstructions is {ratio:.3f} of that of their samples, where at "
+            f"least {LEAST_RECONSTRUCTED:g} is due: whatever it is given, it answers about the same"
+        ),
+        remedy=_TRAIN_OTHERWISE,
     )
 
 
