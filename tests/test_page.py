@@ -234,8 +234,8 @@ def test_rows_are_explained_and_stay_text(page, detectors, tmp_path):
 
 
 def test_many_rows_stay_fluid(page, keys, tmp_path):
-    pd.concat([make_rows()] * 25).to_parquet(tmp_path / "many.parquet")
     page.browser.expected_errors.append("413")  # too many to be explained: asked without
+    pd.concat([make_rows()] * 25).to_parquet(tmp_path / "many.parquet")
     page.choose("rows")
     page.give(tmp_path / "many.parquet")
     assert page.status.endswith("of 5\u202f000 samples flagged")
@@ -246,6 +246,21 @@ def test_many_rows_stay_fluid(page, keys, tmp_path):
     assert last.get_attribute("aria-posinset") == last.get_attribute("aria-setsize") == "5000"
     assert last.is_displayed()
     assert "too large for contributions" in page.text("odd-detail .notice")
+
+
+def test_rows_of_a_long_csv_are_explained_when_looked_at(page, keys, detectors, tmp_path):
+    rows = pd.concat([make_rows()] * 6, ignore_index=True) * np.linspace(1, 1.01, 1200)[:, None]
+    rows.to_csv(tmp_path / "long.csv", index=False)
+    page.choose("rows")
+    page.give(tmp_path / "long.csv")
+    order = np.argsort(-detectors["rows"].anomaly_score(rows), kind="stable")
+    explained = detectors["rows"].explain(rows).contributions
+    for key, row in ((keys.HOME, order[0]), (keys.END, order[-1])):
+        page.press("[role=listbox]", key)
+        page.wait("document.querySelector('odd-detail tbody')")
+        assert page.text("odd-detail h2") == f"Row {row}"
+        shown = float(page.text("tbody .contribution"))
+        assert shown == pytest.approx(explained[row].max(), rel=1e-3)
 
 
 def test_a_token_is_asked_for_and_kept_in_the_tab(browser, serve, keys, files):
@@ -367,6 +382,15 @@ def test_a_bad_file_stands_alone_in_the_end(module):
     assert seen["refused"] == ["3.png", "17.png"]
     assert seen["scored"] == [f"{i}.png" for i in range(40) if i not in (3, 17)]
     assert max(seen["sizes"]) == 8  # of a MiB each
+
+
+def test_a_table_is_cut_at_its_line_breaks_alone(module):
+    text = 'a,"b\n""c"""\r\n\n1,"2\n\n3"\n4,5'
+    assert module("scoring", "m.records(arguments[1])", text) == [
+        'a,"b\n""c"""\n',
+        '1,"2\n\n3"\n',
+        "4,5\n",
+    ]
 
 
 def test_a_busy_service_is_asked_again(module):

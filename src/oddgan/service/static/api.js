@@ -23,9 +23,9 @@ export class Api {
     this.askToken = askToken;
   }
 
-  /** List the models. */
-  async models() {
-    return (await this.#call("v1/models")).models;
+  /** List the models, and the limits of a request. */
+  models() {
+    return this.#call("v1/models");
   }
 
   /**
@@ -35,6 +35,8 @@ export class Api {
   score(model, files, explain, signal) {
     const body = new FormData();
     for (const file of files) body.append("files", file, file.name);
+    const contexts = files.map((file) => file.context);
+    if (contexts[0]) body.append("condition", JSON.stringify(contexts));
     const path = `v1/models/${encodeURIComponent(model)}/score?explain=${explain}`;
     return this.#call(path, { method: "POST", body, signal });
   }

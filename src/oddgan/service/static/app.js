@@ -4,7 +4,8 @@ import { Api } from "./api.js";
 import { csv, download } from "./csv.js";
 import { announce, count, whole } from "./dom.js";
 import { Results } from "./results.js";
-import { isTable, upload } from "./upload.js";
+import { Scoring } from "./scoring.js";
+import { upload } from "./upload.js";
 import "./models.js";
 import "./drop.js";
 import "./progress.js";
@@ -12,10 +13,6 @@ import "./token.js";
 import "./threshold.js";
 import "./list.js";
 import "./detail.js";
-
-// Contributions of every column of every row are many times the size of the table.
-const EXPLAINED_BYTES = 4 * 2 ** 20;
-const UNEXPLAINED = "The table is too large for contributions. Score the rows in question on their own.";
 
 const part = (name) => document.querySelector(name);
 const [models, drop, progress, problemList] = ["models", "drop", "progress", "problems"].map((n) =>
@@ -27,7 +24,10 @@ const section = part("#results");
 
 const api = new Api((again) => part("odd-token").ask(again));
 const results = new Results();
+let limits = {};
+let scoring = null;
 let problems = [];
+let asking = 0;
 let work = null; // what is being done: { files, done, stop }
 
 for (const view of [threshold, list, detail]) view.for = results;
@@ -36,7 +36,8 @@ async function start() {
   show([]);
   try {
     const found = await api.models();
-    models.show(found);
+    limits = found.limits;
+    models.show(found.models);
   } catch (error) {
     models.fail();
     show([{ files: [], message: error.message, again: true }]);
@@ -62,6 +63,7 @@ function clear() {
   progress.hidden = true;
   for (const { url } of results.samples) if (url) URL.revokeObjectURL(url);
   results.clear(models.model);
+  scoring = new Scoring(api, models.model, limits);
   main.classList.remove("open");
   show([]);
   layOut();
@@ -93,8 +95,9 @@ async function run(files, job) {
     job.done += chunk.length;
     progress.show(job.done, job.files.length, files[0].path);
   };
-  const scored = (chunk, answer) => {
-    results.add(read(chunk, answer));
+  const send = (chunk) => scoring.score(chunk, signal);
+  const scored = (chunk, samples) => {
+    results.add(samples);
     layOut();
     step(chunk);
   };
@@ -104,44 +107,13 @@ async function run(files, job) {
   };
   progress.show(job.done, job.files.length, files[0].path);
   try {
-    await upload(files, (chunk) => send(chunk, signal), { scored, refused }, signal);
+    await upload(files, send, { scored, refused }, signal, scoring.limit);
   } catch (error) {
     if (work !== job) return;
     const cancelled = error.name === "AbortError";
     fail([...left], cancelled ? "You cancelled before it was scored." : error.message, true);
     job.done += left.size;
   }
-}
-
-async function send(chunk, signal) {
-  const { name, explains } = results.model;
-  const table = isTable(chunk[0]);
-  const explain = explains && !(table && chunk[0].size > EXPLAINED_BYTES);
-  try {
-    return await api.score(name, chunk, explain, signal);
-  } catch (error) {
-    if (!(table && explain && [413, 504].includes(error.status))) throw error;
-    return api.score(name, chunk, false, signal);
-  }
-}
-
-/** Make samples of an answer. */
-function read(chunk, { samples }) {
-  if (!isTable(chunk[0]) && samples.length !== chunk.length) {
-    throw new Error("The service answered for another number of images.");
-  }
-  const { kind, explains } = results.model;
-  return samples.map((sample, i) => {
-    const file = chunk[kind === "image" ? i : 0];
-    const image = kind === "image";
-    return {
-      ...sample,
-      path: file.path,
-      name: image ? file.path : `Row ${sample.sample}`,
-      url: image ? URL.createObjectURL(file) : null,
-      unexplained: explains ? UNEXPLAINED : null,
-    };
-  });
 }
 
 function fail(files, message, again) {
@@ -163,6 +135,26 @@ function open(byKey) {
   if (byKey || getComputedStyle(list).display === "none") detail.enter();
 }
 
+/** Ask why the selected row is odd, if nobody did; not while a key runs down the list. */
+function askWhy() {
+  const { selected } = results;
+  clearTimeout(asking);
+  if (!selected?.askable) return;
+  const mine = scoring;
+  const ask = async () => {
+    selected.askable = false;
+    try {
+      await mine.explain([selected]);
+    } catch (error) {
+      selected.unexplained = error.message;
+    }
+    if (mine === scoring) results.explained(selected);
+  };
+  asking = setTimeout(ask, 150);
+}
+
+results.addEventListener("selection", askWhy);
+results.addEventListener("threshold", askWhy);
 models.addEventListener("choose", clear);
 drop.addEventListener("files", ({ detail: files }) => take(files));
 drop.addEventListener("clear", clear);

@@ -29,7 +29,7 @@ export class OddDetail extends HTMLElement {
 
   set for(results) {
     this.results = results;
-    for (const event of ["samples", "threshold", "selection"]) {
+    for (const event of ["samples", "threshold", "selection", "explained"]) {
       results.addEventListener(event, () => this.#draw());
     }
   }
@@ -44,7 +44,7 @@ export class OddDetail extends HTMLElement {
     this.classList.toggle("none", !selected);
     this.#title.textContent = selected ? selected.name : "No sample selected";
     this.#facts.replaceChildren(...(selected ? this.#said(selected) : []));
-    const state = selected && `${top}`;
+    const state = selected && `${top} ${!selected.explanation} ${selected.askable}`;
     if (selected === this.#shown?.selected && state === this.#shown?.state) return;
     this.#shown = { selected, state };
     if (!selected) this.#body.replaceChildren();
@@ -69,8 +69,9 @@ export class OddDetail extends HTMLElement {
   }
 }
 
-function mute({ unexplained }) {
-  return h("p", { class: "notice" }, unexplained ?? "This model does not explain its scores.");
+function mute({ askable, unexplained }) {
+  const words = askable ? "Asking why …" : unexplained ?? "This model does not explain its scores.";
+  return h("p", { class: "notice" }, words);
 }
 
 customElements.define("odd-detail", OddDetail);

@@ -12,9 +12,10 @@ export class OddDrop extends HTMLElement {
   #clear = h("button", { onclick: () => this.dispatchEvent(new Event("clear")) }, "Clear all");
   #what = h("p", { class: "what" });
   #more = h("div", { class: "more" });
+  #context = h("div", { class: "context" });
 
   connectedCallback() {
-    const words = h("div", {}, this.#what, this.#more);
+    const words = h("div", {}, this.#what, this.#more, this.#context);
     this.replaceChildren(words, h("div", { class: "buttons" }, this.#button, this.#clear), this.#input);
     this.#input.addEventListener("change", () => {
       this.#give([...this.#input.files]);
@@ -26,6 +27,7 @@ export class OddDrop extends HTMLElement {
 
   /** Show what the model takes; small once there are results. */
   show(model, small) {
+    if (model !== this.model) this.#context.replaceChildren(...(model ? contextFields(model) : []));
     this.model = model;
     this.classList.toggle("small", small);
     this.#button.disabled = !model;
@@ -56,23 +58,48 @@ export class OddDrop extends HTMLElement {
     });
   }
 
+  /** The context of the images, such as the camera, or null where the model asks for none. */
+  #known() {
+    const fields = [...this.#context.querySelectorAll("input")];
+    if (!fields.length) return null;
+    const value = ({ type, value, valueAsNumber }) => {
+      if (value === "") return null;
+      if (type === "number") return valueAsNumber;
+      return { true: true, false: false }[value] ?? value;
+    };
+    return Object.fromEntries(fields.map((field) => [field.name, value(field)]));
+  }
+
   #give(files) {
     if (!files.length || !this.model) return;
-    for (const file of files) file.path ??= file.webkitRelativePath || file.name;
+    const context = this.#known();
+    for (const file of files) {
+      file.path ??= file.webkitRelativePath || file.name;
+      file.context = context;
+    }
     this.dispatchEvent(new CustomEvent("files", { detail: files }));
   }
 }
 
-function explain({ kind, image, columns }) {
+// What is known of images; of rows the table itself tells.
+function contextFields({ kind, condition }) {
+  if (kind !== "image" || !condition) return [];
+  return condition.map(({ name, kind }) => {
+    const field = h("input", { type: kind === "numeric" ? "number" : "text", name, step: "any" });
+    return h("label", {}, `${name} of these images `, field);
+  });
+}
+
+function explain({ kind, columns, condition }) {
   if (kind === "image") {
-    const size = `The model sees them at ${image.width} × ${image.height}`;
-    return [h("p", {}, `PNG, JPEG, TIFF or BMP. ${size}. They go to this service and nowhere else.`)];
+    return [h("p", {}, "PNG, JPEG, TIFF or BMP. They go to this service and nowhere else.")];
   }
-  const names = columns.map(({ name, kind }) =>
+  const needed = [...columns, ...(condition ?? [])];
+  const names = needed.map(({ name, kind }) =>
     h("li", {}, h("code", {}, String(name)), h("span", {}, ` ${kind}`)),
   );
   const list = h("ul", { class: "columns" }, ...names);
-  const summary = h("summary", {}, `It needs ${count(columns.length, "column")}`);
+  const summary = h("summary", {}, `It needs ${count(needed.length, "column")}`);
   return [
     h("p", {}, "CSV or Parquet. It goes to this service and nowhere else."),
     h("details", {}, summary, list),

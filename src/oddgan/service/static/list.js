@@ -34,6 +34,11 @@ export class OddList extends HTMLElement {
     results.addEventListener("samples", () => this.#refresh());
     results.addEventListener("threshold", () => this.#refresh());
     results.addEventListener("selection", () => this.#draw());
+    results.addEventListener("explained", ({ detail }) => {
+      this.#rows.get(detail)?.remove();
+      this.#rows.delete(detail);
+      this.#draw();
+    });
   }
 
   focus() {

@@ -4,7 +4,8 @@ import { commonTop } from "./heatmap.js";
 import { above, axis } from "./scale.js";
 
 /**
- * Samples and decisions. Tells of changes by the events "samples", "threshold" and "selection".
+ * Samples and decisions. Tells of changes by the events "samples", "threshold", "selection"
+ * and "explained".
  *
  * A sample is what the service said of it, and `file`, `name` (what it is called here),
  * `anomaly_score`, `p_value` and `explanation`.
@@ -70,6 +71,11 @@ export class Results extends EventTarget {
     this.selected = sample;
     this.chosen = true;
     this.#tell("selection");
+  }
+
+  /** Say that it is now known why a sample is odd. */
+  explained(sample) {
+    this.dispatchEvent(new CustomEvent("explained", { detail: sample }));
   }
 
   /**

@@ -33,10 +33,11 @@ export function parts(files, limit = LIMIT) {
  * @param {(part: File[]) => Promise<Object>} send
  * @param {{scored: Function, refused: Function}} tell told of each part
  * @param {AbortSignal} signal
+ * @param {{files: number, bytes: number}} limit of one part
  * @returns {Promise<void>} rejects where going on makes no sense: cancelled, no answer, no token
  */
-export async function upload(files, send, tell, signal) {
-  const waiting = parts(files).reverse();
+export async function upload(files, send, tell, signal, limit = LIMIT) {
+  const waiting = parts(files, limit).reverse();
   while (waiting.length) {
     signal.throwIfAborted();
     const part = waiting.pop();
