@@ -19,7 +19,7 @@ export class ColumnView {
     const table = h(
       "table",
       {},
-      h("caption", {}, "What made this row odd"),
+      h("caption", {}, "What its score is made of"),
       h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, ...rows),
     );

@@ -79,10 +79,15 @@ function edges(width, height, on, turned = false) {
   return path;
 }
 
-/** The value that maps share as their last colour: all but the few highest peaks lie below. */
+/**
+ * The value from which on all maps have the last colour. All but the highest peaks lie below, but it
+ * stays near the threshold of pixels, which one far peak would else leave without colour.
+ */
 export function commonTop(samples) {
-  const peaks = samples.map((s) => s.explanation?.max).filter((max) => max > 0);
-  if (!peaks.length) return 0;
-  peaks.sort((a, b) => a - b);
-  return peaks[Math.ceil(0.98 * (peaks.length - 1))];
+  const maps = samples.map((sample) => sample.explanation).filter((found) => found?.max > 0);
+  if (!maps.length) return 0;
+  const peaks = maps.map(({ max }) => max).sort((a, b) => a - b);
+  const top = peaks[Math.ceil(0.98 * (peaks.length - 1))];
+  const threshold = maps[0].pixel_threshold;
+  return threshold > 0 ? Math.min(Math.max(top, 1.5 * threshold), 3 * threshold) : top;
 }

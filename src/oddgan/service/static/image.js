@@ -87,7 +87,7 @@ export class ImageView {
     this.#legend.replaceChildren(
       h("span", {}, "0"),
       h("span", { class: "ramp", "aria-hidden": "true" }),
-      h("span", {}, short(top)),
+      h("span", {}, `≥ ${short(top)}`),
       h("span", { class: "peak" }, `peak here ${short(explanation.max)}${outlined(explanation)}`),
     );
   }

@@ -52,6 +52,7 @@ export class OddList extends HTMLElement {
 
   #refresh() {
     const { visible, samples, flaggedOnly, model } = this.results;
+    if (!samples.length) this.#box.scrollTop = 0;
     this.#only.checked = flaggedOnly;
     this.#box.hidden = !visible.length;
     this.#nothing.hidden = visible.length > 0;

@@ -42,13 +42,13 @@ export class OddModels extends HTMLElement {
 }
 
 function facts({ detector, image, columns, target_fpr, threshold }) {
-  const input = image ? `images, ${size(image)}` : `tables of ${count(columns.length, "column")}`;
+  const input = image ? pixels(image) : `tables of ${count(columns.length, "column")}`;
   const share = target_fpr == null ? "" : `, meant to flag ${percent(target_fpr)} of normal samples`;
   return `${detector} · ${input} · threshold ${short(threshold)}${share}`;
 }
 
-function size({ height, width, channels }) {
-  return `${width} × ${height} ${channels === 1 ? "grey" : "in colour"}`;
+function pixels({ height, width, channels }) {
+  return `${channels === 1 ? "grey" : "colour"} images, seen ${width} × ${height} at a time`;
 }
 
 customElements.define("odd-models", OddModels);
