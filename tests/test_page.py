@@ -28,7 +28,8 @@ def make_rows(n=200):
 
 @pytest.fixture(scope="module")
 def detectors():
-    return {"blobs": quick(VAE).fit(make_images()), "rows": quick(VAE).fit(make_rows())}
+    blobs, rows = quick(VAE).fit(make_images()), quick(VAE).fit(make_rows())
+    return {"blobs": blobs, "rows": rows, "other": quick(VAE, random_state=1).fit(make_images())}
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +319,19 @@ def test_cancelling_keeps_what_was_scored(page, files):
     assert page.status.endswith("of 16 samples flagged")
     assert page.text("odd-problems h2") == "4 files could not be scored"
     assert "You cancelled" in page.text("odd-problems .message")
+
+
+def test_another_model_scores_the_same_files(page, files, detectors):
+    page.choose("blobs")
+    page.give(*files.paths[:3])
+    page.choose("other")
+    assert not page.one("#results").is_displayed()
+    page.one("odd-drop .buttons button:nth-child(2)").click()
+    page.rest()
+    scores = detectors["other"].anomaly_score(make_images()[:3])
+    shown = [float(score.text) for score in page.all("[role=option] .score")]
+    assert shown == pytest.approx(sorted(scores, reverse=True), rel=1e-3)
+    assert page.run("return document.querySelector('odd-drop .buttons button:nth-child(2)').hidden")
 
 
 def test_everything_has_a_name_and_a_key(page, keys, files):

@@ -155,9 +155,17 @@ function askWhy() {
 
 results.addEventListener("selection", askWhy);
 results.addEventListener("threshold", askWhy);
-models.addEventListener("choose", clear);
+models.addEventListener("choose", () => {
+  const { model } = results;
+  const files = new Set(results.samples.map(({ file }) => file));
+  clear();
+  drop.offer(model?.kind === models.model.kind ? [...files] : []);
+});
 drop.addEventListener("files", ({ detail: files }) => take(files));
-drop.addEventListener("clear", clear);
+drop.addEventListener("clear", () => {
+  clear();
+  drop.offer([]);
+});
 progress.addEventListener("cancel", () => work.stop.abort());
 problemList.addEventListener("again", ({ detail: problem }) => {
   show(problems.filter((other) => other !== problem));

@@ -9,6 +9,8 @@ const TABLES = ".csv,.parquet,.pq";
 export class OddDrop extends HTMLElement {
   #input = h("input", { type: "file", multiple: true, class: "unseen", tabindex: -1, "aria-hidden": true });
   #button = h("button", { class: "main", onclick: () => this.#input.click() }, "Choose files");
+  #again = h("button", { hidden: true, onclick: () => this.#give(this.#before) });
+  #before = [];
   #clear = h("button", { onclick: () => this.dispatchEvent(new Event("clear")) }, "Clear all");
   #what = h("p", { class: "what" });
   #more = h("div", { class: "more" });
@@ -16,7 +18,7 @@ export class OddDrop extends HTMLElement {
 
   connectedCallback() {
     const words = h("div", {}, this.#what, this.#more, this.#context);
-    this.replaceChildren(words, h("div", { class: "buttons" }, this.#button, this.#clear), this.#input);
+    this.replaceChildren(words, h("div", { class: "buttons" }, this.#button, this.#again, this.#clear), this.#input);
     this.#input.addEventListener("change", () => {
       this.#give([...this.#input.files]);
       this.#input.value = "";
@@ -39,6 +41,13 @@ export class OddDrop extends HTMLElement {
       ? `Drop ${more}${small ? things.replace(/^a |, or.*$/, "") : things} here`
       : "Waiting for a model";
     this.#more.replaceChildren(...(model && !small ? explain(model) : []));
+  }
+
+  /** Offer files that another model has scored. */
+  offer(files) {
+    this.#before = files;
+    this.#again.hidden = !files.length;
+    this.#again.textContent = files.length === 1 ? "The same file" : `The same ${count(files.length, "file")}`;
   }
 
   // Everywhere on the page a drop counts; else the browser would open the file and leave the page.
@@ -72,6 +81,7 @@ export class OddDrop extends HTMLElement {
 
   #give(files) {
     if (!files.length || !this.model) return;
+    this.offer([]);
     const context = this.#known();
     for (const file of files) {
       file.path ??= file.webkitRelativePath || file.name;

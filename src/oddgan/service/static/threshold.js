@@ -8,7 +8,7 @@ const BARS = 80;
 const HEIGHT = 100;
 
 export class OddThreshold extends HTMLElement {
-  #number = h("output", { class: "flagged", for: "slider threshold" });
+  #number = h("p", { class: "flagged" });
   #promise = h("p", { class: "promise" });
   #bars = svg("svg", {
     viewBox: `0 0 ${BARS} ${HEIGHT}`,
