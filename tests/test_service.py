@@ -264,6 +264,8 @@ def test_probabilities_are_told_where_there_are_any(asking, payments):
 ROW = {"city": "Oslo", "amount": 1.0, "hour": 2, "member": True}
 TEXT = b"city,amount,hour,member\nRome,a,1,true\n"
 PNG = png_of(make_images()[0])
+FORM = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nx\r\n--b--\r\n'
+FORM_KIND = "multipart/form-data; boundary=b"
 PARQUET = "application/vnd.apache.parquet"
 BOMB = pa.table({"city": pa.array(["x" * 9000] * 50), "amount": [1.0] * 50})
 
@@ -310,7 +312,8 @@ REFUSED = {
     "no kind": (post("payments", content=b"x"), 415, "content type"),
     "zipped": (post("payments", headers={"content-encoding": "gzip"}), 415, "compressed"),
     "no boundary": (post("payments", **of_bytes(b"x", "multipart/form-data")), 400, "boundary"),
-    "cut form": (post("blobs", **of_bytes(b"x", "multipart/form-data; boundary=b")), 400, "form"),
+    "cut form": (post("blobs", **of_bytes(FORM[:-9], FORM_KIND)), 400, "cut"),
+    "no form": (post("blobs", **of_bytes(b"x", FORM_KIND)), 400, "form"),
     "no file": (post("blobs", data={"condition": "[]"}, files={"more": b""}), 422, "'files'"),
     "a zip": (post("payments", **upload(("a.zip", b"PK"))), 415, "a.zip"),
     "two tables": (post("payments", **upload(("a.csv", b""), ("b.csv", b""))), 422, "one table"),

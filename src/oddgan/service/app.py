@@ -78,17 +78,18 @@ class Service:
 
     async def _answer(self, model: Model, received: Received, explain: bool) -> Response:
         until = time.monotonic() + self.limits.seconds
-        samples = await in_thread(samples_of, received, model, self.limits)
+        small, worker = received.small, self.workers[model.name]
+        samples = await in_thread(samples_of, received, model, self.limits, small=small)
         if explain and samples.count() > self.limits.explained:
             most = self.limits.explained
             raise Refusal(413, f"explanations are for {most} samples at a time: send fewer")
         job = Job(samples, explain, until)
-        self.workers[model.name].submit(job)
+        worker.submit(job)
         try:
             answer = await asyncio.wrap_future(job.answer)
         finally:
             job.abandoned = True
-        content, n_flagged = await in_thread(answers.body, model, samples, answer)
+        content, n_flagged = await in_thread(answers.body, model, samples, answer, small=small)
         self.metrics.answered(model.name, samples.count(), n_flagged)
         return Response(content, media_type="application/json")
 

@@ -34,7 +34,7 @@ class Limits:
     upload_seconds : float
         Time to send the body (408).
     batch_seconds : float
-        How long a request waits for others to be scored with.
+        How long a request waits for others to be scored with, if they come several at a time.
     """
 
     body: int = 32 * 2**20

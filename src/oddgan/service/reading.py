@@ -33,12 +33,17 @@ _TABLES = {".csv": CSV, ".parquet": PARQUET, ".pq": PARQUET}
 #: What a byte of JSON becomes in memory, about.
 _PER_BYTE = 16
 
+#: Bytes of JSON that are read in less time than it takes to hand them to another thread.
+_SMALL = 2**14
+
 #: Bodies that are unpacked at a time: work of the processor, and memory.
 _unpacking = anyio.CapacityLimiter(4)
 
 
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call a function that takes a while, without keeping other requests waiting."""
+async def in_thread(function: Callable[..., T], *args: Any, small: bool = False) -> T:
+    """Call a function that, unless its work is `small`, would keep other requests waiting."""
+    if small:
+        return function(*args)
     call = partial(function, *args)
     return await anyio.to_thread.run_sync(call, limiter=_unpacking, abandon_on_cancel=True)
 
@@ -69,6 +74,11 @@ class Received:
     content: bytes = b""
     files: list[tuple[str, bytes]] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def small(self) -> bool:
+        """Whether it is quickly read."""
+        return self.kind == JSON and len(self.content) <= _SMALL
 
 
 async def receive(request: Request, model: Model, limits: Limits) -> Received:
@@ -105,14 +115,27 @@ def _content_type(request: Request) -> str:
     return message.get_content_type() if given else ""
 
 
+class _Form(MultiPartParser):
+    """A form that tells whether it is whole: of one that is cut short files would be lost."""
+
+    complete = False
+
+    def on_end(self) -> None:
+        self.complete = True
+
+
 async def _form(request: Request, limits: Limits) -> FormData:
     stream = request.stream()
-    parser = MultiPartParser(request.headers, stream, max_files=limits.files, max_fields=8)
+    parser = _Form(request.headers, stream, max_files=limits.files, max_fields=8)
     try:
-        return await parser.parse()
+        form = await parser.parse()
     except MultiPartException as error:
         status = 413 if error.message.startswith("Too many") else 400
         raise Refusal(status, f"the form cannot be read: {error.message}") from error
+    if not parser.complete:
+        await form.close()
+        raise Refusal(400, "the form is cut short: its last boundary is missing")
+    return form
 
 
 async def _parts(form: FormData) -> tuple[list[tuple[str, bytes]], dict[str, str]]:

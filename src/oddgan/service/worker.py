@@ -88,6 +88,7 @@ class Worker:
         self._queue: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._in_company = False  # whether requests come several at a time, lately
         self._thread: threading.Thread | None = None
         self._seconds_each = 0.0  # of a sample, lately
         metrics.watch_queue(model.name, self._queue.__len__)
@@ -149,7 +150,7 @@ class Worker:
                 return []
             first = self._queue[0]
             until = first.arrived + self._limits.batch_seconds
-            while not self._closed and (left := until - time.monotonic()) > 0:
+            while self._in_company and not self._closed and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
             likeness, room = first.samples.likeness, self._most()
             taken: list[Job] = []
@@ -159,6 +160,7 @@ class Worker:
                     self._queue.remove(job)
                     taken.append(job)
                     room -= n
+            self._in_company = len(taken) > 1
             return taken
 
     def _most(self) -> int:
