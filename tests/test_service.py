@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import numpy as np
@@ -58,6 +59,21 @@ def models(payments):
         "blobs": quick(VAE).fit(make_images()),
     }
     return {name: Model(name, detector) for name, detector in fitted.items()}
+
+
+@pytest.fixture
+def held(models, monkeypatch):
+    """Let models score only when the event is set."""
+    go = threading.Event()
+
+    def wait(scores, samples):
+        assert go.wait(20)
+        return scores(samples)
+
+    for model in models.values():
+        monkeypatch.setattr(model, "scores", partial(wait, model.scores))
+    yield go
+    go.set()
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +146,9 @@ def scores_in(answer):
 # ------------------------------------------------------------------------------------- answers
 
 
-def test_requests_scored_together_have_the_scores_they_have_alone(asking, models, payments):
+def test_requests_scored_together_have_the_scores_they_have_alone(asking, models, payments, held):
     """Bit for bit, of tables in every form and of images, with bad requests among them."""
-    app = create_app(models, limits=Limits(requests=99, batch_seconds=0.2))
+    app = create_app(models, limits=Limits(requests=99))
     images = make_images()
     table = pd.DataFrame(make_table(), columns=["x0", "x1", "x2", "x3"])
     wanted, requests = [], []
@@ -149,6 +165,7 @@ def test_requests_scored_together_have_the_scores_they_have_alone(asking, models
         post("rows", **csv_of(table[:3].assign(x0="red"))),
     ]
     mixed = [request for i, request in enumerate(requests) for request in (request, bad[i % 3])]
+    threading.Timer(0.5, held.set).start()
     answers = asking(app, *mixed)
     for scores, good, refused in zip(wanted, answers[::2], answers[1::2], strict=True):
         assert scores_in(good) == scores.tolist()
@@ -175,7 +192,8 @@ def test_decisions_are_those_of_the_detector(asking, app, models, payments):
 
 
 def test_rows_are_explained_column_by_column(asking, app, models, payments):
-    contributions = np.asarray(models["payments"].detector.explain(payments[:4]))
+    explanation = models["payments"].detector.explain(payments[:4])
+    contributions, expected = np.asarray(explanation), explanation.expected
     answer = asking(app, post("payments", "?explain=true", **rows_of(payments[:4]))).json()
     names = list(payments.columns)
     for i, sample in enumerate(answer["samples"]):
@@ -185,20 +203,27 @@ def test_rows_are_explained_column_by_column(asking, app, models, payments):
         for each in found:
             j = names.index(each["column"])
             assert each["contribution"] == contributions[i, j]
-            assert each["value"] == payments.iloc[i, j] or pd.isna(payments.iloc[i, j])
+            for key, frame in (("value", payments), ("expected", expected)):
+                missing = each[key] is None and pd.isna(frame.iloc[i, j])
+                assert missing or each[key] == frame.iloc[i, j]
 
 
 def test_images_are_explained_by_a_map(asking, app, models):
     images = make_images()[:3]
-    maps = np.asarray(models["blobs"].detector.explain(images))
+    images[0, 2:6, 2:6] = 255
+    explanation = models["blobs"].detector.explain(images)
+    masks, maps = explanation.anomaly_mask, explanation.anomaly_map
+    assert masks[0].any()
     answer = asking(app, post("blobs", "?explain=true", **images_of(images))).json()
     assert [sample["sample"] for sample in answer["samples"]] == ["0.png", "1.png", "2.png"]
-    for sample, anomaly_map in zip(answer["samples"], maps, strict=True):
+    for sample, anomaly_map, mask in zip(answer["samples"], maps, masks, strict=True):
         told = sample["explanation"]
         pixels = np.asarray(shown(told["map"]))
         assert pixels.shape == (told["height"], told["width"]) == (8, 10)
         most = told["max"]
         np.testing.assert_allclose(pixels / 255 * most, anomaly_map, atol=most / 400)
+        assert told["pixel_threshold"] == explanation.pixel_threshold
+        np.testing.assert_array_equal(np.asarray(shown(told["mask"])) == 255, mask)
         assert shown(told["reconstruction"]).size == (10, 8)
 
 
@@ -207,6 +232,26 @@ def shown(url):
     head, content = url.split(",")
     assert head == "data:image/png;base64"
     return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+def test_images_of_several_sizes_have_maps_of_their_own_size(asking, tmp_path):
+    """Of a model that sees images whole, and of one that cuts them."""
+    images = [np.tile(image, (2, 2)) for image in make_images()[:12]]
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    whole = quick(VAE, max_steps=3).fit(tmp_path)
+    cut = quick(VAE, max_steps=3, patch_size=8, stride=4).fit(tmp_path)
+    app = create_app({"whole": Model("whole", whole), "cut": Model("cut", cut)})
+    sizes = [(16, 20), (12, 20), (30, 17)]
+    request = upload(*((f"{h}.png", png_of(np.full((h, w), 9, np.uint8))) for h, w in sizes))
+    for i, (h, w) in enumerate(sizes):
+        (tmp_path / "new").mkdir(exist_ok=True)
+        Image.fromarray(np.full((h, w), 9, np.uint8)).save(tmp_path / "new" / f"{i}.png")
+    for name, detector in {"whole": whole, "cut": cut}.items():
+        answer = asking(app, post(name, "?explain=true", **request))
+        assert scores_in(answer) == detector.anomaly_score(tmp_path / "new").tolist()
+        told = [sample["explanation"] for sample in answer.json()["samples"]]
+        assert [(each["height"], each["width"]) for each in told] == sizes
 
 
 def test_a_table_is_uploaded_as_a_file_too(asking, app, payments):
@@ -227,9 +272,9 @@ def test_columns_are_found_by_name_in_any_order(asking, app, models, payments):
 
 def test_context_stands_in_the_rows_or_beside_the_images(asking, payments):
     images = make_images()[:60]
-    of_columns = quick(VAE).fit(payments, condition=["city"])
-    apart = quick(VAE).fit(payments.drop(columns="city"), condition=payments[["city"]])
-    of_images = quick(VAE).fit(images, condition=["even", "odd"] * 30)
+    of_columns = quick(VAE, max_steps=3).fit(payments, condition=["city"])
+    apart = quick(VAE, max_steps=3).fit(payments.drop(columns="city"), condition=payments[["city"]])
+    of_images = quick(VAE, max_steps=3).fit(images, condition=["even", "odd"] * 30)
     fitted = {"columns": of_columns, "apart": apart, "images": of_images}
     app = create_app({name: Model(name, detector) for name, detector in fitted.items()})
     condition = json.dumps([{"c0": "odd"}, {"c0": "even"}])
@@ -250,7 +295,7 @@ def test_context_stands_in_the_rows_or_beside_the_images(asking, payments):
 
 
 def test_probabilities_are_told_where_there_are_any(asking, payments):
-    detector = quick(VAE).fit(payments)
+    detector = quick(VAE, max_steps=3).fit(payments)
     labels = np.arange(120) % 2
     detector.calibrate_proba(payments.assign(amount=10.0 ** (labels + 1)), labels)
     app = create_app({"m": Model("m", detector)})
@@ -445,20 +490,6 @@ def test_what_fails_inside_is_logged_and_not_told(asking, models, monkeypatch, c
 # --------------------------------------------------------------------------------- under load
 
 
-@pytest.fixture
-def held(models, monkeypatch):
-    """Let a model score only when the event is set."""
-    go, scores = threading.Event(), models["payments"].scores
-
-    def wait(samples):
-        assert go.wait(20)
-        return scores(samples)
-
-    monkeypatch.setattr(models["payments"], "scores", wait)
-    yield go
-    go.set()
-
-
 def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models, payments, held):
     app = create_app(models, limits=Limits(requests=3, queue=9))
     threading.Timer(0.5, held.set).start()
@@ -469,14 +500,13 @@ def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models
     assert sum(answer.status_code == 200 for answer in answers) == 3
 
 
-def test_a_full_queue_is_not_ready_and_leaves_other_models_alone(asking, models, payments, held):
+def test_a_full_queue_leaves_other_models_alone(asking, models, payments, held):
     app = create_app(models, limits=Limits(queue=2, batch_seconds=0))
     threading.Timer(0.5, held.set).start()
     busy = [post("payments", **csv_of(payments))] * 6
     *answers, other = asking(app, *busy, post("blobs", **images_of(make_images()[:1])))
     assert 503 in {answer.status_code for answer in answers}
     assert other.status_code == 200
-    assert asking(app, ("GET", "/health/ready", {})).status_code == 200
 
 
 def test_a_search_that_takes_too_long_is_stopped(asking):
@@ -507,7 +537,7 @@ def test_models_are_described(asking, app, models):
     assert (table["detector"], table["kind"], table["image"]) == ("VAE", "table", None)
     assert table["threshold"] == models["payments"].detector.threshold_
     assert table["n_held_out"] == 12
-    assert images["image"] == {"height": 8, "width": 10, "channels": 1}
+    assert images["image"] == {"height": 8, "width": 10, "channels": 1, "cut": False}
     assert images["columns"] is None
     assert told["rows"]["detector"] == "OddGAN"
 

@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
+
+from oddgan.detectors import ImageExplanation, TableExplanation
 
 from . import deadline
 from .models import Model
@@ -21,7 +24,7 @@ def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _, explanation in model.detector.answer_chunks(model.open(samples), "explain"):
         start = len(found)
-        stop = start + len(np.asarray(explanation))
+        stop = start + len(explanation)
         part = Samples(samples.raw[start:stop], context=_part(samples.context, start, stop))
         of_kind = _of_rows if model.kind == "table" else _of_images
         found += of_kind(model, part, explanation)
@@ -35,43 +38,38 @@ def _part(context: pa.Table | None, start: int, stop: int) -> pa.Table | None:
 # ---------------------------------------------------------------------------------------- tables
 
 
-def _of_rows(model: Model, rows: Samples, explanation: Any) -> list[dict[str, Any]]:
+def _of_rows(_model: Model, _rows: Samples, explanation: TableExplanation) -> list[dict[str, Any]]:
     """Return the columns of each row, those that contribute most first."""
-    names = [str(column.name) for column in model.detector.codec_.columns]
-    table = rows.raw
-    assert isinstance(table, pa.Table)
-    # Without names in training, columns are known by their position.
-    given = [
-        table.column(name if name in table.column_names else j) for j, name in enumerate(names)
-    ]
-    values = [[plain(value) for value in column.to_pylist()] for column in given]
-    expected = _expected(model, rows, explanation)
+    names, expected = explanation.columns, None
+    values = _cells(explanation.values)
+    if explanation.expected is not None:
+        expected = _cells(explanation.expected)
     return [
         {
             "contributions": [
                 {
                     "column": names[j],
-                    "contribution": plain(float(row[j])),
+                    "contribution": plain(row[j]),
                     "value": values[j][i],
-                    "expected": None if expected is None else plain(expected[j][i]),
+                    "expected": None if expected is None else expected[j][i],
                 }
                 for j in np.argsort(-row, kind="stable")
             ]
         }
-        for i, row in enumerate(np.asarray(explanation, dtype=np.float64))
+        for i, row in enumerate(explanation.contributions)
     ]
 
 
-def _expected(model: Model, rows: Samples, explanation: Any) -> list[Any] | None:
-    """Return the nearest normal counterparts, column by column, where the detector has any."""
-    frame = getattr(explanation, "expected", None)
-    if frame is None:
-        return None
-    return [frame.iloc[:, j].tolist() for j in range(frame.shape[1])]
+def _cells(frame: pd.DataFrame) -> list[list[Any]]:
+    """Return the values of a frame, column by column."""
+    columns = (frame.iloc[:, j].tolist() for j in range(frame.shape[1]))
+    return [[plain(value) for value in column] for column in columns]
 
 
 def plain(value: Any) -> Any:
     """Return a value of a table as JSON holds it; what is no finite number is null."""
+    if value is pd.NA:
+        return None
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Decimal):
@@ -84,12 +82,14 @@ def plain(value: Any) -> Any:
 # ---------------------------------------------------------------------------------------- images
 
 
-def _of_images(model: Model, images: Samples, explanation: Any) -> list[dict[str, Any]]:
+def _of_images(
+    model: Model, images: Samples, explanation: ImageExplanation
+) -> list[dict[str, Any]]:
     """Return the map of each image, and the pixels that are odd by the pixel threshold."""
-    threshold = getattr(explanation, "pixel_threshold", None)
+    threshold = explanation.pixel_threshold
     normal = _counterparts(model, images)
     found = []
-    for i, each in enumerate(getattr(explanation, "anomaly_map", explanation)):
+    for i, each in enumerate(explanation.anomaly_map):
         deadline.check()
         anomaly_map = np.asarray(each, dtype=np.float64)
         most = float(anomaly_map.max())
@@ -100,7 +100,7 @@ def _of_images(model: Model, images: Samples, explanation: Any) -> list[dict[str
                 "map": png(anomaly_map / most if most > 0 else np.zeros_like(anomaly_map)),
                 "max": plain(most),
                 "pixel_threshold": plain(threshold),
-                "mask": None if threshold is None else png(anomaly_map > threshold),
+                "mask": png(anomaly_map > threshold),
                 "reconstruction": None if normal is None else png(normal[i]),
             }
         )

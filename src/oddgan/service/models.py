@@ -125,9 +125,11 @@ class Model:
             return None
         return [{"name": str(column.name), "kind": column.kind} for column in codec.columns]
 
-    def _described_image(self) -> dict[str, int]:
-        channels, height, width = self.detector.codec_.shape
-        return {"height": height, "width": width, "channels": channels}
+    def _described_image(self) -> dict[str, int | bool]:
+        codec = self.detector.codec_
+        channels, height, width = codec.shape
+        cut = isinstance(codec, inputs.PatchCodec)
+        return {"height": height, "width": width, "channels": channels, "cut": cut}
 
 
 def _texts(codec: inputs.Codec) -> dict[str, bool]:

@@ -18,6 +18,7 @@ class ImageSize(BaseModel):
     height: int
     width: int
     channels: int
+    cut: bool = Field(description="Whether larger images are cut into patches of this size.")
 
 
 class ModelInfo(BaseModel):
@@ -77,7 +78,7 @@ class ImageExplanation(BaseModel):
     map: str = Field(description="PNG as a data URL, 8-bit grey; 255 stands for `max`.")
     max: float | None
     pixel_threshold: float | None
-    mask: str | None = Field(description="PNG: white where the map is above `pixel_threshold`.")
+    mask: str = Field(description="PNG: white where the map is above `pixel_threshold`.")
     reconstruction: str | None = Field(description="PNG: the nearest normal counterpart.")
 
 
