@@ -63,11 +63,13 @@ def comparison(
     measured = _measured(flags, scores, metrics, confidence, n_resamples, seed)
     style = Style.of(look, 170)
     small = list(scores)[:_MOST] if curves else []
-    n_rows = -(-len(small) // max(2, int(style.width / _LEAST)))
-    per_row = -(-len(small) // n_rows) if small else 1
+    fitting = max(2, int(style.width / _LEAST))
+    in_one_row = 2 * len(small) <= fitting
+    n_rows = -(-len(small) // fitting)
+    per_row = 2 * len(small) if in_one_row else -(-len(small) // max(1, n_rows))
     bars_high = 14 + 5.5 * len(scores)
-    cell = min(46.0, style.width / per_row)
-    curves_high = 2 * (n_rows * (cell + 1) + 8) if small else 0.0
+    cell = min(46.0, style.width / max(1, per_row))
+    curves_high = (n_rows * (cell + 1) + 8) * (1 if in_one_row else 2)
     made = style.figure(bars_high + curves_high)
     grid = made.add_gridspec(
         1 + bool(small), 1, height_ratios=[bars_high, curves_high][: 1 + bool(small)]
@@ -80,7 +82,7 @@ def comparison(
         said.set_color(style.theme.text)
         said.set_parse_math(False)
     if small:
-        below = grid[1].subgridspec(2 * n_rows, per_row)
+        below = grid[1].subgridspec(n_rows if in_one_row else 2 * n_rows, per_row)
         _curves(below, small, flags, scores, style)
     said = (
         f"{len(flags):,} samples, {int(flags.sum()):,} anomalous. Whiskers: {100 * confidence:g} %"
@@ -154,15 +156,17 @@ def _curves(
     grid: Any, names: Sequence[str], flags: Flags, scores: Mapping[str, Floats], style: Style
 ) -> None:
     """Draw small ROC curves, and below small precision-recall curves."""
-    n_columns, n_rows = grid.ncols, grid.nrows // 2
-    others = {"color": style.theme.grid, "linestyle": "-", "linewidth": 0.9, "zorder": 1}
+    in_one_row = grid.nrows == 1
+    n_columns = grid.ncols // 2 if in_one_row else grid.ncols
+    others = {"color": style.theme.quiet, "alpha": 0.35, "linestyle": "-", "linewidth": 0.9}
     for k, draw in enumerate((draw_roc, draw_precision_recall)):
         for i, name in enumerate(names):
             row, column = divmod(i, n_columns)
-            ax = grid.figure.add_subplot(grid[k * n_rows + row, column])
+            at = (0, k * n_columns + i) if in_one_row else (k * grid.nrows // 2 + row, column)
+            ax = grid.figure.add_subplot(grid[at])
             for other in names:
                 if other != name:
-                    draw(ax, flags, scores[other], style, 0, **others)
+                    draw(ax, flags, scores[other], style, 0, zorder=1, **others)
             draw(ax, flags, scores[name], style, i, linestyle="-")
             if k:
                 draw_prevalence(ax, flags, style)
@@ -175,5 +179,5 @@ def _curves(
             if not column:
                 ax.set_ylabel("precision" if k else "true positive rate")
             ax.tick_params(labelleft=not column)
-            style.title(ax, shortened(name, int(style.width / n_columns / 1.9)))
+            style.title(ax, shortened(name, int(style.width / grid.ncols / 1.9)))
             style.dress(ax)
