@@ -1,6 +1,6 @@
 """``oddgan score``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from oddgan.detectors import Detector, TableExplanation
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .data import How, open_data
+from .maps import check_maps, write_maps
 from .output import (
     check_path,
     list_skipped,
@@ -35,7 +36,15 @@ def score(
     ] = None,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Also write contributions: CSV or Parquet (tables), NPY (images)."),
+        typer.Option(
+            help="Also write what is odd: for tables CSV or Parquet with the contribution of each "
+            "column and what was expected; for images NPY or, of several sizes, NPZ maps, or a new "
+            "folder of pictures."
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Also write which pixels of images are odd: NPY or NPZ, true and false."),
     ] = None,
     reconstruct: Annotated[
         Path | None,
@@ -86,7 +95,8 @@ def score(
     for question, path in asked.items():
         check_question(fitted, question, path)
     check_members(fitted, std)
-    refuse_overwriting((out, *asked.values()), (model, data))
+    check_mask(fitted, mask)
+    refuse_overwriting((out, mask, *asked.values()), (model, data))
     how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, how, fitted.source).source
     n = n_flagged = 0
@@ -104,9 +114,7 @@ def score(
         write_table(out, rows())
     if n == 0:
         raise ValueError(f"{data}: there is no sample to score")
-    for question, path in asked.items():
-        if path is not None:
-            write_answers(path, fitted, source, question)
+    write_asked(asked, mask, fitted, source)
     if as_json:
         result = {"n": n, "flagged": n_flagged, "threshold": fitted.threshold_, "fdr": fdr}
         print_json({**result, "out": out, "skipped": source.skipped, "samples": samples})
@@ -119,11 +127,24 @@ def score(
 
 def check_question(fitted: Detector, question: str, path: Path | None) -> None:
     """Refuse what the detector cannot answer or the file cannot hold, before any work is done."""
-    maps = fitted.codec_.kind == "image" and question != "embed"
-    check_path(path, (".npy",) if maps else (".csv", ".parquet"))
+    images = fitted.codec_.kind == "image"
+    if images and question == "explain":
+        check_maps(path, None)
+    else:
+        check_path(path, (".npy",) if images and question != "embed" else (".csv", ".parquet"))
     if path is not None and question in fitted.unavailable:
         why = fitted.unavailable[question]
         raise ValueError(f"--{question}: {type(fitted).__name__} cannot {question}: {why}")
+
+
+def check_mask(fitted: Detector, mask: Path | None) -> None:
+    """Refuse masks of what has no pixels, or that cannot be written."""
+    if mask is None:
+        return
+    if fitted.codec_.kind == "table":
+        raise ValueError("--mask: a table has no pixels; --explain tells of its columns")
+    check_question(fitted, "explain", None)
+    check_maps(None, mask)
 
 
 def check_proba(fitted: Detector, model: Path, proba: bool) -> None:
@@ -182,11 +203,23 @@ def judge(
     )
 
 
+def write_asked(
+    asked: Mapping[str, Path | None], mask: Path | None, fitted: Detector, source: inputs.Source
+) -> None:
+    """Write what was asked for beside the scores."""
+    if isinstance(fitted.codec_, inputs.ImageCodec):
+        asked = dict(asked)
+        write_maps(asked.pop("explain"), mask, fitted, source)
+    for question, path in asked.items():
+        if path is not None:
+            write_answers(path, fitted, source, question)
+
+
 def write_answers(path: Path, fitted: Detector, source: inputs.Source, question: Any) -> None:
     """Write what the detector answers for every sample, chunk by chunk."""
     found = (values for _, values in fitted.answer_chunks(source, question))
     if path.suffix == ".npy":
-        write_images(path, map(np.asarray, found), source.count() - len(source.skipped))
+        write_images(path, found, source.count() - len(source.skipped))
         return
     write_table(path, (_frame(fitted, values, question) for values in found))
 
