@@ -204,7 +204,7 @@ def test_a_folder_of_images(run, tiles):
     assert np.load("map.npy").shape == (10, 8, 10)
     code, _, err = run("score", "m", tiles, "--explain", "map.csv")
     assert code == 2
-    assert "map.csv: the name of this file must end in .npy" in err
+    assert "map.csv: the name must end in .npy or .npz" in err
 
 
 def test_a_corrupt_image_is_named_or_left_out(run, tiles):

@@ -24,7 +24,7 @@ _ODD, _OUTLINE = np.array([213, 94, 0]), np.array([86, 180, 233])
 #: How much of a picture's colour is the map's where it is largest.
 _COVER = 0.8
 #: A map is drawn in full colour at so many times the threshold of pixels.
-_FULL = 4.0
+_FULL = 2.0
 #: Images that are read together for pictures.
 _TOGETHER = 32
 
@@ -92,7 +92,7 @@ def overlay(image: Pixels, anomaly_map: Pixels, mask: Pixels, threshold: float) 
     anomaly_map, mask : ndarray of shape (h, w)
         How odd each pixel is, and which are odder than the threshold.
     threshold : float
-        Of pixels; full colour is at four times of it, in all pictures alike.
+        Of pixels; full colour is at twice as much, in all pictures alike.
     """
     full = _FULL * threshold or float(anomaly_map.max()) or 1.0
     factor = max(1, -(-_SIDE // max(mask.shape)))
