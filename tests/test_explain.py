@@ -164,7 +164,7 @@ def test_the_gradient_counts_by_the_distance_from_the_counterpart(table, monkeyp
         return search(*args)
 
     x = detector.codec_.encode(table[:32])
-    away = np.abs(x - detector.codec_.encode(detector.reconstruct(table[:32])))
+    away = (x - detector.codec_.encode(detector.reconstruct(table[:32]))).abs()
     monkeypatch.setattr(AnoGAN, "_search", noted)
     found = detector.explain(table[:32]).contributions
     assert len(searches) == 1
