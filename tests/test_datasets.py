@@ -613,6 +613,13 @@ def test_tiles_are_read_with_masks_and_parts(home):
         np.testing.assert_array_equal(mask, expected)
     assert tiles.groups.tolist() == [0, 1, 2, 3, 4, 5]
     assert load("magnetic-tile", home=home, progress=False).X.shape == (6, 64, 64)
+    picture(home / "magnetic-tile/MT_Free/Imgs/exp1_num_0.jpg", 0, "L", (7, 9))
+    mask = np.zeros((9, 7), np.uint8)
+    Image.fromarray(mask).save(home / "magnetic-tile/MT_Free/Imgs/exp1_num_0.png")
+    own = load("magnetic-tile", home=home, progress=False, size=None)
+    assert [image.shape for image in own.X] == [(9, 7), *[(8, 12)] * 5]
+    assert [mask.sum() for mask in own.masks] == [0, 1, 1, 1, 1, 1]
+    assert [mask.shape for mask in own.masks] == [image.shape for image in own.X]
 
 
 @pytest.mark.usefixtures("few_tiles")

@@ -21,7 +21,8 @@ class Dataset:
     name : str
     kind : {"image", "table"}
     X : array of shape (n, h, w) or (n, h, w, 3), or DataFrame of n rows
-        Images are uint8 in 0..255, or float32 in [0, 1].
+        Images are uint8 in 0..255, or float32 in [0, 1]. Those of varying size are an array of n
+        arrays, and their masks too.
     y : array of shape (n,)
         Class labels: names (str) where the classes have names, else numbers.
     train : bool array of shape (n,), or None

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +55,8 @@ def tile_groups(
     return groups
 
 
-def read_tile(path: Path, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Return one image and its mask, brought to `size` x `size`.
+def read_tile(path: Path, size: int | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Return one image and its mask, brought to `size` x `size`; None leaves their own size.
 
     A pixel of the image is the mean of those that it covers, and a pixel of the mask is
     anomalous if any that it covers is: at this size a crack is thinner than a pixel.
@@ -74,6 +75,8 @@ def read_tile(path: Path, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray
             f"{path} and its mask must be grey and of one size, they are {image.shape} and "
             f"{mask.shape}"
         )
+    if size is None:
+        return image, mask > 127
     small = Image.fromarray(image).resize((size, size), Image.Resampling.BOX)
     # The drawn edges fade to black. A float image, since 8 bits would round small shares to 0.
     marked = Image.fromarray((mask > 127).astype(np.float32))
@@ -88,9 +91,12 @@ def _folder(home: Path) -> Path | None:
     return None
 
 
-def _read(home: Path, progress: bool, *, size: int = _SIZE) -> Dataset:
-    if not isinstance(size, int) or size < 1:
-        raise ValueError(f"the size of magnetic-tile's images is {size!r}; it must be an int >= 1")
+def _read(home: Path, progress: bool, *, size: int | None = _SIZE) -> Dataset:
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise ValueError(
+            f"the size of magnetic-tile's images is {size!r}; it must be an int >= 1, or None for "
+            "the size of each"
+        )
     folder = _folder(home)
     if folder is None:
         raise missing("magnetic-tile", "MT_Free/Imgs/*.jpg", _SOURCE, home)
@@ -115,16 +121,27 @@ def _read(home: Path, progress: bool, *, size: int = _SIZE) -> Dataset:
     return Dataset(
         name="magnetic-tile",
         kind="image",
-        X=np.stack([image for image, _ in tiles]),
+        X=_together([image for image, _ in tiles]),
         y=y,
         train=None,
         note="Magnetic tile surface defects: 1,344 grey images, 392 of them with one of five "
-        "kinds of defect (Huang, Qiu and Yuan 2018), of varying size and shape, brought to "
-        f"{size}x{size}; four uneven ones have no pixel marked; checked by number, not by hash.",
+        "kinds of defect (Huang, Qiu and Yuan 2018), of varying size and shape"
+        f"{f', brought to {size}x{size}' if size else ''}; four uneven ones have no pixel marked; "
+        "checked by number, not by hash.",
         class_names=tuple(_COUNTS),
-        masks=np.stack([mask for _, mask in tiles]),
+        masks=_together([mask for _, mask in tiles]),
         groups=tile_groups(exposures, numbers),
     )
+
+
+def _together(images: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return images of one size as one array, those of several as an array of arrays."""
+    if len({image.shape for image in images}) == 1:
+        return np.stack(images)
+    found = np.empty(len(images), dtype=object)
+    for i, image in enumerate(images):
+        found[i] = image
+    return found
 
 
 MAGNETIC_TILE = Entry(
