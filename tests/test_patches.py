@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import oddgan
 from oddgan import EGBAD, Autoencoder, PCAReconstruction, cli, inputs, training
 from oddgan.inputs import PatchCodec, Patches, Whole, open_source
+from oddgan.scores import PlaceScale
 
 
 def surfaces(n, *, low=24, high=24, seed=0):
@@ -285,3 +286,36 @@ def test_files_of_varying_size_by_the_command_line(tmp_path):
     held = oddgan.load(model)
     assert held.codec_.state()[0]["cut"]["stride"] == (4, 4)
     assert isinstance(held.codec_, inputs.PatchCodec)
+
+
+def test_a_score_is_compared_with_those_of_its_own_place():
+    """Where all normal images are odd a score of 11 says less than one of 4 elsewhere."""
+    rng = np.random.default_rng(0)
+    places = np.tile([[0.0, 0.0], [0.5, 0.5]], (500, 1))
+    scores = rng.normal(np.tile([10.0, 1.0], 500), np.tile([2.0, 0.5], 500))
+    scale = PlaceScale.of(places, scores)
+    new = scale.apply(np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([11.0, 4.0]))
+    np.testing.assert_allclose(np.sinh(new), [0.5, 6.0], atol=1)
+    everywhere = scale.apply(np.array([[0.0, 1.0]]), np.array([float(np.median(scores))]))
+    assert everywhere == pytest.approx(0)
+
+
+def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_by_place(tmp_path):
+    rng = np.random.default_rng(0)
+    X = surfaces(80)
+    X[:, :2] = rng.random((80, 2, 24))
+    odd = X[:10].copy()
+    odd[:, 12:15, 12:15] += 0.3
+    params = {"patch_size": 8, "latent_dim": 8, "calibration_fraction": 0.2, "random_state": 0}
+    gained = {}
+    for by_place in (False, True):
+        detector = PCAReconstruction(**params, by_place=by_place).fit(X[10:])
+        gained[by_place] = np.mean(detector.anomaly_score(odd) > detector.threshold_)
+    assert gained[False] < 0.5 < 0.9 < gained[True]
+    detector.save(tmp_path / "m.oddgan")
+    again = oddgan.load(tmp_path / "m.oddgan")
+    np.testing.assert_array_equal(again.anomaly_score(odd), detector.anomaly_score(odd))
+    with pytest.raises(ValueError, match="by_place .* score has changed"):
+        detector.set_params(score="l1").anomaly_score(odd)
+    members = PCAReconstruction(**params, by_place=True, n_members=2).fit(X[10:])
+    assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9

@@ -18,12 +18,12 @@ from ._explaining import explanations, learn_pixel_threshold
 from ._explanation import ImageExplanation, TableExplanation
 from ._fitting import Fit, Trained, fit_networks
 from ._health import Health, examine, warn
-from ._measuring import check_spaces, how_to_answer, learn, refuse_changes
+from ._measuring import answers_of_one, check_spaces, learn, learn_places, refuse_changes
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
 from ._population import answers as answers_of_members
 from ._population import networks_of, new_members, scores_left_out
-from ._scoring import Question, answers, joined
+from ._scoring import Question, joined
 from ._splitting import readable
 from ._state import dump, rebuilt, versions
 
@@ -90,11 +90,12 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
     def _learn(self, trained: Trained) -> None:
         """Learn what the trained networks make of normal samples."""
         self.networks_ = trained.networks
-        self.part_scale_ = None
+        self.part_scale_ = self.place_scale_ = None
         self.parts_ = learn(self, trained.references, trained.held_out_samples)
         if self.combine == "standardised" and not self.parts_:
             parts = self._all(trained.held_out_samples, "score_parts")
             self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
+        self.place_scale_ = learn_places(self, trained.held_out)
         self._calibrate(self._all(trained.held_out, "anomaly_score"))
 
     def _assemble(self, fitted: Fit) -> None:
@@ -104,7 +105,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             member.n_train_, member.history_ = trained.n_train, trained.history
             member._learn(trained)
         self.networks_ = networks_of(self.members_)
-        self.part_scale_ = self.parts_ = None
+        self.part_scale_ = self.parts_ = self.place_scale_ = None
         self._calibrate(scores_left_out(self, fitted.split))
 
     # -------------------------------------------------------------------------------- answers
@@ -239,8 +240,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
                 f"this {type(self).__name__} has no members to disagree: return_std needs one "
                 "that is fitted with n_members of at least 2"
             )
-        how = how_to_answer(self, question)
-        return answers(self.networks_, self._encoding, source, *how, question)
+        return answers_of_one(self, source, question)
 
     # --------------------------------------------------------------------------------- inside
 

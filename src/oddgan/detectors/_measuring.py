@@ -1,6 +1,6 @@
 """Scores of shared parts: which a detector is asked for, and how its networks give them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,29 @@ from torch import Tensor
 
 from oddgan import inputs
 from oddgan.networks import given
-from oddgan.scores import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
+from oddgan.scores import (
+    LOCAL,
+    SHARED_PARTS,
+    Learnt,
+    PlaceScale,
+    check_length,
+    spaces_needed,
+)
 
 from ._encoding import Encoding
 from ._method import Method
 from ._options import SharedParams
-from ._scoring import Answer, Compute, Question, answers, as_floats, as_frame, finite
+from ._scoring import (
+    READ,
+    Answer,
+    Compute,
+    Question,
+    answers,
+    as_floats,
+    as_frame,
+    finite,
+    of_patches,
+)
 
 if TYPE_CHECKING:
     from ._base import Detector
@@ -148,6 +165,16 @@ def _all(
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
+def answers_of_one(
+    detector: "Detector", source: inputs.Source, question: Question
+) -> Iterator[tuple[NDArray[np.int64], Any]]:
+    """Yield (row numbers, answers) of a detector that has no members, chunk by chunk."""
+    how, places = how_to_answer(detector, question), None
+    if question == "anomaly_score":
+        places = place_scale(detector)
+    return answers(detector.networks_, detector._encoding, source, *how, question, places)
+
+
 def how_to_answer(
     detector: "Detector", question: Question
 ) -> tuple[Compute, Callable[[Answer], Any]]:
@@ -204,6 +231,32 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
         return as_floats(finite(torch.from_numpy(learnt.total(parts)).float()))
 
     return partial(in_spaces, detector, names), convert
+
+
+def learn_places(detector: "Detector", held_out: inputs.Source) -> PlaceScale | None:
+    """Learn the scale of patches' scores by their place, if `by_place` asks for it."""
+    if not detector.by_place:
+        return None
+    how, nets = how_to_answer(detector, "anomaly_score"), detector.networks_
+    places, scores = list[Floats](), list[Floats]()
+    for _, whole, c in detector._encoding.read(held_out, READ["image"]):
+        assert isinstance(whole, inputs.Whole)
+        places.append(whole.places())
+        scores.append(of_patches(nets, whole, c, how))
+    return PlaceScale.of(np.concatenate(places), np.concatenate(scores))
+
+
+def place_scale(detector: "Detector") -> PlaceScale | None:
+    """Return the scale of patches' scores by their place, if there is one.
+
+    Raises
+    ------
+    ValueError
+        Another score is asked for than the one it was learnt of.
+    """
+    if detector.place_scale_ is not None:
+        refuse_changes(detector, "by_place has the scale", "score", "combine")
+    return detector.place_scale_
 
 
 def refuse_changes(detector: "Detector", what: str, *also: str) -> None:

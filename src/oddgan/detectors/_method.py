@@ -143,6 +143,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         patches_per_image: int = 16,
         patch_augment: inputs.PatchAugment | None = None,
         patch_score: inputs.PatchScore = "top",
+        by_place: bool = False,
         level_images: bool = False,
         channels: Literal["auto", "first", "last"] = "auto",
         stream: bool | Literal["auto"] = "auto",
@@ -177,6 +178,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         self.patches_per_image = patches_per_image
         self.patch_augment = patch_augment
         self.patch_score = patch_score
+        self.by_place = by_place
         self.level_images = level_images
         self.channels = channels
         self.stream = stream

@@ -36,6 +36,7 @@ class SharedParams(TypedDict, total=False):
     patches_per_image: int
     patch_augment: PatchAugment | None
     patch_score: PatchScore
+    by_place: bool
     level_images: bool
     channels: Literal["auto", "first", "last"]
     stream: bool | Literal["auto"]
@@ -47,6 +48,7 @@ class SharedParams(TypedDict, total=False):
     random_state: Any
 
 
+_SHARE = Interval(RealNotInt, 0, 1, closed="neither")
 CONSTRAINTS: dict[str, list[Any]] = {
     "latent_dim": [Interval(Integral, 1, None, closed="left"), None],
     "width": [Interval(Integral, 2, None, closed="left"), None],
@@ -66,18 +68,13 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "combine": [StrOptions({"paper", "standardised"})],
     "n_references": [Interval(Integral, 2, None, closed="left")],
     "scaling": [StrOptions(set(SCALINGS))],
-    "image_size": [
-        Interval(Integral, 8, None, closed="left"),
-        Interval(RealNotInt, 0, 1, closed="neither"),
-        tuple,
-        list,
-        None,
-    ],
+    "image_size": [Interval(Integral, 8, None, closed="left"), _SHARE, tuple, list, None],
     "patch_size": [Interval(Integral, 8, 256, closed="both"), tuple, list, None],
     "stride": [Interval(Integral, 1, 256, closed="both"), tuple, list, None],
     "patches_per_image": [Interval(Integral, 1, None, closed="left")],
     "patch_augment": [StrOptions({"flip", "turn"}), None],
     "patch_score": [StrOptions(set(PATCH_SCORES))],
+    "by_place": ["boolean"],
     "level_images": ["boolean"],
     "channels": [StrOptions({"auto", "first", "last"})],
     "stream": [bool, StrOptions({"auto"})],
@@ -228,6 +225,10 @@ DOCUMENTATION = """
         How the scores of patches become that of their image: the greatest; the mean of the
         greatest twentieth, at least one; the mean of all. A mean drowns what is small, the
         greatest grows with the size of an image by chance alone. So do the parts of a score.
+    by_place : bool, default=False
+        Whether the score s of each patch becomes arsinh((s - median) / (interquartile range /
+        1.349)) by what held-out images have at the same place, of 25: at either border, within
+        an eighth of it, or between. For objects that all images show alike, with odd edges.
     level_images : bool, default=False
         Whether each image that is cut has the median of its pixels taken off and is divided by 3
         times (their standard deviation + 0.06), in units of [-1, 1]: an exposure then does not

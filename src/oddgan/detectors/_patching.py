@@ -16,7 +16,7 @@ _SEED = 0
 def how_to_cut(detector: "Method") -> dict[str, Any] | None:
     """Return what `inputs.PatchCodec.learn` takes of the detector; None if nothing is cut."""
     if detector.patch_size is None:
-        for name in ("stride", "patch_augment", "level_images"):
+        for name in ("stride", "patch_augment", "by_place", "level_images"):
             if getattr(detector, name):
                 raise ValueError(f"{name} is for images that are cut: give a patch_size too")
         return None

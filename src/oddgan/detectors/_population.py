@@ -13,7 +13,7 @@ from oddgan import inputs
 from oddgan.networks import member, stacked
 from oddgan.scores import RobustScale
 
-from ._measuring import how_to_answer, refuse_changes
+from ._measuring import how_to_answer, place_scale, refuse_changes
 from ._scoring import READ, Question, in_batches, of_image, reconstruction
 from ._splitting import Split
 
@@ -122,7 +122,12 @@ def answers(
         if isinstance(x, torch.Tensor):
             told = [to(in_batches(nets, x, c, compute)) for nets, compute, to in asked]
         else:
-            told = [of_image(encoding, nets, x, c, compute, to) for nets, compute, to in asked]
+            told = [
+                of_image(
+                    encoding, nets, x, c, (compute, to), place_scale(one) if of_score else None
+                )
+                for one, (nets, compute, to) in zip(population.members_, asked, strict=True)
+            ]
         yield index, _merged(question, told, scale)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs
 from oddgan.networks import given
+from oddgan.scores import PlaceScale
 
 from ._encoding import Encoding
 from ._explanation import Explanation, in_one
@@ -25,6 +26,7 @@ _MULTIPLE = 32
 
 Answer = Mapping[str, Tensor]
 Compute = Callable[[Tensor], Answer]
+How = tuple[Compute, Callable[[Answer], Any]]
 Question = Literal[
     "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed", "features"
 ]
@@ -69,6 +71,7 @@ def answers(
     compute: Compute,
     convert: Callable[[Answer], Any],
     question: Question = "anomaly_score",
+    places: PlaceScale | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, what `compute` says of these rows), chunk by chunk.
 
@@ -87,6 +90,8 @@ def answers(
         From these results, on the CPU, to what is yielded.
     question : str
         What is asked: the answers of an image's patches become its own accordingly.
+    places : PlaceScale, optional
+        The scale of patches' scores.
     """
     for index, x, c in encoding.read(source, READ[source.kind]):
         if isinstance(x, Tensor):
@@ -94,7 +99,7 @@ def answers(
         elif question == "reconstruct":
             yield index, convert({"": reconstruction(networks, x, c, compute)})
         else:
-            yield index, of_image(encoding, networks, x, c, compute, convert)
+            yield index, of_image(encoding, networks, x, c, (compute, convert), places)
 
 
 def reconstruction(
@@ -119,13 +124,23 @@ def of_image(
     networks: Mapping[str, nn.Module],
     whole: inputs.Whole,
     c: Tensor | None,
-    compute: Compute,
-    convert: Callable[[Answer], Any],
+    how: How,
+    places: PlaceScale | None = None,
 ) -> Any:
     """Return the answer for an image that is cut into patches, of its patches' answers."""
     assert isinstance(encoding.samples, inputs.PatchCodec)
-    told = [convert(in_batches(networks, cut, same, compute)) for _, cut, same in _cut(whole, c)]
-    return encoding.samples.of_image(joined(told))
+    told = of_patches(networks, whole, c, how)
+    return encoding.samples.of_image(places.apply(whole.places(), told) if places else told)
+
+
+def of_patches(
+    networks: Mapping[str, nn.Module], whole: inputs.Whole, c: Tensor | None, how: How
+) -> Any:
+    """Return the answers for all patches of an image."""
+    compute, convert = how
+    return joined(
+        [convert(in_batches(networks, x, same, compute)) for _, x, same in _cut(whole, c)]
+    )
 
 
 def _cut(whole: inputs.Whole, c: Tensor | None) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.decisions import ProbaCalibration
-from oddgan.scores import Learnt, Scale
+from oddgan.scores import Learnt, PlaceScale, Scale
 
 from . import _health
 from ._population import networks_of, new_members
@@ -67,6 +67,7 @@ def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any
         "parts": parts,
         "proba_calibration": asdict(calibration) if calibration else None,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
+        "place_scale": detector.place_scale_.state() if detector.place_scale_ else None,
         "health": _health.state(detector.health_checks_),
     }
     return header, arrays
@@ -135,6 +136,8 @@ def _relearn(
     detector.n_train_ = header.get("n_train", detector.n_train_)
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
+    places = header.get("place_scale")
+    detector.place_scale_ = PlaceScale.load(places) if places else None
     detector.parts_ = None
     if header["parts"]:
         detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))

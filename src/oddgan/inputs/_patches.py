@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -59,6 +61,18 @@ class Whole:
         sides = zip(self.image.shape[1:], self.patch, self.stride, strict=True)
         down, across = (torch.tensor(starts(*side)) for side in sides)
         return torch.cartesian_prod(down, across)
+
+    def places(self) -> NDArray[np.float64]:
+        """Return how far down and across each patch is, 0 to 1, shape (n, 2); 1/2 where it fits."""
+        room = [side - p for side, p in zip(self.image.shape[1:], self.patch, strict=True)]
+        corners = self.corners().numpy()
+        return np.stack(
+            [
+                at / far if far else np.full(len(at), 0.5)
+                for at, far in zip(corners.T, room, strict=True)
+            ],
+            axis=1,
+        )
 
     def at(self, corners: Tensor) -> Tensor:
         """Return the patches with these upper left corners, shape (n, c, *patch)."""

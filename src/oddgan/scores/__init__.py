@@ -4,6 +4,7 @@ from .gaussian import Gaussian
 from .mixture import Mixture, energy, estimate_mixture
 from .neighbours import N_NEIGHBOURS, References
 from .parts import Score, binary_cross_entropy, distance
+from .places import PlaceScale
 from .scale import RobustScale, Scale
 from .search import Descent, Found, latent_search
 from .shared import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
@@ -17,6 +18,7 @@ __all__ = [
     "Gaussian",
     "Learnt",
     "Mixture",
+    "PlaceScale",
     "References",
     "RobustScale",
     "Scale",
