@@ -315,7 +315,7 @@ def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_by_plac
     detector.save(tmp_path / "m.oddgan")
     again = oddgan.load(tmp_path / "m.oddgan")
     np.testing.assert_array_equal(again.anomaly_score(odd), detector.anomaly_score(odd))
-    with pytest.raises(ValueError, match="by_place .* score has changed"):
+    with pytest.raises(ValueError, match=r"by_place .* score has changed"):
         detector.set_params(score="l1").anomaly_score(odd)
     members = PCAReconstruction(**params, by_place=True, n_members=2).fit(X[10:])
     assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9
