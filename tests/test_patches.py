@@ -259,6 +259,16 @@ def test_wrong_parameters_are_refused_by_name(params, message):
         PCAReconstruction(**params).fit(surfaces(5))
 
 
+def test_an_array_of_images_of_varying_size_may_hold_one(fitted):
+    X = surfaces(3, low=16, high=30)
+    together = np.empty(3, dtype=object)
+    for i, image in enumerate(X):
+        together[i] = image
+    scores = fitted.anomaly_score(X)
+    assert fitted.anomaly_score(together).tolist() == scores.tolist()
+    assert fitted.anomaly_score(together[2:]).tolist() == scores[2:].tolist()
+
+
 def test_a_table_is_not_cut_and_wrong_images_are_refused_by_name(fitted):
     with pytest.raises(ValueError, match="patch_size cuts images"):
         PCAReconstruction(patch_size=8).fit(np.random.default_rng(0).normal(size=(20, 3)))

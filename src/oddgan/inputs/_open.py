@@ -72,7 +72,8 @@ def open_source(
     if label is not None:
         raise ValueError(f"label={label!r} names a column, but an array has no named columns")
     if (images := _image_list(data)) is not None:
-        return MemorySource(images)
+        one_size = len({image.shape for image in images}) == 1
+        return _array_source(np.stack(images), channels) if one_size else MemorySource(images)
     return _array_source(data, channels)
 
 
@@ -145,15 +146,17 @@ def _array_source(data: Any, channels: Channels, labels: Array | None = None) ->
 
 
 def _image_list(data: Any) -> list[Array] | None:
-    """Return the images of a list, or of an array of objects, that differ in size; else None."""
+    """Return the images of a list, or of an array of objects; None if it holds anything else."""
     listed = isinstance(data, list | tuple) or (
         isinstance(data, np.ndarray) and data.dtype == object and data.ndim == 1
     )
-    if not listed or not all(isinstance(image, np.ndarray) for image in data):
+    if not listed or not len(data):
+        return None
+    if not all(isinstance(image, np.ndarray) and image.ndim in (2, 3) for image in data):
         return None
     images: list[Array] = list(data)
-    if len({image.shape for image in images}) < 2 or any(im.ndim < 2 for im in images):
-        return None
+    if len({image.shape for image in images}) == 1:
+        return images
     for i, image in enumerate(images):
         grey = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
         if not image.size or not (grey or (image.ndim == 3 and image.shape[2] == 3)):

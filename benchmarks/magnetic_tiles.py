@@ -1,0 +1,132 @@
+"""Measure detectors of patches on magnetic tiles in their own sizes, split by part.
+
+    python benchmarks/magnetic_tiles.py pca --seeds 3 --out pca.json --picture pca.png
+    python benchmarks/magnetic_tiles.py patches --seeds 3 --out patches.json
+
+It takes the data set magnetic-tile, as `oddgan datasets` tells. Nothing is chosen by a label: the
+test images are scored once. A map is compared with the mask of its image at every second pixel of
+either side, over the images of one kind of defect.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from oddgan import PatchDiscriminator, PCAReconstruction, datasets
+from oddgan.detectors import Detector
+from oddgan.evaluation import DefectFree
+from oddgan.evaluation.maps import evaluate_maps
+
+#: Half the size of the tiles, as cracks are some pixels wide then; and each tile on its own scale,
+#: since one tile has several exposures.
+_COMMON: dict[str, Any] = {"image_size": 0.5, "level_images": True, "health": False}
+_COMPONENTS = {**_COMMON, "patch_size": 32, "stride": 16, "latent_dim": 24}
+_PLACES = {
+    "image_size": 0.5,
+    "patch_size": 64,
+    "stride": 48,
+    "patch_augment": "flip",
+    "max_steps": 400,
+    "min_steps": 400,
+    "health": False,
+}
+METHODS: dict[str, tuple[type[Detector], dict[str, Any]]] = {
+    "pca-anywhere": (PCAReconstruction, _COMPONENTS),
+    "pca": (PCAReconstruction, {**_COMPONENTS, "by_place": True}),
+    "patches-anywhere": (PatchDiscriminator, _PLACES),
+    "patches": (PatchDiscriminator, {**_PLACES, "by_place": True}),
+}
+_WIDTH, _HEIGHT = 120, 80
+
+
+def main() -> None:
+    """Measure one method on several splits."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method", choices=METHODS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--maps", type=int, default=3, help="Splits whose maps are measured too.")
+    parser.add_argument("--picture", type=Path)
+    asked = parser.parse_args()
+    tiles = datasets.load("magnetic-tile", size=None)
+    found = []
+    for seed in range(asked.seeds):
+        split = DefectFree(seed=seed).split(tiles)
+        cls, params = METHODS[asked.method]
+        start = time.process_time()
+        detector = cls(**params, random_state=seed).fit(tiles.X[split.train])
+        fitted = time.process_time()
+        scores = detector.anomaly_score(tiles.X[split.test])
+        scored = time.process_time()
+        result = {
+            "seed": seed,
+            "image_auroc": by_kind(tiles.y[split.test], split.y_test, scores),
+            "flagged_normal": float((scores > detector.threshold_)[split.y_test == 0].mean()),
+            "flagged_odd": float((scores > detector.threshold_)[split.y_test == 1].mean()),
+            "fit_seconds": fitted - start,
+            "score_seconds": scored - fitted,
+        }
+        if seed < asked.maps:
+            result["maps"] = of_maps(tiles, detector)
+        found.append(result)
+        asked.out.write_text(json.dumps(found, indent=1))
+        print(json.dumps(result), flush=True)
+        if asked.picture and seed == 0:
+            picture(tiles, detector, asked.picture)
+
+
+def by_kind(
+    kinds: NDArray[Any], odd: NDArray[np.int64], scores: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the AUROC of all anomalies and of each kind, each against all normal images."""
+    found = {"all": float(roc_auc_score(odd, scores))}
+    for kind in np.unique(kinds[odd == 1]):
+        some = (odd == 0) | (kinds == kind)
+        found[str(kind)] = float(roc_auc_score(odd[some], scores[some]))
+    return found
+
+
+def of_maps(tiles: datasets.Dataset, detector: Detector) -> dict[str, dict[str, float]]:
+    """Return the AUROC of pixels and the AUPRO over the images of each kind of defect."""
+    assert tiles.masks is not None
+    found = {}
+    for kind in tiles.classes[1:]:
+        rows = np.flatnonzero(tiles.is_class(kind))
+        maps = detector.explain(tiles.X[rows]).anomaly_map  # type: ignore[union-attr]
+        metrics = evaluate_maps(
+            [mask[::2, ::2] for mask in tiles.masks[rows]], [one[::2, ::2] for one in maps]
+        )
+        found[kind] = {"pixel_auroc": metrics.pixel_auroc, "aupro": metrics.aupro}
+    return found
+
+
+def picture(tiles: datasets.Dataset, detector: Detector, path: Path) -> None:
+    """Draw two tiles of each kind with the largest masks' median: image, mask and map."""
+    assert tiles.masks is not None
+    columns = []
+    for kind in tiles.classes[1:]:
+        rows = np.flatnonzero(tiles.is_class(kind))
+        rows = rows[np.argsort([tiles.masks[row].mean() for row in rows])]
+        for row in rows[[len(rows) // 2, 3 * len(rows) // 4]]:
+            one = np.asarray(detector.explain(tiles.X[[row]]))[0]
+            top = 2 * detector.pixel_threshold_  # type: ignore[operator]
+            images = [tiles.X[row], 255 * tiles.masks[row], 255 * (one / top).clip(0, 1)]
+            columns.append(np.vstack([small(image) for image in images]))
+    Image.fromarray(np.hstack(columns)).save(path, optimize=True)
+
+
+def small(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return an image as a thumbnail with a border."""
+    fitted = Image.fromarray(image.astype(np.uint8)).resize((_WIDTH, _HEIGHT))
+    return np.pad(np.asarray(fitted), 1, constant_values=128)
+
+
+if __name__ == "__main__":
+    main()
