@@ -57,7 +57,8 @@ export class Scoring {
       if (reachable) sample.askable = true;
       else sample.unexplained = TOO_LARGE;
     }
-    const oddest = [...found].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, FIRST);
+    const most = Math.min(FIRST, this.limits.explained);
+    const oddest = [...found].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, most);
     if (reachable) await this.explain(oddest, signal).catch(() => signal.throwIfAborted());
     return found;
   }
