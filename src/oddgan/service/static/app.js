@@ -139,14 +139,14 @@ function open(byKey) {
 function askWhy() {
   const { selected } = results;
   clearTimeout(asking);
-  if (!selected?.askable) return;
+  if (!selected?.askable || selected.asked) return;
   const mine = scoring;
   const ask = async () => {
-    selected.askable = false;
+    selected.asked = true;
     try {
       await mine.explain([selected]);
     } catch (error) {
-      selected.unexplained = error.message;
+      Object.assign(selected, { askable: false, unexplained: error.message });
     }
     if (mine === scoring) results.explained(selected);
   };

@@ -7,7 +7,13 @@ const IMAGES = ".png,.jpg,.jpeg,.tif,.tiff,.bmp";
 const TABLES = ".csv,.parquet,.pq";
 
 export class OddDrop extends HTMLElement {
-  #input = h("input", { type: "file", multiple: true, class: "unseen", tabindex: -1, "aria-hidden": true });
+  #input = h("input", {
+    type: "file",
+    multiple: true,
+    class: "unseen",
+    tabindex: -1,
+    "aria-hidden": "true",
+  });
   #button = h("button", { class: "main", onclick: () => this.#input.click() }, "Choose files");
   #again = h("button", { hidden: true, onclick: () => this.#give(this.#before) });
   #before = [];
@@ -47,7 +53,8 @@ export class OddDrop extends HTMLElement {
   offer(files) {
     this.#before = files;
     this.#again.hidden = !files.length;
-    this.#again.textContent = files.length === 1 ? "The same file" : `The same ${count(files.length, "file")}`;
+    const what = files.length === 1 ? "file" : count(files.length, "file");
+    this.#again.textContent = `The same ${what}`;
   }
 
   // Everywhere on the page a drop counts; else the browser would open the file and leave the page.

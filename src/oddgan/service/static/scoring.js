@@ -59,7 +59,8 @@ export class Scoring {
     }
     const most = Math.min(FIRST, this.limits.explained);
     const oddest = [...found].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, most);
-    if (reachable) await this.explain(oddest, signal).catch(() => signal.throwIfAborted());
+    // Without it the scores stand, and rows are explained when they are looked at.
+    if (reachable) await this.explain(oddest, signal).catch(() => {});
     return found;
   }
 
