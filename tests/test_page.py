@@ -29,7 +29,10 @@ def make_rows(n=200):
 @pytest.fixture(scope="module")
 def detectors():
     blobs, rows = quick(VAE).fit(make_images()), quick(VAE).fit(make_rows())
-    return {"blobs": blobs, "rows": rows, "other": quick(VAE, random_state=1).fit(make_images())}
+    other = quick(VAE, random_state=1).fit(make_images())
+    context = pd.DataFrame({"lamp": ["left", "right"] * 60, "hour": np.arange(120.0)})
+    lit = quick(VAE).fit(make_images(), condition=context)
+    return {"blobs": blobs, "rows": rows, "other": other, "lit": lit}
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +335,21 @@ def test_another_model_scores_the_same_files(page, files, detectors):
     shown = [float(score.text) for score in page.all("[role=option] .score")]
     assert shown == pytest.approx(sorted(scores, reverse=True), rel=1e-3)
     assert page.run("return document.querySelector('odd-drop .buttons button:nth-child(2)').hidden")
+
+
+def test_the_context_of_images_is_asked_for(page, files, detectors):
+    page.choose("lit")
+    page.press("odd-drop [name=lamp]", "right")
+    page.press("odd-drop [name=hour]", "110.5")
+    page.give(files.paths[7])
+    context = pd.DataFrame({"lamp": ["right"], "hour": [110.5]})
+    image = 255 - make_images()[7:8]
+    score = detectors["lit"].anomaly_score(image, condition=context)[0]
+    assert float(page.text("[role=option] .score")) == pytest.approx(score, rel=1e-3)
+    elsewhere = context.assign(lamp="left", hour=0.0)
+    assert detectors["lit"].anomaly_score(image, condition=elsewhere)[0] != pytest.approx(
+        score, rel=1e-2
+    )
 
 
 def test_everything_has_a_name_and_a_key(page, keys, files):
