@@ -13,8 +13,9 @@ import pytest
 from conftest import fitted, quick
 from PIL import Image
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
-from oddgan import PCAReconstruction, decisions, reports
+from oddgan import PCAReconstruction, cli, decisions, reports
 from oddgan.reports.report import words
 from oddgan.reports.report.axis import Axis, histogram
 from oddgan.reports.report.steps import Steps
@@ -120,7 +121,7 @@ def test_every_number_at_the_threshold_is_what_was_computed(page, model, rows, l
     assert page.ids["precision"] == words.percent(n_found / n_flagged)
     assert page.ids["alarms"] == str(n_flagged - n_found)
     assert page.ids["alarm-rate"] == words.percent((n_flagged - n_found) / 120)
-    assert page.ids["cost"] == words.figure(10 * (30 - n_found) + n_flagged - n_found, 6)
+    assert page.ids["cost"] == words.amount(10 * (30 - n_found) + n_flagged - n_found)
     assert f"{n_flagged} of 150 samples ({words.percent(n_flagged / 150)}) are flagged" in page.said
     assert f"probability {words.figure(roc_auc_score(labels, scores))} (AUROC" in page.said
 
@@ -333,7 +334,7 @@ def test_few_scores_are_all_held_and_counted():
     assert steps.anomalous.tolist() == [2, 2, 1, 1, 1, 0]
     assert steps.held_out.tolist() == [2, 2, 1, 0, 0, 0]
     assert steps.at(2.0) == (1, 1, 1)
-    assert steps.widest == 2
+    assert steps.widest == 0
     packed = steps.packed()
     np.testing.assert_array_equal(unpacked(packed["thresholds"], "<f8"), steps.thresholds)
     np.testing.assert_array_equal(unpacked(packed["flagged"], "<u4"), steps.flagged)
@@ -352,7 +353,10 @@ def test_many_scores_are_held_in_few_steps_whose_counts_are_exact():
         assert steps.flagged[i] == (scores > at).sum()
         assert steps.anomalous[i] == (scores[labels] > at).sum()
         assert steps.held_out[i] == (held_out > at).sum()
-    assert steps.widest <= 500_000 / 3000 + 2
+    ordered = np.sort(scores)
+    below = np.searchsorted(ordered, steps.thresholds[1:], side="left")
+    above = np.searchsorted(ordered, steps.thresholds[:-1], side="right")
+    assert 0 < steps.widest == (below - above).max() <= 500_000 / 3000 + 2
 
 
 @pytest.mark.parametrize(
@@ -380,6 +384,10 @@ def test_scores_lie_on_the_axis_where_the_histogram_counts_them(middle, far, kin
 def test_numbers_are_written_short():
     written = [words.figure(x) for x in (0, 0.5, 35.24922, 123456.7, 1e6, 1.5e-5, -2.0, 1e100)]
     assert written == ["0", "0.5", "35.25", "123500", "1.00e6", "1.50e-5", "-2", "1.00e100"]
+    assert [words.percent(x) for x in (0.5, 0.99977, 1, 0.99999, 0, 1 / 3)] == [
+        "50 %", "99.98 %", "100 %", "99.999 %", "0 %", "33.3 %",
+    ]  # fmt: skip
+    assert [words.amount(x) for x in (10462, 0.25, 1234567)] == ["10,462", "0.25", "1,234,570"]
     assert [words.cell(x) for x in (None, float("nan"), 0.25, "x" * 99)] == [
         "missing", "missing", "0.25", "x" * 59 + "…",
     ]  # fmt: skip
@@ -435,7 +443,7 @@ def test_the_slider_says_what_each_threshold_flags(browser, model, rows, labels,
         assert text("flagged") == str(n_flagged)
         assert text("promised") == words.percent(p_value)
         assert text("recall") == words.percent(n_found / 30)
-        assert text("cost") == words.figure(10 * (30 - n_found) + n_flagged - n_found, 6)
+        assert text("cost") == words.amount(10 * (30 - n_found) + n_flagged - n_found)
         badges = browser.driver.execute_script(
             "return [...document.querySelectorAll('.sample')].map(s => "
             "[Number(s.dataset.score), s.querySelector('.badge').textContent])"
@@ -446,7 +454,7 @@ def test_the_slider_says_what_each_threshold_flags(browser, model, rows, labels,
     move("cost-false", 2)
     browser.driver.execute_script("document.getElementById('least').click()")
     best = decisions.cost_threshold(labels, scores, cost_missed=3, cost_false_alarm=2)
-    assert text("cost") == words.figure(best.expected_cost * 150, 6)
+    assert text("cost") == words.amount(best.expected_cost * 150)
     assert int(text("flagged")) == round(best.flagged_share * 150)
     browser.driver.execute_script("document.getElementById('reset').click()")
     assert text("flagged") == still.ids["flagged"]
@@ -490,3 +498,61 @@ def test_the_page_never_scrolls_sideways(browser, model, rows, labels, tmp_path)
         browser.open(path, width=width, dark=True)
         wide = browser.driver.execute_script("return document.documentElement.scrollWidth")
         assert wide == width
+
+
+# -------------------------------------------------------------------------- the command line
+
+
+@pytest.fixture
+def type_in(monkeypatch, tmp_path):
+    """Type a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def typed(*words):
+        monkeypatch.setattr("sys.argv", ["oddgan", *words])
+        return CliRunner().invoke(cli.app, words)
+
+    return typed
+
+
+def test_reports_at_the_command_line_are_on_rows_that_did_not_train(type_in, rows, tmp_path):
+    labelled = rows[["amount", "tax"]].assign(bad=(np.arange(400) < 30).astype(int))
+    labelled.to_csv("rows.csv", index=False)
+    small = ("--set", "latent_dim=1", "--set", "health=false", "--quiet")
+    fit = ("fit", "pcareconstruction", "rows.csv", "--out", "m", "--label", "bad", *small)
+    assert type_in(*fit, "--report", "fit.html").exit_code == 0
+    assert type_in("report", "m", "rows.csv", "--out", "asked.html", "--quiet").exit_code == 0
+    evaluated = type_in("evaluate", "m", "rows.csv", "--report", "evaluated.html", "--json")
+    assert evaluated.exit_code == 0
+    measured = json.loads(evaluated.stdout)["results"]
+    pages = {name: Page(tmp_path / f"{name}.html") for name in ("fit", "asked", "evaluated")}
+    for page in pages.values():
+        assert page.scores["n"] == 30 + 370 - round(0.7 * 370)
+        assert page.scores["nAnomalous"] == 30
+        assert "trained the model" not in page.said
+        assert page.facts()["digest"].startswith("sha256:")
+    assert pages["asked"].facts()["command"] == "oddgan report m rows.csv --out asked.html --quiet"
+    assert "Isolation Forest" in pages["evaluated"].said
+    ((own,),) = [of for name, of in measured.items() if name.startswith("PCAReconstruction ")]
+    assert f"probability {words.figure(own['auroc'])} (AUROC" in pages["asked"].said
+    assert pages["asked"].ids["recall"] == words.percent(own["recall"])
+
+
+def test_a_report_on_rows_of_the_fit_says_so(type_in, rows, tmp_path):
+    rows[["amount", "tax"]].to_csv("rows.csv", index=False)
+    rows[["amount", "tax"]].iloc[:9].to_csv("new.csv", index=False)
+    small = ("--set", "latent_dim=1", "--set", "health=false", "--quiet")
+    type_in("fit", "pcareconstruction", "rows.csv", "--out", "m", *small, "--report", "fit.html")
+    type_in("report", "m", "new.csv", "--out", "new.html", "--quiet")
+    assert "Some of these samples trained the model" in Page(tmp_path / "fit.html").said
+    assert "trained the model" not in Page(tmp_path / "new.html").said
+
+
+def test_a_report_cannot_overwrite_an_input_or_be_on_many_models(type_in, rows):
+    rows[["amount", "tax"]].to_csv("rows.csv", index=False)
+    done = type_in("report", "m", "rows.csv", "--out", "report.pdf")
+    assert "must end in .html or .htm" in str(done.exception)
+    done = type_in("report", "m.html", "rows.csv", "--out", "m.html")
+    assert "would be overwritten" in str(done.exception)
+    done = type_in("evaluate", "a", "b", "rows.csv", "--report", "r.html")
+    assert "--report is on one model" in str(done.exception)

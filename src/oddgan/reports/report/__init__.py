@@ -235,8 +235,7 @@ def _figures(detector: Detector, scored: Scored) -> dict[str, Any]:
     return {
         "metrics": metrics,
         "curves": curves,
-        "training": drawn.training(detector),
-        "latents": drawn.latents(detector, scored),
+        "inside": [*drawn.training(detector), *drawn.latents(detector, scored)],
     }
 
 

@@ -1,6 +1,6 @@
 """The axis of the scores on a page, and the histogram above it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, floor, log10
 from typing import Any
@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 _BINS = 60
 #: Share of the axis that is empty at both ends, and by which labels lie apart at least.
 _MARGIN, _APART = 0.02, 0.13
+#: Labels of one significant digit that are enough.
+_LEAST = 4
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,17 @@ class Axis:
                 (at, figure(score))
                 for at, score in zip(self.positions(scores).tolist(), scores.tolist(), strict=True)
             ]
+        candidates = list(self._round_scores())
+        round_ones = [score for score in candidates if len(f"{abs(score):g}".strip("0.")) <= 1]
+        taken = self._apart(round_ones)
+        return sorted((taken if len(taken) >= _LEAST else self._apart(candidates)).items())
+
+    def _apart(self, scores: Sequence[float]) -> dict[float, str]:
         taken: dict[float, str] = {}
-        for score in self._round_scores():
-            at = float(self.positions(np.array([score]))[0])
+        for score, at in zip(scores, self.positions(np.array(scores)).tolist(), strict=True):
             if all(abs(at - other) >= _APART for other in taken):
                 taken[at] = figure(score)
-        return sorted(taken.items())
+        return taken
 
     def _round_scores(self) -> Iterator[float]:
         """Yield multiples of 5, 2 and 1 times the powers of ten, the roundest first."""

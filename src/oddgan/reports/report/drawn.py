@@ -155,9 +155,8 @@ def latents(detector: Detector, scored: Scored) -> list[Drawing]:
             latent_map,
             np.concatenate(found),
             _groups(scored, chosen, detector.threshold_),
-            note=f"t-SNE of {len(chosen):,} of {len(scored.scores):,} samples"
-            f"{', drawn at random' if len(chosen) < len(scored.scores) else ''}. Neighbours on the "
-            "map are neighbours in latent space; distances between groups mean little.",
+            note=f"{len(chosen):,} of {len(scored.scores):,} samples"
+            f"{', drawn at random' if len(chosen) < len(scored.scores) else ''}.",
         )
     ]
 

@@ -47,7 +47,7 @@
     write("alarm-rate", scores.n > n ? percent(alarms / (scores.n - n)) : "no normal sample");
     const costs = [missed, falseAlarm].map((input) => input.valueAsNumber);
     const valid = costs.every((cost) => Number.isFinite(cost) && cost >= 0);
-    const cost = valid ? figure(costOf(scores, counts, ...costs), 6) : "give two costs";
+    const cost = valid ? amount(costOf(scores, counts, ...costs)) : "give two costs";
     write("cost", cost);
     byId("least").disabled = !valid;
     return `, precision ${precision}, recall ${recall}, cost ${cost}`;

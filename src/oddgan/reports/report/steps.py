@@ -34,7 +34,7 @@ class Steps:
         Whether every distinct score is among the thresholds. The counts at one are then those of
         any threshold up to the next; else a page has to move from one to the next.
     widest : int
-        How many samples at most lie between two neighbouring thresholds.
+        How many samples at most lie between two neighbouring thresholds, and at neither.
     """
 
     thresholds: Floats
@@ -55,13 +55,14 @@ class Steps:
             groups = [scores, held_out] + ([] if labels is None else [scores[labels]])
             found = np.unique(np.concatenate([*map(_chosen, groups), [threshold]]))
         flagged = _above(scores, found)
+        at_least = _above(scores, np.nextafter(found, -np.inf))
         return cls(
             thresholds=found,
             flagged=flagged,
             anomalous=None if labels is None else _above(scores[labels], found),
             held_out=_above(held_out, found),
             exact=exact,
-            widest=int(-np.diff(flagged.astype(np.int64), prepend=len(scores)).min(initial=0)),
+            widest=int((flagged[:-1].astype(np.int64) - at_least[1:]).max(initial=0)),
         )
 
     def at(self, threshold: float) -> tuple[int, int | None, int]:

@@ -80,5 +80,15 @@ function figure(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
-const percent = (share) => `${figure(100 * share, 3)} %`;
+function percent(share) {
+  let text = "100";
+  for (let digits = 3; digits < 12 && text === "100"; digits++) text = figure(100 * share, digits);
+  return `${text} %`;
+}
+
+function amount(value) {
+  const rounded = Number(value.toPrecision(6));
+  return rounded.toLocaleString("en-US", { maximumFractionDigits: 6 });
+}
+
 const count = (n) => n.toLocaleString("en-US");

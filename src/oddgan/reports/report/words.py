@@ -23,8 +23,15 @@ def figure(value: float, digits: int = 4) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in percent."""
-    return f"{figure(100 * share, 3)} %"
+    """Write a share in percent; what is not all never becomes 100 %."""
+    texts = (figure(100 * share, digits) for digits in range(3, 12))
+    return f"{next((text for text in texts if text != '100'), '100')} %"
+
+
+def amount(value: float) -> str:
+    """Write a sum, with six significant digits and its thousands apart."""
+    text = f"{float(f'{value:.5e}'):,.6f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def count(n: int, noun: str = "", plural: str | None = None) -> str:
