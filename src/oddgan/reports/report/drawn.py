@@ -129,12 +129,13 @@ def training(detector: Detector) -> list[Drawing]:
     if not detector.history_:
         return []
     names = [name for name in detector.history_[0] if name != "step"]
+    of_members = [member.history_ for member in detector.members_]
     return [
         drawing(
             "Training",
             f"Losses over {int(detector.history_[-1]['step']):,} rounds: {', '.join(names)}.",
             training_curves,
-            detector.history_,
+            of_members if of_members and all(of_members) else detector.history_,
             note="What the networks were trained to lower, round by round.",
         )
     ]

@@ -49,6 +49,7 @@
     const valid = costs.every((cost) => Number.isFinite(cost) && cost >= 0);
     const cost = valid ? amount(costOf(scores, counts, ...costs)) : "give two costs";
     write("cost", cost);
+    if (valid) write("costs", `${amount(costs[0])} a miss, ${amount(costs[1])} a false alarm`);
     byId("least").disabled = !valid;
     return `, precision ${precision}, recall ${recall}, cost ${cost}`;
   }

@@ -16,8 +16,10 @@ from .gathering import Shown
 #: Longer sides of pictures, in pixels, that are tried until all of them fit into so many bytes.
 _SIDES = (224, 160, 112, 80, 56)
 _MOST_BYTES = 2_000_000
-#: Images up to this side are kept pixel for pixel.
-_SMALL = 64
+#: Images up to this side are kept pixel for pixel, and those above this have room for an outline.
+_SMALL, _ROOM = 64, 32
+#: Share of the pixels shown that are not the brightest.
+_DIM = 0.995
 _HEAT = colormaps["inferno"]
 _OUTLINE = (64, 224, 255)
 
@@ -36,10 +38,13 @@ def draw(samples: Sequence[Shown], pixel_threshold: float | None) -> float:
     Returns
     -------
     float
-        The value of the maps that has the brightest colour: the largest in these samples.
+        From which value on pixels of maps have the brightest colour: the 99.5 % quantile of the
+        pixels of these samples. By the largest a single one would leave all others dark.
     """
     maps = [sample.anomaly_map for sample in samples if sample.anomaly_map is not None]
-    brightest = max((float(one.max()) for one in maps), default=0.0)
+    brightest = 0.0
+    if maps:
+        brightest = float(np.quantile(np.concatenate([one.ravel() for one in maps]), _DIM))
     for side in _SIDES:
         for sample in samples:
             sample.pictures = _of(sample, side, brightest, pixel_threshold)
@@ -47,6 +52,14 @@ def draw(samples: Sequence[Shown], pixel_threshold: float | None) -> float:
         if n_bytes <= _MOST_BYTES:
             break
     return brightest
+
+
+def has_outlines(samples: Sequence[Shown]) -> bool:
+    """Return whether there is room on any map to outline what is above the threshold."""
+    return any(
+        sample.anomaly_map is not None and max(sample.anomaly_map.shape) > _ROOM
+        for sample in samples
+    )
 
 
 def _of(sample: Shown, side: int, brightest: float, threshold: float | None) -> dict[str, str]:
@@ -75,8 +88,8 @@ def _heat(
     size = tuple(max(1, round(n / shrink)) for n in values.shape)
     # The largest value of what becomes one pixel: a small defect must not fade.
     small = _largest(values, size)
-    colours = _HEAT(small / (brightest or 1.0), bytes=True)[..., :3]
-    if threshold is not None and max(values.shape) > _SMALL:
+    colours = _HEAT(np.clip(small / (brightest or 1.0), 0, 1), bytes=True)[..., :3]
+    if threshold is not None and max(values.shape) > _ROOM:
         inside = small > threshold
         colours[inside & ~ndimage.binary_erosion(inside, border_value=1)] = _OUTLINE
     return Image.fromarray(colours)
