@@ -3,7 +3,9 @@
 python docs/make_pictures.py
 """
 
+import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.text import Text
+from selenium import webdriver
 
 from oddgan import load
 from oddgan.datasets import load as load_dataset
@@ -54,7 +57,31 @@ def demo() -> None:
     console.save_svg(str(IMAGES / "demo.svg"), title="oddgan")
 
 
+def report() -> None:
+    """Photograph the report of the demonstration in Chromium, in light and in dark."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or "chromium"
+    for option in ("--headless=new", "--hide-scrollbars", "--no-sandbox"):
+        options.add_argument(option)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    shots = []
+    for theme in ("light", "dark"):
+        wish = [{"name": "prefers-color-scheme", "value": theme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wish})
+        size = {"width": 820, "height": 1180, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(Path("demo-output/vae-report.html").absolute().as_uri())
+        shots.append(Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB"))
+    driver.quit()
+    sheet = Image.new("RGB", (2 * 820 + 20, 1180), "#808890")
+    for i, shot in enumerate(shots):
+        sheet.paste(shot, (i * 840, 0))
+    small = sheet.resize((1328, 944), Image.Resampling.LANCZOS).quantize(160, dither=0)
+    small.save(IMAGES / "report.png", optimize=True)
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     demo()
     digits()
+    report()
