@@ -68,15 +68,15 @@ def report() -> None:
     for theme in ("light", "dark"):
         wish = [{"name": "prefers-color-scheme", "value": theme}]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wish})
-        size = {"width": 820, "height": 1180, "deviceScaleFactor": 1, "mobile": False}
+        size = {"width": 980, "height": 1440, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.get(Path("demo-output/vae-report.html").absolute().as_uri())
         shots.append(Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB"))
     driver.quit()
-    sheet = Image.new("RGB", (2 * 820 + 20, 1180), "#808890")
+    sheet = Image.new("RGB", (2 * 980 + 20, 1440), "#808890")
     for i, shot in enumerate(shots):
-        sheet.paste(shot, (i * 840, 0))
-    small = sheet.resize((1328, 944), Image.Resampling.LANCZOS).quantize(160, dither=0)
+        sheet.paste(shot, (i * 1000, 0))
+    small = sheet.resize((1370, 996), Image.Resampling.LANCZOS).quantize(160, dither=0)
     small.save(IMAGES / "report.png", optimize=True)
 
 
