@@ -1,6 +1,7 @@
 """The page of the service, driven in a real browser."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -118,9 +119,11 @@ class Page:
     def saved(self, folder):
         """Download the CSV and read it."""
         self.one("odd-threshold .exact button:last-child").click()
-        while not (found := list(folder.glob("*.csv"))):
-            pass
-        return pd.read_csv(found[0])
+        for _ in range(500):
+            if found := [path for path in folder.glob("*.csv") if path.stat().st_size]:
+                return pd.read_csv(found[0])
+            time.sleep(0.02)
+        raise AssertionError("nothing was downloaded")
 
     @property
     def status(self):

@@ -9,7 +9,10 @@ const STOPS = [
   [0.6, 240, 104, 24, 190],
   [1, 200, 12, 46, 255],
 ];
-const RAMP = Array.from({ length: 256 }, (_, i) => colour(i / 255));
+// One number for each colour: photographs have millions of pixels.
+const RAMP = new Uint32Array(
+  Uint8ClampedArray.from(Array.from({ length: 256 }, (_, i) => colour(i / 255)).flat()).buffer,
+);
 
 function colour(x) {
   const next = STOPS.findIndex((stop) => stop[0] >= x);
@@ -45,8 +48,9 @@ export async function heat({ map, max }, top, most = Infinity) {
   const { canvas, context, pixels } = await greys(map, most);
   const { data } = pixels;
   const scale = top > 0 ? max / top : 0;
-  for (let i = 0; i < data.length; i += 4) {
-    data.set(RAMP[Math.min(255, Math.round(data[i] * scale))], i);
+  const colours = new Uint32Array(data.buffer);
+  for (let i = 0; i < colours.length; i++) {
+    colours[i] = RAMP[Math.min(255, Math.round(data[4 * i] * scale))];
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
