@@ -235,6 +235,8 @@ def test_channels_colours_and_sizes_of_images():
     assert [ax.images[0].get_array().shape for ax in figure.axes[:3]] == [
         (5, 7, 3), (3, 4, 3), (3, 4),
     ]  # fmt: skip
+    mixed = reports.gallery(files[:1], [np.full((5, 7), 99.0)]).axes[2].images[0].get_array()
+    assert np.allclose(mixed, np.abs(files[0].mean(2) - 99))
     grey = reports.gallery(rng.random((2, 6, 6, 1))).axes[0].images[0].get_array()
     assert grey.shape == (6, 6)
 

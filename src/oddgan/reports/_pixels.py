@@ -66,7 +66,10 @@ def between(image: Image, black: float, white: float) -> Image:
 
 
 def residual(image: Image, rebuilt: Image) -> Image:
-    """Return the absolute difference, the mean over the channels, at the size of `rebuilt`."""
+    """Return the absolute difference, the mean over the channels, at the size of `rebuilt`.
+
+    Of an image in colour and a grey reconstruction, or the reverse, both are made grey first.
+    """
     image = image.astype(np.float64)
     if image.shape[:2] != rebuilt.shape[:2]:
         factors = [b / a for a, b in zip(image.shape, rebuilt.shape[:2], strict=False)]
@@ -74,6 +77,6 @@ def residual(image: Image, rebuilt: Image) -> Image:
             image, factors + [1] * (image.ndim - 2), order=1, grid_mode=True, mode="nearest"
         )
     if image.ndim != rebuilt.ndim:
-        raise ValueError("reconstructions have other channels than images")
+        image, rebuilt = (one.mean(2) if one.ndim == 3 else one for one in (image, rebuilt))
     found: Image = np.abs(image - rebuilt)
     return found.mean(2) if found.ndim == 3 else found
