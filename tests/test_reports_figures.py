@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 from test_reports_curves import legend, notes
 
 from oddgan import VAE, PCAReconstruction, cli, datasets, load, reports
@@ -300,6 +301,24 @@ def test_contributions_that_do_not_fit_are_refused():
         reports.contribution_bars(["a", "b"], [1, 2], None, {"a": 3})
     with pytest.raises(ValueError, match="contributions: 1 of 2 values are NaN"):
         reports.contribution_bars(["a", "b"], [1, np.nan])
+
+
+def test_long_texts_stay_within_the_figure():
+    figure = reports.contribution_bars(
+        ["A_VERY_LONG_NAME_OF_A_COLUMN_OF_SOME_WAREHOUSE"], [1], ["value " * 20], ["due " * 20],
+        title="ROW " * 40,
+    )  # fmt: skip
+    names = [f"folder/a_name_of_some_length_{i}.png" for i in range(9)]
+    sheet = reports.gallery(np.zeros((9, 4, 4)), scores=np.arange(9), names=names)
+    for made in (figure, sheet):
+        made.draw_without_rendering()
+        for text in made.findobj(Text):
+            if text.get_text() and text.get_visible():
+                box = text.get_window_extent()
+                assert box.x0 >= 0, text
+                assert box.x1 <= made.bbox.x1, text
+    captions = sorted(t.get_text() for t in sheet.texts if "_" in t.get_text())
+    assert [text[-2:] for text in captions] == ["_0", "_1", "_2", "_6", "_7", "_8"]
 
 
 def test_global_settings_are_neither_read_nor_changed():

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from ._arrays import Floats, finite
 from ._style import SIZE, SMALL, Figure, Look, Style, number, percent, shortened
 
+#: Millimetres of a capital letter, and of a letter of small print.
+_WIDE, _LETTER = 1.75, 1.4
+
 
 def contribution_bars(
     names: Sequence[Any],
@@ -55,16 +58,14 @@ def contribution_bars(
     style = Style.of(look)
     order = np.argsort(-np.abs(shares), kind="stable")
     shown, others = order[:top], order[top:]
-    texts = [
-        _words(columns[i], has and has[i], due and due[i], bool(has), bool(due)) for i in shown
-    ]
+    texts = [_words(columns[i], has, due, int(i), style.width) for i in shown]
     lengths = shares[shown]
     if len(others):
         texts.append((f"{len(others)} other columns", ""))
         lengths = np.append(lengths, shares[others].sum())
     made = _drawn(texts, lengths, float(np.abs(shares).sum()), bool(len(others)), style)
     if title:
-        style.title(made.axes[0], shortened(title, int(style.width / 1.5)))
+        style.title(made.axes[0], shortened(title, int(style.width / _WIDE)))
     return made
 
 
@@ -81,12 +82,17 @@ def _by_column(given: Any, names: Sequence[Any], what: str) -> list[Any] | None:
     return found
 
 
-def _words(name: str, value: Any, due: Any, has: bool, expects: bool) -> tuple[str, str]:
-    """Return the name of a column, and what is said of it."""
-    said = [f"is {shortened(number(value), 24)}"] if has else []
-    if expects:
-        said.append(f"expected {shortened(number(due), 24)}")
-    return shortened(name, 28), ", ".join(said)
+def _words(
+    name: str, has: list[Any] | None, due: list[Any] | None, i: int, width: float
+) -> tuple[str, str]:
+    """Return the name of a column, and what is said of it, in one line of this width."""
+    name = shortened(name, 28)
+    room = (width - _WIDE * len(name) - 6) / _LETTER - len("is , expected ")
+    length = max(6, int(room / 2 if has and due else room))
+    said = [f"is {shortened(number(has[i]), length)}"] if has else []
+    if due:
+        said.append(f"expected {shortened(number(due[i]), length)}")
+    return name, ", ".join(said)
 
 
 def _drawn(

@@ -18,6 +18,8 @@ from ._style import SIZE, Figure, Look, Style, number, shortened
 #: above a section, of the captions, below all, and the width of an image at most.
 _NAMES, _BAR, _APART, _GAP = 18.5, 11.0, 3.0, 1.0
 _ABOVE, _CAPTION, _BELOW, _MOST = 6.0, 6.5, 6.5, 20.0
+#: Millimetres of a digit of small print: the width of captions.
+_DIGIT = 1.46
 #: Below this width the sections are one below the other.
 _NARROW = 120
 
@@ -239,8 +241,8 @@ def _column(
 ) -> None:  # fmt: skip
     """Draw one image, all that belongs to it below, and its caption above."""
     left, top, wide, high = place
-    length = max(3, int(wide / 1.25))
-    style.write(made, (left, top + 3.7), shortened(sheet.names[i], length),
+    length = max(3, int(wide / _DIGIT))
+    style.write(made, (left, top + 3.7), _end(sheet.names[i], length),
            color=style.theme.quiet)  # fmt: skip
     if sheet.scores:
         colour = style.theme.odd if sheet.flagged[i] else style.theme.text
@@ -257,6 +259,14 @@ def _column(
             spine.set(color=colour, linewidth=1.6 if framed else 0.4)
         if sheet.masks and not r:
             _outline(ax, sheet.masks[i] > 0, style)
+
+
+def _end(name: str, length: int) -> str:
+    """Return the end of a name, which tells files apart, without the folder and the suffix."""
+    stem = name.rpartition("/")[2]
+    if stem.lower().endswith((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")):
+        stem = stem.rpartition(".")[0]
+    return stem if len(stem) <= length else f"…{stem[len(stem) - length + 1 :]}"
 
 
 def _outline(ax: Axes, mask: Image, style: Style) -> None:
@@ -277,7 +287,7 @@ def _scale(
     ax = _axes(made, height, left + 1, bottom, 1.6, high)
     colours = ScalarMappable(Normalize(0, row.largest), "magma")
     bar = made.colorbar(colours, cax=ax, ticks=[0, row.largest or 1])
-    bar.ax.set_yticklabels(["0", f"{row.largest:.2g}"])
+    bar.ax.set_yticklabels(["0", number(float(f"{row.largest or 1:.2g}"))])
     style.dress(bar.ax)
     bar.outline.set_visible(False)
     lower, upper = bar.ax.get_yticklabels()
