@@ -214,6 +214,7 @@ def test_an_unsound_fit_says_so_first_and_names_the_remedy(rows, tmp_path):
     head = page.said[: page.said.index("Where to draw the line")]
     assert failed.name in head
     assert "about 1 in 10 is flagged" in head
+    assert "Were all 150 of them normal, about 15 would be flagged" in head
     assert f"{failed.remedy}." in page.said
 
 
@@ -320,6 +321,25 @@ def test_images_come_with_what_was_expected_and_a_map(images, tmp_path):
     drawn = pictures["Anomaly map of row 7"].astype(int).sum(-1)
     assert drawn.shape == (8, 10)
     assert drawn.argmax() == model.explain(new[[7]]).anomaly_map[0].argmax()
+
+
+def test_files_of_several_sizes_and_hostile_names_are_shown(images, tmp_path):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    name = "<img src=x onerror=alert(1)>.png"
+    for i, image in enumerate(images[:12]):
+        big = np.kron(image, np.ones((2, 2 + i % 2), np.uint8))
+        Image.fromarray(big).save(folder / (name if i == 0 else f"{i}.png"))
+    (folder / "broken.png").write_bytes(b"no image")
+    model = quick(PCAReconstruction, image_size=(8, 10)).fit(images)
+    source = model.source(folder, skip_bad=True)
+    page = Page(reports.write_report(model, source, tmp_path / "r.html", n_oddest=12))
+    names = [text for level, text in page.headings if level == 3]
+    assert set(names[:12]) == {name, *(f"{i}.png" for i in range(1, 12))}
+    assert not [image for image in page.of("img") if image.get("src") == "x"]
+    assert page.facts()["left out"] == "1 file not readable: broken.png"
+    maps = [image for image in page.of("img") if image["alt"].startswith("Anomaly map")]
+    assert len(maps) == 12
 
 
 # ------------------------------------------------------------------------- the table of scores

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from oddgan import evaluation, pages
+from oddgan import decisions, evaluation, pages
 from oddgan.detectors import Detector
 
 from . import about, drawn, pictures, words
@@ -163,7 +163,8 @@ def _headline(detector: Detector, scored: Scored, origin: Origin) -> list[str]:
     fpr, n_held_out = detector.fitted_params_["target_fpr"], len(detector.calibration_scores_)
     found = words.flagged(n_flagged, n)
     if scored.labels is None:
-        found += f" {words.by_chance(fpr, n, n_flagged)}"
+        promised = fpr if n_held_out >= decisions.smallest_sample(fpr) else 1 / (n_held_out + 1)
+        found += f" {words.by_chance(promised, n, n_flagged)}"
     elif scored.labels.any():
         n_found = int((flagged & scored.labels).sum())
         found += f" {words.found(n_found, int(scored.labels.sum()), n_flagged)}"

@@ -62,8 +62,11 @@ class Shown:
         ``share``, the share of the contributions of all columns.
     n_columns : int
         How many columns there are.
-    pictures : dict of str to Picture
-        Of an image: what is drawn of it by name.
+    image, reconstruction : ndarray of uint8, (h, w) or (h, w, 3), or None
+        Of an image: the sample, and what the model would have expected, as people look at them.
+    anomaly_map : ndarray of shape (h, w), or None
+    pictures : dict of str to str
+        What is drawn of an image, as ``data:`` addresses by name.
     """
 
     name: str

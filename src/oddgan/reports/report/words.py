@@ -64,9 +64,9 @@ def promise(target_fpr: float, n_held_out: int) -> str:
     )
 
 
-def by_chance(target_fpr: float, n: int, n_flagged: int) -> str:
+def by_chance(promised: float, n: int, n_flagged: int) -> str:
     """Say how many would be flagged if there were no anomaly."""
-    expected = target_fpr * n
+    expected = promised * n
     about = f"Were all {n:,} of them normal, about {figure(round(expected, 1), 3)} would be flagged"
     return f"{about}; {'more' if n_flagged > expected else 'no more'} were."
 
