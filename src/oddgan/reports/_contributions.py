@@ -11,7 +11,7 @@ from ._arrays import Floats, finite
 from ._style import SIZE, SMALL, Figure, Look, Style, number, percent, shortened
 
 #: Millimetres of a capital letter, and of a letter of small print.
-_WIDE, _LETTER = 1.75, 1.4
+_WIDE, _LETTER = 2.0, 1.4
 
 
 def contribution_bars(
