@@ -114,6 +114,16 @@ class SaturatedDiscriminator(EGBAD):
             yield Loss(loss.name, loss.value, loss.updates, loss.adversary, judged)
 
 
+class Quarrelling(Autoencoder):
+    """Each of its members has a direction of its own that is odd, by the sign of a weight."""
+
+    def _score(self, nets, x):
+        score = super()._score(nets, x)
+        weights = next(nets["encoder"].parameters()).flatten()
+        direction = torch.sin(1e4 * weights.sum() * torch.arange(1, x[0].numel() + 1))
+        return Score({"l2": x.flatten(1) @ direction}, score.residual)
+
+
 FAULTS = {
     Collapsed: "collapsed generator",
     Repeating: "repeating generator",
@@ -332,6 +342,25 @@ def test_only_the_second_half_of_training_judges_a_discriminator():
     assert (one.name, two.name) == ("d_1 dead discriminator", "d_2 saturated discriminator")
     assert [one.passed, two.passed, three.passed] == [False, False, True]
     assert health.discriminators([]) == []
+
+
+def test_members_that_disagree_are_found_and_others_are_not(table):
+    found = quick(Quarrelling, n_members=4, max_steps=2, health=True).fit(table)
+    assert "members disagree" in [check.name for check in found.health_]
+    sound = quick(EGBAD, n_members=3, health=True).fit(table)
+    (check,) = (c for c in sound.health_checks_ if c.name == "members disagree")
+    assert check.passed, check
+
+
+def test_disagreement_is_the_share_of_variance_that_samples_have_not():
+    samples = rng().normal(size=(4000, 1))
+    noise = rng(1).normal(size=(4000, 3))
+    assert health.members_disagree(samples + 0.5 * noise, 4.0).value == pytest.approx(0.2, abs=0.02)
+    check = health.members_disagree(samples + 2 * noise, 4.0)
+    assert (check.severity, check.passed) == ("severe", False)
+    assert check.value == pytest.approx(0.8, abs=0.02)
+    assert health.members_disagree(noise[:20] * 0, 4.0) is None
+    assert health.members_disagree(noise[:9], 4.0) is None
 
 
 def test_noise_has_the_deviation_of_its_column_and_leaves_images_in_range():

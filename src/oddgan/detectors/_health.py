@@ -16,6 +16,7 @@ from oddgan import decisions, health, inputs
 from ._encoding import Encoding, Sample
 from ._fitting import Fit, Trained
 from ._measuring import how_to_answer, own, shared_names
+from ._population import calibrated, scale_of
 from ._scoring import as_floats, finite, in_batches
 from ._splitting import drawn
 
@@ -55,15 +56,37 @@ def examine(detector: "Detector", fit: Fit) -> tuple[health.HealthCheck, ...]:
 
     What is measured depends on what the detector has: see `Method.prior` and the roles of its
     networks. It takes as long as scoring 1,536 samples; of a detector that searches for each, 64:
-    only the strongest noise is looked at there, and no sample that trained.
+    only the strongest noise is looked at there, and no sample that trained. The members of a
+    population are also asked for 512 samples together.
     """
     members = detector.members_ or [detector]
     of_members = [
         _of_member(one, fit.encoding, trained, fit.seed)
         for one, trained in zip(members, fit.members, strict=True)
     ]
-    checks = _worst(of_members) if detector.members_ else of_members[0]
+    checks = of_members[0]
+    if detector.members_:
+        together = _of_members_together(detector, fit)
+        checks = [*_worst(of_members), *([together] if together else [])]
     return (*_of_rows(detector, fit), *checks)
+
+
+def _of_members_together(detector: "Detector", fit: Fit) -> health.HealthCheck | None:
+    """Check what the members of a population say of the same samples."""
+    generator = torch.Generator().manual_seed(fit.seed)
+    n = _n_samples(detector, fit.encoding)
+    x, c = _encoded(fit.encoding, drawn(fit.split.held_out, n, [fit.seed, 3]))
+    like, _ = _encoded(fit.encoding, drawn(fit.members[0].references, n, [fit.seed, 2]))
+    both = torch.cat([x, health.noisy(x, like, _STRENGTHS[-1], generator)])
+    contexts = None if c is None else torch.cat([c, c])
+    scores = [_asked(one, both, contexts)[0] for one in detector.members_]
+    together = calibrated(scores, scale_of(detector.members_))
+    return health.members_disagree(together, _STRENGTHS[-1])
+
+
+def _n_samples(detector: "Detector", encoding: Encoding) -> int:
+    most = _LEAST if detector._searches else _MOST
+    return max(_LEAST, min(most, _NUMBERS // prod(encoding.samples.shape)))
 
 
 def _of_member(
@@ -71,8 +94,7 @@ def _of_member(
 ) -> list[health.HealthCheck]:
     """Check a member of a population, or a detector that has none."""
     generator = torch.Generator().manual_seed(seed)
-    most = _LEAST if detector._searches else _MOST
-    n = max(_LEAST, min(most, _NUMBERS // prod(encoding.samples.shape)))
+    n = _n_samples(detector, encoding)
     held_out = _encoded(encoding, drawn(trained.held_out_samples, n, [seed, 1]))
     seen = _encoded(encoding, drawn(trained.references, n, [seed, 2]))
     checks = [

@@ -12,7 +12,14 @@ from ._networks import (
     same_reconstruction,
 )
 from ._rows import dominating_column, few_held_out, few_training_rows
-from ._scores import auroc, overfit, score_distinguishes, score_rises, score_sees_mixtures
+from ._scores import (
+    auroc,
+    members_disagree,
+    overfit,
+    score_distinguishes,
+    score_rises,
+    score_sees_mixtures,
+)
 
 __all__ = [
     "SEPARATES",
@@ -26,6 +33,7 @@ __all__ = [
     "encoder_apart",
     "few_held_out",
     "few_training_rows",
+    "members_disagree",
     "mixed",
     "noisy",
     "overfit",

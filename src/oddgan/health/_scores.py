@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 
 #: Standard errors of an AUROC that a limit must be passed by: one healthy fit in 200 is by chance.
 CERTAIN = 2.58
+#: Share that the disagreement of members may have of all variance of their scores: at one half it
+#: is as great as what samples differ by.
+MOST_DISAGREEMENT = 0.5
 #: The AUROC of the strongest noise against none that a score of oddness has at least.
 LEAST_RISE = 0.6
 #: The same for samples whose parts do not belong together; some data leave nothing to notice.
@@ -139,4 +142,43 @@ def overfit(trained: Floats, held_out: Floats) -> HealthCheck:
             f"{area:.2f}, where at most {MOST_OVERFIT:g} is due"
         ),
         remedy="Give more rows, or fewer `epochs` and `min_steps`, or a smaller `width`",
+    )
+
+
+def members_disagree(scores: Floats, strength: float) -> HealthCheck | None:
+    """Check that the members of a population disagree less than samples differ.
+
+    The variance of a sample's scores over the members, as a share of that and the variance of the
+    samples: one minus the intraclass correlation (Shrout and Fleiss 1979, equation 1,1).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_members)
+        Calibrated scores of held-out samples and of the same with noise; fewer than 10 or all
+        equal say nothing.
+    strength : float
+        Deviations of the noise.
+    """
+    if len(scores) < 10:
+        return None
+    within = float(scores.var(1, ddof=1).mean())
+    between = max(float(scores.mean(1).var(ddof=1)) - within / scores.shape[1], 0.0)
+    if within + between == 0:
+        return None
+    share = within / (within + between)
+    return HealthCheck(
+        name="members disagree",
+        passed=share < MOST_DISAGREEMENT,
+        severity="severe",
+        value=share,
+        limit=MOST_DISAGREEMENT,
+        measured=(
+            f"of held-out samples and these with noise of {strength:g} deviations the scores of "
+            f"members deviate by {within**0.5:.2f} on one sample and by {between**0.5:.2f} between "
+            "samples"
+        ),
+        remedy=(
+            "Train longer, or look at the checks of single members: a mean of members that do not "
+            "agree says little"
+        ),
     )
