@@ -108,6 +108,39 @@ def test_features_of_references_are_standardised_and_leave_the_own_row_out(rows)
     assert (first[:, 1] > found.floor[0].log() + 1).all()
 
 
+def test_the_core_and_the_distance_from_it_are_those_computed_by_hand(rows):
+    """51 of 60 rows, by the distance to the 12th nearest; then that to the 5th of the core."""
+    found = neighbourhood(rows, [("gaussian", 3)])
+    both = np.hstack([rows, ranks(rows, rows)])
+    reach = np.sort(cdist(both, both), axis=1)[:, 12]  # the first is the row itself
+    core = rows[np.sort(reach.argsort()[:51])].astype(float)
+    np.testing.assert_allclose(found.references[found.core.kept[:60]], core)
+    x = np.concatenate([rows[:4], 3 * rows[4:8]])
+    far = np.log(np.sort(cdist(x, core), axis=1)[:, 4] + float(found.floor[0]))
+    expected = (far - float(found.scale[0, 3])) / float(found.scale[1, 3])
+    np.testing.assert_allclose(found.from_core(torch.from_numpy(x)), expected, rtol=1e-3)
+
+
+def test_with_a_context_all_references_are_the_core(rows):
+    """A rare context would else have no row in it, and all of its samples be odd."""
+    context = torch.eye(2)[(torch.arange(60) < 5).long()]
+    found = neighbourhood(rows, [("gaussian", 3)], context)
+    assert found.core.kept.sum() == 60
+
+
+def test_anomalies_that_lie_together_in_training_are_told_by_the_core():
+    rng = np.random.default_rng(0)
+    normal, odd = rng.normal(size=(500, 3)), 4 + 0.2 * rng.normal(size=(60, 3))
+    detector = quick(RetrievalCritic).fit(np.concatenate([normal[:300], odd[:30]]))
+    x, y = np.concatenate([normal[300:], odd[30:]]), np.arange(230) >= 200
+    reached = {
+        score: roc_auc_score(y, detector.set_params(score=score).anomaly_score(x))
+        for score in ("critic_and_distance", "guarded")
+    }
+    assert reached["critic_and_distance"] < 0.5
+    assert reached["guarded"] > 0.9
+
+
 def test_a_category_of_two_is_a_boolean_seen_from_both_sides(rows):
     member = (rows[:, :1] > 0.4).astype(np.float32)
     boolean = neighbourhood(np.hstack([member, rows[:, 1:]]), [("bernoulli", 1), ("gaussian", 2)])
@@ -261,9 +294,10 @@ def test_the_adversary_offers_the_candidate_that_looks_cleanest():
 
 def test_the_scores_are_what_they_are_said_to_be(table):
     detector = fitted(RetrievalCritic, "table")
-    x = detector.codec_.encode(table[:9])
+    new = np.concatenate([table[:5] + 0.2, 3 * table[5:9]])
+    x = detector.codec_.encode(new)
     features, _ = detector.networks_["references"](x)
-    critic, near, far, rare = detector.score_parts(table[:9]).values()
+    critic, near, far, rare, guard = detector.score_parts(new).values()
     with torch.no_grad():
         np.testing.assert_allclose(
             critic, detector.networks_["critic"].standardised(features), rtol=1e-4
@@ -271,10 +305,16 @@ def test_the_scores_are_what_they_are_said_to_be(table):
     np.testing.assert_allclose(near, features[:, :27].mean(1), rtol=1e-4)
     np.testing.assert_allclose(far, features[:, 3], rtol=1e-4)
     np.testing.assert_allclose(rare, features[:, 27], rtol=1e-4)
+    core = detector.networks_["references"].from_core(x).numpy()
+    np.testing.assert_allclose(guard, np.maximum(core - critic - far, 0), atol=1e-4)
     detector.set_params(score="critic_and_distance")
-    np.testing.assert_allclose(detector.anomaly_score(table[:9]), critic + far, 1e-4)
+    np.testing.assert_allclose(detector.anomaly_score(new), critic + far, 1e-4)
+    detector.set_params(score="guarded")
+    greater = np.maximum(critic + far, core)
+    assert 0 < (greater > critic + far).mean() < 1
+    np.testing.assert_allclose(detector.anomaly_score(new), greater, 1e-4)
     detector.set_params(score="critic_and_density")
-    np.testing.assert_allclose(detector.anomaly_score(table[:9]), critic + far + rare / 3, 1e-4)
+    np.testing.assert_allclose(detector.anomaly_score(new), critic + far + rare / 3, 1e-4)
 
 
 def test_an_explanation_adds_up_to_the_distance_and_names_the_odd_column(table):

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ._columns import Columns
 from ._condition import current_condition
+from ._core import Core
+from ._nearest import BLOCK, SPARE, filled, squared
 from ._rarity import rarity
 
 #: Neighbours whose distances are features, and numbers of neighbours of the density ratios.
@@ -30,8 +32,6 @@ DISTANCE, RARITY = NEIGHBOURS.index(5), N_NEAR
 MOST_NUMBERS = 2_000_000
 N_SCALED = 4000
 
-_BLOCK = 64  # rows compared together: a product of another size may break a tie another way
-_SPARE = 8  # candidates beside the neighbours, as products round
 _CLIP = 10.0
 
 
@@ -75,6 +75,7 @@ class Neighbourhood(nn.Module):
         self.register_buffer("own", torch.empty(capacity, N_VIEWS, len(RATIOS)))
         self.register_buffer("floor", torch.empty(N_VIEWS))
         self.register_buffer("scale", torch.empty(2, N_FEATURES))
+        self.core = Core(capacity)
 
     def draw(self, generator: torch.Generator) -> None:
         """Begin without references."""
@@ -151,6 +152,10 @@ class Neighbourhood(nn.Module):
         self.scale[0] = features.mean(0)
         # No less than a hundredth: two rows, or copies alone, do not vary.
         self.scale[1] = features.std(0, correction=0).clamp_min(1e-2)
+        if context.shape[1]:  # of a rare one there would be no row in the core
+            self.core.keep_all(n)
+        else:
+            self.core.choose(torch.cat(self._views(rows, ranks, context), dim=1))
 
     # -------------------------------------------------------------------------------- answers
 
@@ -177,6 +182,17 @@ class Neighbourhood(nn.Module):
         """
         features, nearest = self._look(x, self._current(x) if context is None else context, own)
         return (features - self.scale[0]) / self.scale[1], nearest
+
+    def from_core(self, x: Tensor) -> Tensor:
+        """Return the log distance of rows to the 5th neighbour in the core of the references; (n,).
+
+        It is standardised as that among all references is. With a context they all are the core.
+        """
+        own = self._views(x, x, self._current(x))[0]  # of values alone: no ranks are needed
+        references = self.references
+        theirs = self._views(references, references, self.context[: self.n])[0]
+        found: Tensor = (self.core(own, theirs) + self.floor[0]).log()
+        return (found - self.scale[0, DISTANCE]) / self.scale[1, DISTANCE]
 
     def of_references(self) -> Tensor:
         """Return the features of references, at most 4,000, each among all others."""
@@ -259,10 +275,10 @@ class Neighbourhood(nn.Module):
         references = self._views(self.references, self.ranks[:n], self.context[:n])
         norms = [view.square().sum(1) for view in references]
         queries = self._views(x, ranks, context)
-        for start in range(0, len(x), _BLOCK):
-            m = min(_BLOCK, len(x) - start)
-            block = [_filled(view[start : start + m]) for view in queries]
-            left = None if own is None else _filled(own[start : start + m])
+        for start in range(0, len(x), BLOCK):
+            m = min(BLOCK, len(x) - start)
+            block = [filled(view[start : start + m]) for view in queries]
+            left = None if own is None else filled(own[start : start + m])
             # Squared distances but for a term of the row's own, which orders nothing.
             rough = [
                 torch.addmm(r2, q, r.T, alpha=-2)
@@ -272,19 +288,9 @@ class Neighbourhood(nn.Module):
             for order, view in ((rough[0], [0]), (rough[1], [1]), (rough[0] + rough[1], [0, 1])):
                 if left is not None:
                     order.scatter_(1, left[:, None], torch.inf)
-                near, index = order.topk(min(k + _SPARE, n), dim=1, largest=False, sorted=False)
-                exact = torch.stack([_squared(block[v], references[v][index]) for v in view])
+                near, index = order.topk(min(k + SPARE, n), dim=1, largest=False, sorted=False)
+                exact = torch.stack([squared(block[v], references[v][index]) for v in view])
                 distance = torch.where(near < torch.inf, exact.mean(0).sqrt(), torch.inf)
                 distance, place = distance.sort(1)
                 found.append((distance[:m, :k], index.gather(1, place)[:m, :k]))
             yield torch.stack([d for d, _ in found], 1), torch.stack([i for _, i in found], 1)
-
-
-def _filled(block: Tensor) -> Tensor:
-    missing = _BLOCK - len(block)
-    return torch.cat([block, block[-1:].expand(missing, *block.shape[1:])]) if missing else block
-
-
-def _squared(queries: Tensor, found: Tensor) -> Tensor:
-    """Return the squared distances from what was found, without cancellation; shape (m, k)."""
-    return (queries[:, None] - found).square().sum(2)
