@@ -590,7 +590,8 @@ def test_maps_are_measured_where_the_data_have_masks():
     tiles = datasets.load("magnetic-tile", progress=False, size=16)
     split = evaluation.DefectFree().split(tiles).limited(train=60, test=80)
     fitted = PCAReconstruction(random_state=0).fit(tiles.X[split.train])
-    by_hand = evaluation.evaluate_maps(tiles.masks[split.test], fitted.explain(tiles.X[split.test]))
+    maps = fitted.explain(tiles.X[split.test]).anomaly_map
+    by_hand = evaluation.evaluate_maps(tiles.masks[split.test], maps)
     assert by_hand.n_regions > 10
     assert measured["aupro"] == pytest.approx(by_hand.aupro)
     assert measured["pixel_auroc"] == pytest.approx(by_hand.pixel_auroc)
