@@ -438,6 +438,22 @@ def test_a_body_that_does_not_come_is_not_waited_for(asking, models):
     assert answer.status_code == 408
 
 
+def test_a_client_that_goes_away_is_no_failure(portal, models, caplog):
+    app = create_app(models)
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive():
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/models/payments/score"}
+    scope |= {"query_string": b"", "headers": [(b"content-type", b"application/json")]}
+    portal.call(app, scope, receive, send)
+    assert "a request failed" not in caplog.text
+
+
 def test_memory_is_shared_and_given_back(asking, models, payments):
     app = create_app(models, limits=Limits(memory=60_000))
     request = post("blobs", **images_of([np.zeros((100, 100), np.uint8)]))

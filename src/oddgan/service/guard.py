@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from .limits import Limits
 from .memory import Memory, Share
@@ -117,6 +118,8 @@ class Guard:
                 self._in_flight -= counted
         except Refusal as refusal:
             await refusal.response()(scope, receive, sending)
+        except ClientDisconnect:  # nobody is told, but the request is counted
+            await refused(400, "the connection ended before the body")(scope, receive, sending)
         except Exception as error:
             _log.error("a request failed", exc_info=error)
             if started:  # too late to say so; an answer cut short is seen to be
