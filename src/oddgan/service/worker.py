@@ -171,11 +171,10 @@ class Worker:
         return most
 
     def _run(self, jobs: Sequence[Job]) -> None:
-        samples = Samples.joined([job.samples for job in jobs])
         began = time.monotonic()
         try:
             with stopping(lambda: all(job.over() for job in jobs)):
-                scores = self._model.scores(samples)
+                scores = self._model.scores(Samples.joined([job.samples for job in jobs]))
         except Exception as error:
             if len(jobs) > 1 and not isinstance(error, Stopped):
                 for job in jobs:
