@@ -1,7 +1,7 @@
 """Measure detectors of patches on magnetic tiles in their own sizes, split by part.
 
-    python benchmarks/magnetic_tiles.py pca --seeds 3 --out pca.json --picture pca.png
-    python benchmarks/magnetic_tiles.py patches --seeds 3 --out patches.json
+    python benchmarks/magnetic_tiles.py pca --out pca.json --picture pca.png
+    python benchmarks/magnetic_tiles.py patches --maps 1 --out patches.json
 
 It takes the data set magnetic-tile, as `oddgan datasets` tells. Nothing is chosen by a label: the
 test images are scored once. A map is compared with the mask of its image at every second pixel of
@@ -50,14 +50,14 @@ def main() -> None:
     """Measure one method on several splits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("method", choices=METHODS)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--maps", type=int, default=3, help="Splits whose maps are measured too.")
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     tiles = datasets.load("magnetic-tile", size=None)
     found = []
-    for seed in range(asked.seeds):
+    for number, seed in enumerate(asked.seeds):
         split = DefectFree(seed=seed).split(tiles)
         cls, params = METHODS[asked.method]
         start = time.process_time()
@@ -73,12 +73,12 @@ def main() -> None:
             "fit_seconds": fitted - start,
             "score_seconds": scored - fitted,
         }
-        if seed < asked.maps:
+        if number < asked.maps:
             result["maps"] = of_maps(tiles, detector)
         found.append(result)
         asked.out.write_text(json.dumps(found, indent=1))
         print(json.dumps(result), flush=True)
-        if asked.picture and seed == 0:
+        if asked.picture and number == 0:
             picture(tiles, detector, asked.picture)
 
 
