@@ -293,6 +293,9 @@ def test_files_of_varying_size_by_the_command_line(tmp_path):
     done = ask(cli.app, ["score", model, folder, "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["n"] == 25
+    done = ask(cli.app, ["score", model, folder, "--reconstruct", str(tmp_path / "x.npy")])
+    assert isinstance(done.exception, ValueError)
+    assert "several sizes" in str(done.exception)
     held = oddgan.load(model)
     assert held.codec_.state()[0]["cut"]["stride"] == (4, 4)
     assert isinstance(held.codec_, inputs.PatchCodec)

@@ -81,6 +81,8 @@ def write_images(path: Path, chunks: Iterable[NDArray[Any]], n: int) -> None:
     for chunk in chunks:
         if written is None:
             written = open_memmap(path, mode="w+", dtype=chunk.dtype, shape=(n, *chunk.shape[1:]))
+        if chunk.shape[1:] != written.shape[1:]:
+            raise ValueError(f"{path}: images of several sizes do not fit one NPY file")
         written[start : start + len(chunk)] = chunk
         start += len(chunk)
 
