@@ -91,7 +91,7 @@ def test_a_small_image_is_continued_and_its_map_is_its_own_size():
     (whole,) = codec([image, np.full((30, 30), 255, np.uint8)]).wholes([image])
     assert whole.image.shape == (1, 8, 8)
     assert torch.equal(whole.image[0, 3:6, :5], whole.image[0, :3, :5].flip(0))
-    assert whole.blended(whole.patches()).shape == (1, 3, 5)
+    torch.testing.assert_close(whole.blended(whole.patches()), whole.image[:, :3, :5])
 
 
 def test_images_are_levelled_and_resized_before_they_are_cut():
@@ -139,6 +139,9 @@ def test_patches_that_train_are_drawn_anew_each_epoch_and_all_again_by_the_same_
     np.testing.assert_array_equal(again_rows, rows)
     np.testing.assert_array_equal(epoch(1)[1], epoch(1)[1])
     assert not np.array_equal(epoch(1)[1], epoch(2)[1])
+    one = Patches(open_source(X[0][None]), codec(X), 3, seed=0)
+    (first,), (second,) = (list(one.chunks(3, np.random.default_rng(seed))) for seed in (1, 2))
+    assert not np.array_equal(first[1], second[1])  # at other places, not in another order
     for row, patch in zip(rows, cut, strict=True):
         whole = torch.from_numpy(X[row]).float() * 2 - 1
         windows = whole.unfold(0, 8, 1).unfold(1, 8, 1)
