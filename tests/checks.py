@@ -42,8 +42,11 @@ def check_planted_outliers_among_images_score_higher(cls):
     # With the learning rates of the papers it takes 500 steps or more.
     params = {"max_steps": 150, "width": 16, "batch_size": 16, "learning_rate": 1e-3}
     detector = quick(cls, **params, health=True).fit(images[:100])
-    # Ten held-out images are few, and that is all there is to say.
-    assert [check.name for check in detector.health_] == ["few held-out rows"]
+    # Ten held-out images are few. After so few steps some reconstruct each image as their mean, from
+    # which these outliers are far; there is no more to say.
+    assert {check.name for check in detector.health_} - {"same reconstruction"} == {
+        "few held-out rows"
+    }
     scores = detector.anomaly_score(np.concatenate([images[100:], outliers]))
     assert roc_auc_score([0] * 20 + [1] * 20, scores) > 0.9
 

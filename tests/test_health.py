@@ -315,12 +315,14 @@ def test_spread_and_distances_are_ratios_to_those_of_the_data():
 
 
 def test_reconstructions_are_to_vary_by_a_tenth_of_their_samples():
-    rows = rng().normal(size=(200, 5)) + 3
+    rows = rng().normal(size=(200, 1)) * [1, 2, -1, 0.5, 1] + 3
     for share, passed in ((1.0, True), (0.2, True), (0.05, False), (0.0, False)):
         check = health.same_reconstruction(3 + share * (rows - 3), rows)
         assert check.value == pytest.approx(share)
         assert check.passed == passed
-    assert health.same_reconstruction(rows, 0 * rows) is None
+    noise = rng().normal(size=(200, 5))
+    for nothing_to_tell in (0 * rows, noise):
+        assert health.same_reconstruction(0 * rows, nothing_to_tell) is None
 
 
 def test_latents_are_compared_with_the_radius_of_the_prior():
