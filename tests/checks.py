@@ -42,8 +42,8 @@ def check_planted_outliers_among_images_score_higher(cls):
     # With the learning rates of the papers it takes 500 steps or more.
     params = {"max_steps": 150, "width": 16, "batch_size": 16, "learning_rate": 1e-3}
     detector = quick(cls, **params, health=True).fit(images[:100])
-    # Ten held-out images are few. After so few steps some reconstruct each image as their mean, from
-    # which these outliers are far; there is no more to say.
+    # Ten held-out images are few. After so few steps some reconstruct each image as their mean, and
+    # these outliers are far from it; there is no more to say.
     assert {check.name for check in detector.health_} - {"same reconstruction"} == {
         "few held-out rows"
     }

@@ -38,7 +38,7 @@ def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
     a score of shared parts each part divides its value, on the scale of the score, among the
     inputs by the squared differences from what it compares with; the contributions are the mean
     over the parts, what is expected is that by the same weights. For images it is the residual
-    whatever the score: maps of the differences from neighbours were no better on magnetic tiles.
+    whatever the score: maps of the differences from neighbours showed no clear gain on tiles.
     """
     names = shared_names(detector)
     if not names or x.ndim > 2:

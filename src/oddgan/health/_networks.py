@@ -124,8 +124,8 @@ def same_reconstruction(reconstructed: Floats, rows: Floats) -> HealthCheck | No
 
     An autoencoder that gives about the mean of the data for each sample has learnt none of them. Of
     a VAE this is known as posterior collapse. What is far from the mean is found all the same, so
-    this is mild. Where columns or pixels do not depend on each other,
-    the mean is all that can be told, and nothing is checked.
+    this is mild. Where columns or pixels do not depend on each other, the mean is all that can be
+    told, and nothing is checked.
 
     Parameters
     ----------
