@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import Known, fitted, make_images, make_table, quick
@@ -165,6 +166,17 @@ def test_a_column_of_another_scale_decides_everything(table):
     found = {check.name: check for check in detector.fit(table).health_}
     assert "column 'x" in found["a column that decides everything"].measured
     assert "a column that decides everything" not in examined(PCAReconstruction, table)
+
+
+def test_the_only_number_of_a_table_may_have_the_residual_to_itself(table):
+    frame = pd.DataFrame({"a": 1e4 * table[:, 0], "b": table[:, 1] > 0, "c": table[:, 2] > 0})
+    detector, name = (
+        quick(Autoencoder, health=True, scaling="none"),
+        "a column that decides everything",
+    )
+    assert name not in [check.name for check in detector.fit(frame).health_checks_]
+    with_another = frame.assign(d=table[:, 3])
+    assert name in [check.name for check in detector.fit(with_another).health_]
 
 
 def test_few_rows(table):

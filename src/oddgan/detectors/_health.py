@@ -164,7 +164,9 @@ def _of_answers(
         means = as_floats(residuals.flatten(1).mean(1))
         found.append(health.score_sees_mixtures(clean, corrupted[-1]))
         found.append(health.overfit(means[n : n + len(x_trained)], means[:n]))
-    if columns:
+    # Beside categories and booleans, which are often reconstructed without error, the only number
+    # has the residual to itself.
+    if sum(column.kind == "numeric" for column in columns) > 1:
         shares = detector.codec_.per_column(residuals[:n]).astype(np.float64)
         found.append(health.dominating_column(shares, [column.name for column in columns]))
     return found
