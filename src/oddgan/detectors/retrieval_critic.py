@@ -103,8 +103,9 @@ class RetrievalCritic(Detector):
     On twelve tables of ADBench, 5 seeds, the training added nothing to the same features without
     it: mean AUROC .928 and average precision .872 for "critic", .928 and .880 for "neighbours",
     .933 and .881 for "critic_and_distance", .934 and .880 for "guarded", .935 and .890 for
-    "critic_and_density", .931 and .881 for k nearest neighbours. It was developed with these tables in view. What "guarded" saves where
-    training rows hold anomalies stands in docs/results/contamination.md.
+    "critic_and_density", .931 and .881 for k nearest neighbours. It was developed with these tables
+    in view. What "guarded" saves where training rows hold anomalies stands in
+    docs/results/contamination.md.
 
     Use it when the data are a table and nothing speaks for another: no setting has to be chosen,
     nothing in it can collapse, and what is measured of a sample is said in words.
