@@ -7,6 +7,7 @@ import io
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ import oddgan
 from oddgan import VAE, AnoGAN, OddGAN, cli
 from oddgan.service import Limits, Model, checked_token, create_app, loopback_names, open_models
 from oddgan.service.models import named
+from oddgan.service.server import listen
 
 SMALL = Limits(rows=60, columns=40, files=5, pixels=400, all_pixels=1000, body=20_000, explained=9)
 
@@ -639,3 +641,12 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert "needs uvicorn, which is not installed: run pip install" in capsys.readouterr().err
+
+
+def test_answers_do_not_wait_for_the_receipt_of_their_head():
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
