@@ -30,6 +30,7 @@ from oddgan import VAE, AnoGAN, OddGAN, cli
 from oddgan.service import Limits, Model, checked_token, create_app, loopback_names, open_models
 from oddgan.service.models import named
 from oddgan.service.server import listen
+from oddgan.service.worker import Worker
 
 SMALL = Limits(rows=60, columns=40, files=5, pixels=400, all_pixels=1000, body=20_000, explained=9)
 
@@ -148,7 +149,9 @@ def scores_in(answer):
 # ------------------------------------------------------------------------------------- answers
 
 
-def test_requests_scored_together_have_the_scores_they_have_alone(asking, models, payments, held):
+def test_requests_scored_together_have_the_scores_they_have_alone(
+    asking, models, payments, held, monkeypatch
+):
     """Bit for bit, of tables in every form and of images, with bad requests among them."""
     app = create_app(models, limits=Limits(requests=99))
     images = make_images()
@@ -167,7 +170,15 @@ def test_requests_scored_together_have_the_scores_they_have_alone(asking, models
         post("rows", **csv_of(table[:3].assign(x0="red"))),
     ]
     mixed = [request for i, request in enumerate(requests) for request in (request, bad[i % 3])]
-    threading.Timer(0.5, held.set).start()
+    submit, waiting = Worker.submit, []
+
+    def counted(worker, job):
+        submit(worker, job)
+        waiting.append(job)
+        if len(waiting) == len(requests):
+            held.set()
+
+    monkeypatch.setattr(Worker, "submit", counted)
     answers = asking(app, *mixed)
     for scores, good, refused in zip(wanted, answers[::2], answers[1::2], strict=True):
         assert scores_in(good) == scores.tolist()
@@ -510,7 +521,7 @@ def test_what_fails_inside_is_logged_and_not_told(asking, models, monkeypatch, c
 
 def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models, payments, held):
     app = create_app(models, limits=Limits(requests=3, queue=9))
-    threading.Timer(0.5, held.set).start()
+    threading.Timer(2, held.set).start()
     answers = asking(app, *[post("payments", **csv_of(payments))] * 8)
     refused = [answer for answer in answers if answer.status_code == 503]
     assert len(refused) == 5
@@ -520,7 +531,7 @@ def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models
 
 def test_a_full_queue_leaves_other_models_alone(asking, models, payments, held):
     app = create_app(models, limits=Limits(queue=2, batch_seconds=0))
-    threading.Timer(0.5, held.set).start()
+    threading.Timer(2, held.set).start()
     busy = [post("payments", **csv_of(payments))] * 6
     *answers, other = asking(app, *busy, post("blobs", **images_of(make_images()[:1])))
     assert 503 in {answer.status_code for answer in answers}
