@@ -8,8 +8,8 @@ from . import _state
 from ._base import Detector as Detector
 from ._explanation import ImageExplanation as ImageExplanation
 from ._explanation import TableExplanation as TableExplanation
-from ._measuring import score_named as score_named
-from ._measuring import score_to_learn as score_to_learn
+from ._score_names import score_named as score_named
+from ._score_names import score_to_learn as score_to_learn
 from .adgan import ADGAN as ADGAN
 from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
 from .alad import ALAD as ALAD

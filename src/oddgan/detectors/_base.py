@@ -18,11 +18,12 @@ from ._explaining import explanations, learn_pixel_threshold
 from ._explanation import ImageExplanation, TableExplanation
 from ._fitting import Fit, Trained, fit_networks
 from ._health import Health, examine, warn
-from ._measuring import answers_of_one, check_spaces, learn, learn_places, refuse_changes
+from ._measuring import answers_of_one, learn, learn_places, refuse_changes
 from ._method import Method
 from ._opening import open_to_answer, open_to_fit
 from ._population import answers as answers_of_members
 from ._population import networks_of, new_members, scores_left_out
+from ._score_names import check_spaces
 from ._scoring import Question, joined
 from ._splitting import readable
 from ._state import dump, rebuilt, versions
@@ -235,11 +236,6 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             return explanations(self, source)
         if self.members_:
             return answers_of_members(self, source, question)
-        if question == "member_scores":
-            raise ValueError(
-                f"this {type(self).__name__} has no members to disagree: return_std needs one "
-                "that is fitted with n_members of at least 2"
-            )
         return answers_of_one(self, source, question)
 
     # --------------------------------------------------------------------------------- inside
@@ -293,10 +289,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__()
         if "networks_" not in state:
             return state
-        if self.members_:  # they bring their own
-            return {**state, "networks_": {}}
-        weights = {role: net.state_dict() for role, net in self.networks_.items()}
-        return {**state, "networks_": weights}
+        own = {} if self.members_ else self.networks_  # members bring theirs
+        return {**state, "networks_": {role: net.state_dict() for role, net in own.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

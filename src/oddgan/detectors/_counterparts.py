@@ -10,8 +10,9 @@ from torch import Tensor
 
 from oddgan.scores import N_NEIGHBOURS, SHARED_PARTS, Learnt
 
-from ._measuring import in_spaces, learnt_for, own, part_values, shared_names
+from ._measuring import in_spaces, learnt_for, own, part_values
 from ._method import Method
+from ._score_names import shared_names
 from ._scoring import Answer, finite, in_batches
 
 if TYPE_CHECKING:

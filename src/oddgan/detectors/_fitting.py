@@ -19,9 +19,9 @@ from oddgan import inputs, training
 from oddgan.networks import use_generator
 
 from ._encoding import Encoding, fit_encoding
-from ._measuring import check_lengths
 from ._patching import how_to_cut, seen
 from ._population import Networks, apart, joined, one_of
+from ._score_names import check_lengths
 from ._splitting import Split, drawn, readable, row_mask, seeds, split
 from ._terms import check_terms, with_terms
 

@@ -15,8 +15,9 @@ from oddgan import decisions, health, inputs
 
 from ._encoding import Encoding, Sample
 from ._fitting import Fit, Trained
-from ._measuring import how_to_answer, own, shared_names
+from ._measuring import how_to_answer, own
 from ._population import calibrated, scale_of
+from ._score_names import shared_names
 from ._scoring import as_floats, finite, in_batches
 from ._splitting import drawn
 

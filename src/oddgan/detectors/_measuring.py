@@ -8,23 +8,19 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.base import clone
 from torch import Tensor
 
 from oddgan import inputs
-from oddgan.networks import given
 from oddgan.scores import (
-    LOCAL,
     SHARED_PARTS,
     Learnt,
     PlaceScale,
-    check_length,
     spaces_needed,
 )
 
-from ._encoding import Encoding
 from ._method import Method
 from ._options import SharedParams
+from ._score_names import shared_names, without_features
 from ._scoring import (
     READ,
     Answer,
@@ -46,88 +42,6 @@ Floats = NDArray[Any]
 N_NEAREST = {"table": 5, "image": 20}
 #: Prefix of what a detector's own score gives, among what the networks give.
 _OWN = "own/"
-
-
-def score_named(text: str) -> str | tuple[str, ...]:
-    """Return the `score` that a text names; several parts have commas between them."""
-    return tuple(text.split(",")) if "," in text else text
-
-
-def score_to_learn(detector: Method, scores: Sequence[Any]) -> Any:
-    """Return the score to fit with if all `scores` are to be asked for: one of them if it can be.
-
-    None of them can if each needs what no other has learnt; then it is all of their parts.
-    """
-    parts = [shared_names(clone(detector).set_params(score=score)) for score in scores]
-    needed = tuple(dict.fromkeys(name for names in parts for name in names))
-    covering = (s for s, names in zip(scores, parts, strict=True) if len(names) == len(needed))
-    return next(covering, needed)
-
-
-def shared_names(detector: Method) -> tuple[str, ...]:
-    """Return the parts that `detector.score` names; none if it is a score of its own.
-
-    Raises
-    ------
-    ValueError
-        A name is neither that of a shared part nor that of a score of the detector's own.
-    """
-    score: Any = detector.score
-    if isinstance(score, str):
-        if score in detector.scores:
-            return ()
-        score = LOCAL if score == "local" else (score,)
-    for name in score:
-        if name not in SHARED_PARTS + detector.scores:
-            raise ValueError(
-                f"score: {type(detector).__name__} has no part {name!r}; there are "
-                f"{', '.join(SHARED_PARTS)} and its own {', '.join(detector.scores)}"
-            )
-    if not score or len(set(score)) < len(score):
-        raise ValueError(f"score names one or more parts, each once, not {detector.score!r}")
-    return tuple(score)
-
-
-def check_spaces(detector: Method) -> None:
-    """Refuse a score that needs what the detector does not have.
-
-    Raises
-    ------
-    ValueError
-        It has no latent vectors, no reconstructions or no discriminator.
-    """
-    cls = type(detector)
-    without = {
-        "latent": cls.unavailable.get("embed"),
-        "residual": cls.unavailable.get("reconstruct"),
-        "feature": without_features(cls),
-    }
-    for name in shared_names(detector):
-        for space in sorted(spaces_needed([name])):
-            if reason := without.get(space):
-                raise ValueError(f"score: {cls.__name__} cannot have {name}: {reason}")
-
-
-def without_features(cls: type[Method]) -> str | None:
-    """Return why a detector has no discriminator's features; None if it has."""
-    if cls._features is Method._features:
-        return "it has no discriminator with a hidden layer to measure in"
-    return None
-
-
-def check_lengths(detector: Method, encoding: Encoding) -> None:
-    """Refuse a covariance that is too large, before anything is trained."""
-    names, spec = shared_names(detector), detector._spec(encoding.samples)
-    check_length(names, "residual", int(np.prod(spec.shape)))
-    check_length(names, "latent", spec.latent_dim)
-    if "feature_mahalanobis" in names:
-        # On the meta device nothing is computed but shapes.
-        nets = detector._build(encoding.samples, encoding.n_context, None)
-        for network in nets.values():
-            network.eval()
-        x, c = (torch.empty(2, *n, device="meta") for n in (spec.shape, (encoding.n_context,)))
-        with given(c if encoding.n_context else None):
-            check_length(names, "feature", detector._features(nets, x).flatten(1).shape[1])
 
 
 def own(detector: "Detector", name: str | None = None) -> "Detector":
@@ -169,6 +83,11 @@ def answers_of_one(
     detector: "Detector", source: inputs.Source, question: Question
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, answers) of a detector that has no members, chunk by chunk."""
+    if question == "member_scores":
+        raise ValueError(
+            f"this {type(detector).__name__} has no members to disagree: return_std needs one "
+            "that is fitted with n_members of at least 2"
+        )
     how, places = how_to_answer(detector, question), None
     if question == "anomaly_score":
         places = place_scale(detector)

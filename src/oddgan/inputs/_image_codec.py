@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from ._columns import Block, Column
 from ._pixels import Pixels, check_pixels, family_of, learn_pixels
-from ._raw import Array, Channels, Raw, Rows, channel_axis, place
+from ._raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, place
 
 MIN_SIDE, MAX_SIDE = 8, 256
 _FOLDER_SIDE = 64  # longer side of images whose files come in several sizes
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # luma of RGB, ITU-R BT.601
-
-Layout = Literal["grey", "first", "last"]
 
 
 class ImageCodec:
@@ -254,31 +252,6 @@ class ImageCodec:
         """Make a codec from the JSON-able part of `state`."""
         pixels = Pixels(**state["pixels"])
         return cls(tuple(state["shape"]), state["layout"], state["resize"], pixels)
-
-
-def as_images(raw: Raw) -> Array | list[Array]:
-    """Return a chunk of images as it is; a table is refused."""
-    if not isinstance(raw, np.ndarray | list):
-        raise ValueError("the model was trained on images, but it is given a table")
-    return raw
-
-
-def layout_of(sample: Raw, channels: Channels) -> tuple[Layout, int]:
-    """Return the layout of a chunk of images, and how many channels they have.
-
-    Raises
-    ------
-    ValueError
-        If it holds no images, or it is not clear which axis holds the channels.
-    """
-    if isinstance(sample, list):
-        return ("grey", 1) if all(image.ndim == 2 for image in sample) else ("last", 3)
-    if sample.ndim == 3:
-        return "grey", 1
-    if sample.ndim != 4:
-        raise ValueError(f"an array of shape {sample.shape} is neither a table nor images")
-    axis = channel_axis(sample.shape, channels)
-    return ("first" if axis == 1 else "last"), sample.shape[axis]
 
 
 def _channels_first(images: Array, layout: Layout) -> Array:

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ._image_codec import MAX_SIDE, MIN_SIDE, ImageCodec, Layout, as_images, layout_of, whole_pair
+from ._image_codec import MAX_SIDE, MIN_SIDE, ImageCodec, whole_pair
 from ._patches import Pair, Whole, resized
 from ._pixels import Pixels, learn_pixels
-from ._raw import Array, Channels, Raw, Rows, place
+from ._raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, place
 
 PatchScore = Literal["max", "top", "mean"]
 PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean")

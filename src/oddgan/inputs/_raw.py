@@ -11,6 +11,7 @@ Array: TypeAlias = NDArray[Any]
 Raw: TypeAlias = Array | pa.Table | list[Array]
 Rows: TypeAlias = Sequence[int | str] | NDArray[np.int64] | None
 Channels: TypeAlias = Literal["auto", "first", "last"]
+Layout: TypeAlias = Literal["grey", "first", "last"]
 
 MAX_CHANNELS = 4
 
@@ -118,3 +119,28 @@ def channel_axis(shape: tuple[int, ...], channels: Channels) -> Literal[1, 3]:
             f"expected 1 to {MAX_CHANNELS}"
         )
     return axis
+
+
+def as_images(raw: Raw) -> Array | list[Array]:
+    """Return a chunk of images as it is; a table is refused."""
+    if not isinstance(raw, np.ndarray | list):
+        raise ValueError("the model was trained on images, but it is given a table")
+    return raw
+
+
+def layout_of(sample: Raw, channels: Channels) -> tuple[Layout, int]:
+    """Return the layout of a chunk of images, and how many channels they have.
+
+    Raises
+    ------
+    ValueError
+        If it holds no images, or it is not clear which axis holds the channels.
+    """
+    if isinstance(sample, list):
+        return ("grey", 1) if all(image.ndim == 2 for image in sample) else ("last", 3)
+    if sample.ndim == 3:
+        return "grey", 1
+    if sample.ndim != 4:
+        raise ValueError(f"an array of shape {sample.shape} is neither a table nor images")
+    axis = channel_axis(sample.shape, channels)
+    return ("first" if axis == 1 else "last"), sample.shape[axis]
