@@ -75,9 +75,9 @@ def test_a_relative_residual_is_odd_on_both_sides():
     )
     learnt = Learnt(5, {}, {}, scale)
     halves = {"residual_relative": np.exp([2.0, -2.0])}
-    np.testing.assert_allclose(learnt.total(halves), [2, 2])
+    np.testing.assert_allclose(learnt.total(["residual_relative"], halves), [2, 2])
     both = {**halves, "latent_knn": np.exp([1.0, -4.0])}
-    np.testing.assert_allclose(learnt.total(both), [1.5, -1])
+    np.testing.assert_allclose(learnt.total(list(both), both), [1.5, -1])
 
 
 def test_a_mahalanobis_distance_is_in_units_of_the_shrunk_covariance():
@@ -181,7 +181,7 @@ def test_local_is_its_three_parts(table):
     np.testing.assert_array_equal(named.anomaly_score(table), scores)
     parts = local.score_parts(table)
     assert list(parts) == ["residual_relative", "latent_density", "latent_knn"]
-    np.testing.assert_allclose(local.parts_.total(parts), scores, rtol=1e-5)
+    np.testing.assert_allclose(local.parts_.total(list(parts), parts), scores, rtol=1e-5)
     held_out = np.isin(scores, local.calibration_scores_)
     assert held_out.sum() == 30
     for name, part in parts.items():
@@ -204,6 +204,35 @@ def test_parts_of_its_own_are_its_scores(table):
         detector.explain(table)
 
 
+def test_a_part_that_is_named_twice_counts_twice(table):
+    detector = quick(EGBAD, score="local_and_input").fit(table)
+    r, ld, lk, d, k = (
+        detector.parts_.scaled_parts(detector.score_parts(table))[name]
+        for name in [
+            *("residual_relative", "latent_density", "latent_knn"),
+            *("input_density", "input_knn"),
+        ]
+    )
+    by_hand = (2 * r + ld + lk + d + k) / 6
+    np.testing.assert_allclose(detector.anomaly_score(table), by_hand, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "edge", "small"),
+    [((28, 28), 2, (14, 14)), ((16, 8), 1, (16, 8)), ((48, 33), 3, (16, 11))],
+)
+def test_images_are_compared_by_averages_of_their_pixels(size, edge, small):
+    X = np.random.default_rng(0).integers(0, 256, (40, *size)).astype(np.uint8)
+    detector = PCAReconstruction(
+        score="input_knn", latent_dim=2, image_size=size, health=False, random_state=0
+    ).fit(X)
+    known = detector.parts_.references["input"].rows.reshape(-1, *small)
+    blocks = X.reshape(len(X), small[0], edge, small[1], edge).mean((2, 4))
+    expected = blocks / 127.5 - 1
+    for one in known:
+        assert np.abs(expected - one).max((1, 2)).min() < 1e-5
+
+
 def test_some_of_what_was_learnt_needs_no_other_fit(table):
     all_three = quick(EGBAD, score="local").fit(table)
     some = ["latent_knn", "latent_density"]
@@ -223,7 +252,6 @@ def test_some_of_what_was_learnt_needs_no_other_fit(table):
     ("score", "message"),
     [
         ((), "one or more parts"),
-        (("input_knn", "input_knn"), "each once"),
         (("input_knn", "sigma_x"), "no part 'sigma_x'.*latent_density.*feature_matching"),
         (("input_knn", "local"), "no part 'local'"),
         ("latent_nn", "'score' parameter of EGBAD"),

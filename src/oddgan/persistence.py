@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 4
+FORMAT = 5
 
 PathLike = str | os.PathLike[str]
 

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from oddgan import inputs
 from oddgan.scores import (
@@ -40,6 +41,9 @@ Floats = NDArray[Any]
 
 #: Neighbours that "knn" takes the mean distance to.
 N_NEAREST = {"table": 5, "image": 20}
+#: Longer side of the images that are compared by their pixels. In more of them an object that lies
+#: a little aside is far, and what is kept of each training image costs memory and time.
+INPUT_SIDE = 16
 #: Prefix of what a detector's own score gives, among what the networks give.
 _OWN = "own/"
 
@@ -147,7 +151,7 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
         if question == "score_parts":
             return pd.DataFrame(parts)
         # In 32 bit copies of a sample tie, though products of other sizes round differently.
-        return as_floats(finite(torch.from_numpy(learnt.total(parts)).float()))
+        return as_floats(finite(torch.from_numpy(learnt.total(names, parts)).float()))
 
     return partial(in_spaces, detector, names), convert
 
@@ -200,7 +204,7 @@ def in_spaces(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
     """Return samples `x` in each space that these parts measure in, and their own scores."""
     nets, spaces, found = detector.networks_, spaces_needed(names), {}
     if "input" in spaces:
-        found["input"] = x
+        found["input"] = _small(x) if x.ndim > 2 else x
     if "feature" in spaces:
         found["feature"] = detector._features(nets, x)
     if "latent" in spaces:
@@ -215,6 +219,13 @@ def in_spaces(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
         if name not in SHARED_PARTS:
             found[_OWN + name] = own(detector, name)._score(nets, x).total
     return found
+
+
+def _small(x: Tensor) -> Tensor:
+    """Return images averaged over squares, to at most `INPUT_SIDE` pixels along the longer side."""
+    height, width = x.shape[2:]
+    edge = -(-max(height, width) // INPUT_SIDE)
+    return adaptive_avg_pool2d(x, (-(-height // edge), -(-width // edge)))
 
 
 def _arrays(found: Answer) -> dict[str, Floats]:

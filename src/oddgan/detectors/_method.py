@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.networks import Scheme, condition_layers, initialise
-from oddgan.scores import SHARED_PARTS, Score
+from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
 
 from ._options import CONSTRAINTS, DOCUMENTATION, SharedParams
 from ._signature import merge_signature
@@ -53,7 +53,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     reference: ClassVar[str]
     #: The method's own values of the parameter `score`, the default first.
     scores: ClassVar[tuple[str, ...]]
-    #: One of them, "local", or the names of parts; hooks read it as one of `scores`.
+    #: One of them, of `COMBINATIONS`, or the names of parts; hooks read it as one of `scores`.
     score: Any
     #: The kinds of samples that it takes.
     kinds: ClassVar[tuple[str, ...]] = ("table", "image")
@@ -101,7 +101,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = {"local", *SHARED_PARTS, *getattr(cls, "scores", ())}
+        known = {*COMBINATIONS, *SHARED_PARTS, *getattr(cls, "scores", ())}
         names = {"score": [StrOptions(known), tuple, list]} if "scores" in vars(cls) else {}
         inherited = super(cls, cls)._parameter_constraints
         cls._parameter_constraints = {

@@ -91,13 +91,17 @@ DOCUMENTATION = """
     ----------------
     score : str or sequence of str
         Beside a method's own scores: the name of a part that all detectors share, or of several
-        parts and own scores, or "local", which is ("residual_relative", "latent_density",
-        "latent_knn"). A part is a measure in a space, SPACE_MEASURE. The spaces are
+        parts and own scores, of which one that is named twice counts twice; or "local", which is
+        ("residual_relative", "latent_density", "latent_knn"), or "local_and_input", which is
+        ("residual_relative", "latent_density", "latent_knn", "residual_relative",
+        "input_density", "input_knn"). A part is a measure in a space, SPACE_MEASURE. The spaces
+        are
 
         - "latent": the latent vectors, each direction divided by its standard deviation;
         - "residual": x minus its reconstruction;
         - "feature": the last hidden layer of the discriminator, where there is one;
-        - "input": the encoded sample itself; no network has a part in it.
+        - "input": the encoded sample itself, an image averaged over squares to at most 16 pixels
+          along its longer side; no network has a part in it.
 
         The measures go by training rows (see `n_references`):
 
@@ -169,8 +173,9 @@ DOCUMENTATION = """
     augment : {"auto", "shift", "warp"} or None, default="auto"
         "shift" moves each image of a batch by up to 2 pixels along either axis, reflected at its
         edges, for all losses of the round. "auto" does so where `score` has a part that was
-        found to gain from it ("local", "latent_knn", "latent_density" or "residual_relative", and
-        RetrievalCritic's own): the residual by itself was found to lose. "warp" is `denoise` with
+        found to gain from it ("local", "local_and_input", "latent_knn", "latent_density" or
+        "residual_relative", and RetrievalCritic's own): the residual by itself was found to lose.
+        "warp" is `denoise` with
         another corruption: where an image enters a reconstruction that is compared with it as it
         was, it is turned (up to 15 degrees), stretched (15 %), slanted (0.1) and moved (1/14 of a
         side) at random, so

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from oddgan.networks import given
-from oddgan.scores import LOCAL, SHARED_PARTS, check_length, spaces_needed
+from oddgan.scores import COMBINATIONS, SHARED_PARTS, check_length, spaces_needed
 
 from ._encoding import Encoding
 from ._method import Method
@@ -26,12 +26,14 @@ def score_to_learn(detector: Method, scores: Sequence[Any]) -> Any:
     """
     parts = [shared_names(clone(detector).set_params(score=score)) for score in scores]
     needed = tuple(dict.fromkeys(name for names in parts for name in names))
-    covering = (s for s, names in zip(scores, parts, strict=True) if len(names) == len(needed))
+    covering = (s for s, names in zip(scores, parts, strict=True) if set(names) == set(needed))
     return next(covering, needed)
 
 
 def shared_names(detector: Method) -> tuple[str, ...]:
     """Return the parts that `detector.score` names; none if it is a score of its own.
+
+    One that counts twice is there twice.
 
     Raises
     ------
@@ -42,15 +44,15 @@ def shared_names(detector: Method) -> tuple[str, ...]:
     if isinstance(score, str):
         if score in detector.scores:
             return ()
-        score = LOCAL if score == "local" else (score,)
+        score = COMBINATIONS.get(score, (score,))
     for name in score:
         if name not in SHARED_PARTS + detector.scores:
             raise ValueError(
                 f"score: {type(detector).__name__} has no part {name!r}; there are "
                 f"{', '.join(SHARED_PARTS)} and its own {', '.join(detector.scores)}"
             )
-    if not score or len(set(score)) < len(score):
-        raise ValueError(f"score names one or more parts, each once, not {detector.score!r}")
+    if not score:
+        raise ValueError(f"score names one or more parts, not {detector.score!r}")
     return tuple(score)
 
 

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import inputs, training
-from oddgan.scores import LOCAL
+from oddgan.scores import COMBINATIONS
 
 if TYPE_CHECKING:
     from ._base import Detector
 
 #: Parts of a score that gain from shifted images; the residual by itself loses.
-GAIN_FROM_SHIFTS = frozenset({"local", *LOCAL})
+GAIN_FROM_SHIFTS = frozenset({*COMBINATIONS, *COMBINATIONS["local"]})
 #: Deviation of the noise on numeric features beside swapped cells, in units of their scale.
 TABLE_NOISE = 0.2
 #: Greatest shift of an image, in pixels.

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from oddgan import inputs, persistence, training
-from oddgan.scores import SHARED_PARTS, Score
+from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
 
 from ._base import Detector
 from ._method import Spec
@@ -32,7 +32,7 @@ class Recipe(NamedTuple):
 
 _TABLES: dict[str, Any] = {"score": "guarded"}
 _IMAGES: dict[str, Any] = {
-    "score": "local",
+    "score": "local_and_input",
     "denoise": 0.2,
     "latent_dim": 64,
     "width": 24,
@@ -83,8 +83,9 @@ class OddGAN(Detector):
     - tables: ``RetrievalCritic(score="guarded")``, a critic of neighbourhoods against an adversary
       that corrupts normal rows, the distance to the neighbours, and a guard against anomalies
       among the training rows;
-    - images: ``AdversarialAutoencoder(score="local", denoise=0.2, ...)``, trained on shifted
-      images, whose latents and residuals are compared with those of the nearest training images.
+    - images: ``AdversarialAutoencoder(score="local_and_input", denoise=0.2, ...)``, trained on
+      shifted images; latents, small images and residuals are compared with those of the nearest
+      training images.
 
     After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")`` or ``("image")`` is
     an unfitted one with all its settings.
@@ -144,7 +145,7 @@ class OddGAN(Detector):
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: [*CONSTRAINTS[name], None] for name in _DECIDED},
-        "score": [StrOptions({"auto", "local", *SHARED_PARTS, *_own_scores}), tuple, list],
+        "score": [StrOptions({"auto", *COMBINATIONS, *SHARED_PARTS, *_own_scores}), tuple, list],
     }
 
     def __init__(self, *, score: Any = "auto", **options: Unpack[SharedParams]) -> None:

@@ -7,10 +7,10 @@ from .parts import Score, binary_cross_entropy, distance
 from .places import PlaceScale
 from .scale import RobustScale, Scale
 from .search import Descent, Found, latent_search
-from .shared import LOCAL, SHARED_PARTS, Learnt, check_length, spaces_needed
+from .shared import COMBINATIONS, SHARED_PARTS, Learnt, check_length, spaces_needed
 
 __all__ = [
-    "LOCAL",
+    "COMBINATIONS",
     "N_NEIGHBOURS",
     "SHARED_PARTS",
     "Descent",

@@ -29,8 +29,14 @@ SHARED_PARTS = (
     "input_knn",
     "input_density",
 )
-#: What the score "local" is made of.
-LOCAL = ("residual_relative", "latent_density", "latent_knn")
+#: Scores made of several parts, by name; a part that is there twice counts twice.
+COMBINATIONS = {
+    "local": ("residual_relative", "latent_density", "latent_knn"),
+    "local_and_input": (
+        *("residual_relative", "latent_density", "latent_knn"),
+        *("residual_relative", "input_density", "input_knn"),
+    ),
+}
 #: Parts that are odd on both sides: what is easier to reconstruct than its like is odd, too.
 _TWO_SIDED = frozenset({"residual_relative"})
 
@@ -132,9 +138,13 @@ class Learnt:
                 found[name] = _mean_squares(spaces[space]) / error
         return found
 
-    def total(self, parts: Mapping[str, Floats]) -> Floats:
-        """Return the mean of `parts` on the scale of held-out normal samples, shape (n,)."""
-        mean: Floats = np.mean(list(self.scaled_parts(parts).values()), axis=0)
+    def total(self, names: Sequence[str], parts: Mapping[str, Floats]) -> Floats:
+        """Return the mean of `parts` on the scale of held-out normal samples, shape (n,).
+
+        One that is named twice counts twice.
+        """
+        scaled = self.scaled_parts(parts)
+        mean: Floats = np.mean([scaled[name] for name in names], axis=0)
         return mean
 
     def scaled_parts(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
