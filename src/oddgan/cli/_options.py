@@ -25,5 +25,12 @@ Condition = Annotated[
         "with a row for each sample (for images with a column `sample` naming them).",
     ),
 ]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Which samples belong together and are held out together, such as images of one part: "
+        "a column of the table (may be repeated), or a file as for --condition.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

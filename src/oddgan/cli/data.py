@@ -37,6 +37,8 @@ class How:
         Whether to leave out images that cannot be read.
     condition : list of str or None
         Columns, or a file, with the known context of the samples.
+    groups : list of str or None
+        Columns, or a file, that say which samples belong together.
     protocol : str or None
         Who trains and who is tested: a protocol's name, or YAML with its parameters.
     """
@@ -49,6 +51,7 @@ class How:
     pattern: str | None = None
     skip_bad: bool = False
     condition: list[str] | None = None
+    groups: list[str] | None = None
     protocol: str | None = None
 
     @property
@@ -59,8 +62,7 @@ class How:
     @property
     def known(self) -> list[str] | str | None:
         """What `inputs.with_condition` takes."""
-        several = self.condition and len(self.condition) > 1
-        return self.condition if several or not self.condition else self.condition[0]
+        return _one_or_all(self.condition)
 
     def filled_from(self, origin: Mapping[str, Any]) -> "How":
         """Return these options, and where they say nothing those a model was fitted with."""
@@ -89,6 +91,15 @@ class Data:
     source: inputs.Source
     dataset: datasets.Dataset | None
     identity: str
+
+    def grouped(self, how: How) -> "Data":
+        """Return the same, knowing which samples belong together if that is told."""
+        groups: Any = _one_or_all(how.groups)
+        if groups is None and self.dataset is not None:
+            groups = self.dataset.groups
+        if groups is None:
+            return self
+        return replace(self, source=inputs.with_groups(self.source, groups))
 
     def subset(self, rows: NDArray[np.int64]) -> inputs.Source:
         """Return the samples with these row numbers."""
@@ -202,6 +213,11 @@ def test_rows(
         y = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
     said = "every row tests; the model was fitted on other files"
     return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, said)
+
+
+def _one_or_all(names: list[str] | None) -> list[str] | str | None:
+    """Return what an option that may be repeated means: one column or file, or several columns."""
+    return names[0] if names and len(names) == 1 else names
 
 
 def _protocol(dataset: datasets.Dataset, how: How) -> evaluation.Protocol:

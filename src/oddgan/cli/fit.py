@@ -18,6 +18,7 @@ from ._options import (
     AsJson,
     Condition,
     DataArgument,
+    Groups,
     Label,
     Normal,
     Pattern,
@@ -49,6 +50,7 @@ def fit(
         ),
     ] = None,
     condition: Condition = None,
+    groups: Groups = None,
     preset: Annotated[str | None, typer.Option(help="Settings by name, e.g. paper-kdd.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -92,10 +94,19 @@ def fit(
         },
     )
     how = How(
-        label, anomaly, normal, train_fraction, split_seed, pattern, skip_bad, condition, protocol
+        label,
+        anomaly,
+        normal,
+        train_fraction,
+        split_seed,
+        pattern,
+        skip_bad,
+        condition,
+        groups,
+        protocol,
     )
     opener = partial(open_samples, channels=model.channels)
-    opened = open_data(data, how, opener)
+    opened = open_data(data, how, opener).grouped(how)
     source, origin = training_rows(opened, how)
     start = time.perf_counter()
     try:

@@ -136,7 +136,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
 
     # -------------------------------------------------------------------------------- fit
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Fit all members, and calibrate them and their combination.
 
         Parameters
@@ -145,6 +145,9 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             Normal samples, as for any detector; at least 5.
         y : None
             Not used; scikit-learn's convention.
+        groups : array, list, frame, column name or names, path, or None
+            Which samples belong together, as for any detector (:meth:`Detector.fit`), at least 5
+            groups; members that are detectors of OddGAN hold them out together, too.
 
         Raises
         ------
@@ -160,6 +163,9 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         self._validate_names([name for name, _ in pairs])
         families = [family_of(name, detector) for name, detector in pairs]
         source = X if isinstance(X, inputs.Source) else inputs.open_source(X)
+        if groups is not None:
+            source = inputs.with_groups(source, groups)
+        self.group_columns_ = source.group_columns
         self._check_columns(X, source, reset=True)
         self.rule_ = self.rule
         rng = _generator(self.random_state)
@@ -247,6 +253,8 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         else:
             codec = self.codec_.codec if self.codec_ else self._members[0].detector.codec_
             source = inputs.open_source(X, text_columns=codec.text_columns)
+        if also := [name for name in self.group_columns_ if name in (source.columns or ())]:
+            source = inputs.Beside(source, also)
         self._check_columns(X, source, reset=False)
         return source
 
@@ -267,13 +275,18 @@ def _generator(random_state: Any) -> np.random.Generator:
 
 def _parts(
     source: inputs.Source, fraction: float, rng: np.random.Generator
-) -> tuple[inputs.Subset, inputs.Subset, inputs.Subset]:
-    """Split at random into training rows (at least 3) and two halves of held-out rows."""
-    n = source.count()
-    if n < 5:
-        raise ValueError(f"Found array with {n} sample(s) while a minimum of 5 is required.")
+) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
+    """Split at random into training rows (at least 3) and two halves of held-out rows.
+
+    Of samples that belong together all are in one part, and rows are groups.
+    """
+    if source.count() < 5:
+        raise ValueError(
+            f"Found array with {source.count()} sample(s) while a minimum of 5 is required."
+        )
+    units = inputs.Units.of(source)
+    n = units.check(5)
     n_held = min(max(2, round(fraction * n)), n - 3)
-    part = np.zeros(n, dtype=np.int64)
-    part[rng.permutation(n)[:n_held]] = np.where(np.arange(n_held) < n_held // 2, 1, 2)
-    train, first, second = (inputs.Subset(source, part == k) for k in range(3))
-    return train, first, second
+    order = rng.permutation(n)
+    first, second = order[: n_held // 2], order[n_held // 2 : n_held]
+    return units.rows(order[n_held:]), units.rows(first), units.rows(second)

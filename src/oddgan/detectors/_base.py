@@ -37,7 +37,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
     A detector adds three hooks: `_networks`, `_losses` and `_score` (see :class:`Method`).
     """
 
-    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None, groups: Any = None) -> Self:
         """Learn what normal looks like.
 
         Parameters
@@ -55,6 +55,11 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             each sample or one row of values, (n,) or (n, k), with numbers as continuous and
             text, booleans and pandas' categories as categories; or names of columns of X; or a
             CSV or Parquet file, for image files with a column ``sample`` naming them.
+        groups : array, list, frame, column name or names, path, or None
+            Which samples belong together, in the same forms: equal values for several images of
+            one part, or for several rows of one patient. They are held out together, at least 3
+            groups. Without it the others of its group train where one is held out; it then looks
+            more normal than a new one, and more than `target_fpr` of these is flagged.
 
         Returns
         -------
@@ -69,7 +74,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             A loss became NaN or a discriminator collapsed.
         """
         self._validate_params()
-        fitted = fit_networks(self, open_to_fit(self, X, condition))
+        fitted = fit_networks(self, open_to_fit(self, X, condition, groups))
         self.codec_ = fitted.encoding.samples
         self.condition_codec_ = fitted.encoding.context
         self.fitted_params_ = self.get_params(deep=False)

@@ -1,5 +1,6 @@
 """From what a user gives to the source that a detector reads: samples and their known context."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ if TYPE_CHECKING:
     from ._base import Detector
 
 
-def open_to_fit(detector: "Detector", X: Any, condition: Any) -> inputs.Source:
-    """Open training data, and note its columns and which of them are the context."""
+def open_to_fit(detector: "Detector", X: Any, condition: Any, groups: Any) -> inputs.Source:
+    """Open training data, and note its columns and which of them are no part of the samples."""
     source = (
         X if isinstance(X, inputs.Source) else inputs.open_source(X, channels=detector.channels)
     )
     if condition is not None:
         source = inputs.with_condition(source, condition)
+    if groups is not None:
+        source = inputs.with_groups(source, groups)
     detector.condition_columns_ = source.condition_columns
+    detector.group_columns_ = source.group_columns
     _check_columns(detector, X, source, reset=True)
     return source
 
@@ -49,7 +53,9 @@ def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> 
                 f"this {name} was fitted with a condition{of}: give it for new samples"
             )
         source = inputs.with_condition(source, condition, like=detector.condition_codec_)
-    _check_columns(detector, X, source, reset=False)
+    if also := [name for name in detector.group_columns_ if name in (source.columns or ())]:
+        source = inputs.Beside(source, also)  # as they were known in training
+    _check_columns(detector, X, source, reset=False, without=also)
     return source
 
 
@@ -61,14 +67,23 @@ def _text_columns(detector: "Detector") -> list[str]:
     return [*samples.text_columns, *beside]
 
 
-def _check_columns(detector: "Detector", X: Any, source: inputs.Source, *, reset: bool) -> None:
+def _check_columns(
+    detector: "Detector",
+    X: Any,
+    source: inputs.Source,
+    *,
+    reset: bool,
+    without: Sequence[str] = (),
+) -> None:
     """Let scikit-learn note, or check, number and names of the columns of a table."""
     if source.kind != "table":
         for name in ("n_features_in_", "feature_names_in_"):
             if reset and hasattr(detector, name):  # of an earlier fit on a table
                 delattr(detector, name)
         return
-    if isinstance(X, str | PathLike | inputs.Source) or source.condition_columns:
+    if isinstance(X, str | PathLike | inputs.Source) or (
+        source.condition_columns or source.group_columns or without
+    ):
         if not reset and isinstance(X, str | PathLike | inputs.Source):
             return  # the columns of files are found by name, in any order
         X = pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]

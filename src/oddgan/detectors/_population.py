@@ -70,6 +70,7 @@ def new_members(population: T, n_members: int) -> list[T]:
         one.codec_ = population.codec_
         one.condition_codec_ = population.condition_codec_
         one.condition_columns_ = population.condition_columns_
+        one.group_columns_ = population.group_columns_
         one.fitted_params_ = {**population.fitted_params_, "n_members": 1, "checkpoint": None}
         one.n_train_, one.versions_ = population.n_train_, population.versions_
         one.crossed_ = False

@@ -50,21 +50,25 @@ def split(
 ) -> Split:
     """Split at random into training rows (at least 2) and held-out rows (at least 1).
 
-    Each of several members holds out as large a share of the training rows, of its own. Where
-    the common share would be too small for `target_fpr` there is none; the members then leave out
-    every row in turn.
+    Of samples that belong together (`inputs.with_groups`) all are on one side, and what is said
+    here of rows is of groups. Each of several members holds out as large a share of the training
+    rows, of its own. Where the common share would be too small for `target_fpr` there is none; the
+    members then leave out every row in turn.
     """
-    n = source.count()
-    if n < 3:
-        raise ValueError(f"Found array with {n} sample(s) while a minimum of 3 is required.")
+    if source.count() < 3:
+        raise ValueError(
+            f"Found array with {source.count()} sample(s) while a minimum of 3 is required."
+        )
+    units = inputs.Units.of(source)
+    n = units.check(3)
     n_held = min(max(1, round(fraction * n)), n - 2)
     order = np.random.default_rng(seed).permutation(n)
-    train, held_out = _rows(source, order[n_held:]), _rows(source, order[:n_held])
+    train, held_out = units.rows(order[n_held:]), units.rows(order[:n_held])
     if n_members == 1:
         return Split(train, held_out, [(train, held_out)])
-    crossed = n_held < decisions.smallest_sample(target_fpr)
+    crossed = held_out.count() < decisions.smallest_sample(target_fpr)
     if crossed:
-        train = held_out = _rows(source, order)
+        train = held_out = units.rows(order)
     else:
         order = order[n_held:]
     n = len(order)
@@ -75,14 +79,8 @@ def split(
     members = []
     for k in range(n_members):
         left = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
-        members.append((_rows(source, np.setdiff1d(order, left)), _rows(source, left)))
+        members.append((units.rows(np.setdiff1d(order, left)), units.rows(left)))
     return Split(train, held_out, members, crossed)
-
-
-def _rows(source: inputs.Source, rows: NDArray[np.int64]) -> inputs.Source:
-    keep = np.zeros(source.count(), dtype=bool)
-    keep[rows] = True
-    return inputs.Subset(source, keep)
 
 
 def readable(source: inputs.Source) -> int:

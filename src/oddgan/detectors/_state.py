@@ -38,6 +38,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "codec": codec,
         "condition": context.state()[0] if context else None,
         "condition_columns": list(detector.condition_columns_),
+        "group_columns": list(detector.group_columns_),
         "n_features_in": getattr(detector, "n_features_in_", None),
         "feature_names_in": list(getattr(detector, "feature_names_in_", [])),
         "crossed": detector.crossed_,
@@ -102,6 +103,7 @@ def restore(
     detector.fitted_params_ = as_given(header["fitted_params"])
     detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
     detector.condition_columns_ = header["condition_columns"]
+    detector.group_columns_ = header["group_columns"]
     detector.condition_codec_ = None
     if header["condition"]:
         detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})

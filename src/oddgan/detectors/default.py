@@ -162,11 +162,11 @@ class OddGAN(Detector):
         """Return unfitted detectors whose results belong beside those of the recipe, by title."""
         return {title: _made(control, params) for title, control in CONTROLS[kind].items()}
 
-    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None, groups: Any = None) -> Self:
         """Learn what normal looks like; see :meth:`Detector.fit`."""
         self._validate_params()
-        kind = open_to_fit(self, X, condition).kind
-        self._adopt(self._method(kind).fit(X, condition=condition))
+        kind = open_to_fit(self, X, condition, groups).kind
+        self._adopt(self._method(kind).fit(X, condition=condition, groups=groups))
         return self
 
     def answer_chunks(

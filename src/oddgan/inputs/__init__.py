@@ -13,7 +13,8 @@ the model, turns raw chunks into float32 tensors for the networks, and back::
 Sources (`open_source`)
     ``kind``, ``names``, ``columns``, ``shuffles``, ``skipped``; ``count()``, ``chunks(size,
     order)``, ``labels()``, ``condition(rows)``. A `Subset` is some rows of one, such as those held
-    out; `with_condition` gives the samples of one a known context.
+    out; `with_condition` gives the samples of one a known context, `with_groups` says which of them
+    belong together.
 Raw chunks (`Raw`)
     A 2-D array or an Arrow table; a 3-D or 4-D array of images, or a list of images of varying
     size. `select` and `concat` take rows of one and join several.
@@ -29,11 +30,13 @@ Every refusal of bad input is a `ValueError` (a missing file a `FileNotFoundErro
 file, or the column and the row, counted from 0.
 """
 
+from ._beside import Beside
 from ._codec import Codec, fit_codec, load_codec
 from ._columns import Block, Column
 from ._condition import with_condition
 from ._fit_columns import SCALINGS, Scaling
 from ._folder import pixels_of
+from ._groups import Units, with_groups
 from ._image_codec import ImageCodec
 from ._open import open_source
 from ._patch_codec import PATCH_SCORES, PatchCodec, PatchScore
@@ -47,6 +50,7 @@ from ._table_codec import TableCodec
 __all__ = [
     "PATCH_SCORES",
     "SCALINGS",
+    "Beside",
     "Block",
     "Codec",
     "Column",
@@ -60,6 +64,7 @@ __all__ = [
     "Source",
     "Subset",
     "TableCodec",
+    "Units",
     "Whole",
     "concat",
     "fit_codec",
@@ -68,4 +73,5 @@ __all__ = [
     "pixels_of",
     "select",
     "with_condition",
+    "with_groups",
 ]

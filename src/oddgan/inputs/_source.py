@@ -30,6 +30,10 @@ class Source(ABC):
         Whether the samples have a known context (see `with_condition`).
     condition_columns : sequence of str
         Columns of the table that are this context, and no part of the samples.
+    groups : ndarray of int64 or None
+        Which samples belong together (see `with_groups`): the group of each, in order.
+    group_columns : sequence of str
+        Columns of the table that say so, and are no part of the samples.
     skipped : list of (str, str)
         Files left out by ``skip_bad`` so far, with the reason. It grows while chunks are read.
     """
@@ -40,6 +44,8 @@ class Source(ABC):
     shuffles: bool = True
     has_condition: bool = False
     condition_columns: Sequence[str] = ()
+    groups: NDArray[np.int64] | None = None
+    group_columns: Sequence[str] = ()
 
     @property
     def skipped(self) -> list[tuple[str, str]]:

@@ -33,6 +33,8 @@ class Subset(Source):
         self.shuffles = source.shuffles
         self.has_condition = source.has_condition
         self.condition_columns = source.condition_columns
+        self.group_columns = source.group_columns
+        self.groups = None if source.groups is None else source.groups[keep]
 
     @property
     def skipped(self) -> list[tuple[str, str]]:

@@ -107,6 +107,7 @@ def _run_detector(
     for fault in faults:
         params = fault.params(params, cls)
     train, test = rows(dataset, split.train), rows(dataset, split.test)
+    groups = None if dataset.groups is None else dataset.groups[split.train]
     scorers = [fault.scorer for fault in faults if fault.scorer]
 
     def score(fitted: Detector) -> Scores:
@@ -115,7 +116,7 @@ def _run_detector(
         return fitted.anomaly_score(test)
 
     def fit(unfitted: Detector) -> Detector:
-        return unfitted.fit(train)
+        return unfitted.fit(train, groups=groups)
 
     for fault in faults:
         fit = partial(_fit_with, fault, fit, score, split)
