@@ -5,8 +5,9 @@
 
 It takes the data set magnetic-tile, as `oddgan datasets` tells. Nothing is chosen by a label: the
 test images are scored once. Images are split by part unless `--split images` asks for the split of
-most published figures, in which other exposures of the tiles of the test train. A map is compared with the mask of its image at every second pixel of
-either side, over the images of one kind of defect.
+most published figures, in which other exposures of the tiles of the test train. A map is compared
+with the mask of its image at every second pixel of either side, over the images of one kind of
+defect.
 """
 
 import argparse
