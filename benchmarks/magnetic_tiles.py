@@ -13,6 +13,7 @@ defect.
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from oddgan import PatchDiscriminator, PCAReconstruction, datasets
+from oddgan import Combination, PatchDiscriminator, PCAReconstruction, datasets
 from oddgan.detectors import Detector
 from oddgan.evaluation import DefectFree, Split
 from oddgan.evaluation.maps import evaluate_maps
@@ -40,11 +41,19 @@ _PLACES = {
     "min_steps": 400,
     "health": False,
 }
-METHODS: dict[str, tuple[type[Detector], dict[str, Any]]] = {
-    "pca-anywhere": (PCAReconstruction, _COMPONENTS),
-    "pca": (PCAReconstruction, {**_COMPONENTS, "by_place": True}),
-    "patches-anywhere": (PatchDiscriminator, _PLACES),
-    "patches": (PatchDiscriminator, {**_PLACES, "by_place": True}),
+_BY_PLACE = {**_COMPONENTS, "by_place": True}
+_POPULATION = {**_PLACES, "by_place": True, "n_members": 5}
+METHODS: dict[str, Callable[[int], Any]] = {
+    "pca-anywhere": lambda seed: PCAReconstruction(**_COMPONENTS, random_state=seed),
+    "pca": lambda seed: PCAReconstruction(**_BY_PLACE, random_state=seed),
+    "patches-anywhere": lambda seed: PatchDiscriminator(**_PLACES, random_state=seed),
+    "patches": lambda seed: PatchDiscriminator(**_PLACES, by_place=True, random_state=seed),
+    "population": lambda seed: PatchDiscriminator(**_POPULATION, random_state=seed),
+    "both": lambda seed: Combination(
+        [PCAReconstruction(**_BY_PLACE), PatchDiscriminator(**_POPULATION)],
+        calibration_fraction=0.2,
+        random_state=seed,
+    ),
 }
 _WIDTH, _HEIGHT = 120, 80
 
@@ -55,7 +64,9 @@ def main() -> None:
     parser.add_argument("method", choices=METHODS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--maps", type=int, default=3, help="Splits whose maps are measured too.")
+    parser.add_argument(
+        "--maps", type=int, default=3, help="Splits whose maps are measured too; none of both."
+    )
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--split", choices=["parts", "images"], default="parts")
     asked = parser.parse_args()
@@ -63,11 +74,11 @@ def main() -> None:
     found = []
     for number, seed in enumerate(asked.seeds):
         split = divided(tiles, asked.split, seed)
-        cls, params = METHODS[asked.method]
+        detector = METHODS[asked.method](seed)
         start = time.process_time()
         assert tiles.groups is not None
         groups = tiles.groups[split.train] if asked.split == "parts" else None
-        detector = cls(**params, random_state=seed).fit(tiles.X[split.train], groups=groups)
+        detector.fit(tiles.X[split.train], groups=groups)
         fitted = time.process_time()
         scores = detector.anomaly_score(tiles.X[split.test])
         scored = time.process_time()
@@ -80,7 +91,7 @@ def main() -> None:
             "fit_seconds": fitted - start,
             "score_seconds": scored - fitted,
         }
-        if number < asked.maps:
+        if number < asked.maps and asked.method != "both":
             result["maps"] = of_maps(tiles, detector)
         found.append(result)
         asked.out.write_text(json.dumps(found, indent=1))
