@@ -337,7 +337,7 @@ def test_files_that_do_not_say_which_sample_is_which_are_refused(images, tmp_pat
     with pytest.raises(ValueError, match=r"twice\.csv: there are two rows for the sample 2\.png"):
         inputs.with_condition(folder, tmp_path / "twice.csv")
     table[["sample"]].to_csv(tmp_path / "bare.csv", index=False)
-    with pytest.raises(ValueError, match=r"bare\.csv: there is no context beside .*'sample'"):
+    with pytest.raises(ValueError, match=r"bare\.csv: there is nothing beside .*'sample'"):
         inputs.with_condition(folder, tmp_path / "bare.csv")
     table.to_csv(tmp_path / "sides.csv", index=False)
     with pytest.raises(ValueError, match=r"sides\.csv: .*these samples have no names"):
