@@ -49,17 +49,15 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         y : None
             Not used; scikit-learn's convention.
         condition : array, list, frame, column name or names, path, or None
-            What is known of each sample and decides what is normal for it: the season of a
-            consumption, the label of an image. Given to the networks, it makes the model
-            conditional: a sample is odd for its context, though common overall. One value for
-            each sample or one row of values, (n,) or (n, k), with numbers as continuous and
-            text, booleans and pandas' categories as categories; or names of columns of X; or a
-            CSV or Parquet file, for image files with a column ``sample`` naming them.
+            What is known of each sample and decides what is normal for it, such as the season of a
+            consumption: a sample can be odd for its context, though common overall. One value or
+            one row of values for each, (n,) or (n, k), with numbers as continuous and text,
+            booleans and pandas' categories as categories; or names of columns of X; or a CSV or
+            Parquet file, for image files with a column ``sample`` naming them.
         groups : array, list, frame, column name or names, path, or None
-            Which samples belong together, in the same forms: equal values for several images of
-            one part, or for several rows of one patient. They are held out together, at least 3
-            groups. Without it the others of its group train where one is held out; it then looks
-            more normal than a new one, and more than `target_fpr` of these is flagged.
+            Which samples belong together and are held out together, in the same forms, such as
+            images of one part; at least 3 groups. Else others of its part train where an image is
+            held out, and of images of new parts more than `target_fpr` is flagged.
 
         Returns
         -------
@@ -147,8 +145,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            `return_std` is asked of a detector that is no population, or the data is not as
-            described.
+            `return_std` is asked where there are no members, or the data is not as described.
         """
         if not return_std:
             return cast("Floats", self._answer(X, condition, "anomaly_score"))
@@ -161,10 +158,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         They are as in the paper, unweighted, whatever `combine` is. Shared parts are as they were
         measured, before they are brought to one scale.
         """
-        return {
-            name: values.to_numpy()
-            for name, values in self._answer(X, condition, "score_parts").items()
-        }
+        parts = self._answer(X, condition, "score_parts")
+        return {name: values.to_numpy() for name, values in parts.items()}
 
     def score_samples(self, X: Any, *, condition: Any = None) -> Floats:
         """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""

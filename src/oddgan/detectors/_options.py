@@ -94,8 +94,7 @@ DOCUMENTATION = """
         parts and own scores, of which one that is named twice counts twice; or "local", which is
         ("residual_relative", "latent_density", "latent_knn"), or "local_and_input", which is
         ("residual_relative", "latent_density", "latent_knn", "residual_relative",
-        "input_density", "input_knn"). A part is a measure in a space, SPACE_MEASURE. The spaces
-        are
+        "input_density", "input_knn"). A part is a measure in a space, SPACE_MEASURE. There are
 
         - "latent": the latent vectors, each direction divided by its standard deviation;
         - "residual": x minus its reconstruction;
@@ -175,11 +174,10 @@ DOCUMENTATION = """
         edges, for all losses of the round. "auto" does so where `score` has a part that was
         found to gain from it ("local", "local_and_input", "latent_knn", "latent_density" or
         "residual_relative", and RetrievalCritic's own): the residual by itself was found to lose.
-        "warp" is `denoise` with
-        another corruption: where an image enters a reconstruction that is compared with it as it
-        was, it is turned (up to 15 degrees), stretched (15 %), slanted (0.1) and moved (1/14 of a
-        side) at random, so
-        that the latent vector says less of where and how an object lies. None does nothing.
+        "warp" is `denoise` with another corruption: where an image enters a reconstruction that
+        is compared with it as it was, it is turned (up to 15 degrees), stretched (15 %), slanted
+        (0.1) and moved (1/14 of a side) at random, so that the latent vector says less of where
+        and how an object lies. None does nothing.
     target_fpr : float, default=0.05
         Share of normal samples that may be flagged; sets the threshold.
     pixel_fpr : float, default=0.01
