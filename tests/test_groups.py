@@ -120,6 +120,11 @@ def test_members_of_a_population_hold_groups_out():
     assert len(population.calibration_scores_) == 30  # 6 of 60 groups
     held_out = held_out_parts(population, X, of_part)
     assert len(held_out) == 6
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(part=of_part)
+    member = quick(VAE, n_members=2).fit(frame, groups="part").members_[1]
+    np.testing.assert_array_equal(
+        member.anomaly_score(frame), member.anomaly_score(frame.iloc[:, :6])
+    )
 
 
 def test_a_context_and_groups_go_together():
