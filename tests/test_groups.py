@@ -54,13 +54,23 @@ def test_new_parts_are_flagged_as_rarely_as_promised_only_if_parts_are_held_out_
 # ------------------------------------------------------------------------------ who is held out
 
 
-@pytest.mark.parametrize(("n_members", "target_fpr"), [(1, 0.05), (3, 0.05), (3, 0.001)])
+def test_one_sample_of_each_held_out_group_sets_the_threshold():
+    X, of_part = parts(60, 5, seed=0)
+    detector = quick(Autoencoder, calibration_fraction=0.3).fit(X, groups=of_part)
+    scores = np.float32(detector.anomaly_score(X))
+    found = of_part[np.isin(scores, np.float32(detector.calibration_scores_))]
+    assert len(found) == len(set(found)) == 18
+    places = np.flatnonzero(np.isin(scores, np.float32(detector.calibration_scores_))) % 5
+    assert len(set(places)) > 2  # drawn at random, and not the first of each
+
+
+@pytest.mark.parametrize(("n_members", "target_fpr"), [(1, 0.2), (3, 0.2), (3, 0.05)])
 def test_no_group_is_on_both_sides(n_members, target_fpr):
     X, of_part = parts(40, 5, seed=0)
     shuffled = np.random.default_rng(1).permutation(of_part)
     source = inputs.with_groups(inputs.open_source(X), shuffled)
     found = split(source, 0.2, n_members, target_fpr, seed=3)
-    assert found.crossed == (target_fpr == 0.001)
+    assert found.crossed == (target_fpr == 0.05)
     sides = [*found.members] if found.crossed else [(found.train, found.held_out), *found.members]
     for train, held_out in sides:
         assert not set(shuffled[train.keep]) & set(shuffled[held_out.keep])
@@ -116,8 +126,8 @@ def test_missing_values_are_one_group():
 
 def test_members_of_a_population_hold_groups_out():
     X, of_part = parts(60, 5, seed=0)
-    population = quick(VAE, n_members=2).fit(X, groups=of_part)
-    assert len(population.calibration_scores_) == 30  # 6 of 60 groups
+    population = quick(VAE, n_members=2, target_fpr=0.2).fit(X, groups=of_part)
+    assert len(population.calibration_scores_) == 6  # one row of each of 6 of 60 groups
     held_out = held_out_parts(population, X, of_part)
     assert len(held_out) == 6
     frame = pd.DataFrame(X, columns=list("abcdef")).assign(part=of_part)
@@ -159,7 +169,7 @@ def test_a_combination_holds_groups_out():
     both = [PCAReconstruction(latent_dim=1), IsolationForest(n_estimators=10)]
     model = Combination(both, random_state=0, calibration_fraction=0.2).fit(frame, groups="part")
     bare = frame.drop(columns="part")
-    assert len(model.calibration_scores_) == 20  # of 4 parts; as many are held out for members
+    assert len(model.calibration_scores_) == 4  # as many are held out for the members' scales
     np.testing.assert_array_equal(model.anomaly_score(frame), model.anomaly_score(bare))
 
 

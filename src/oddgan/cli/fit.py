@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oddgan import detectors
+from oddgan import detectors, inputs
 
 from ._options import (
     Anomaly,
@@ -139,12 +139,9 @@ def fit(
         )
         return
     list_skipped(source)
-    held_out = f"{n_held_out} of them were held out"
-    if model.crossed_:
-        held_out = "each was held out by some members, which scored it"
     print(
         f"{type(model).__name__} learnt from {n_samples} samples in {seconds:.0f} s; "
-        f"{held_out} and set the threshold {model.threshold_:.6g}, "
+        f"{_held_out(model, source)} and set the threshold {model.threshold_:.6g}, "
         f"to flag {model.target_fpr:.3g} of normal samples."
     )
     if "description" in origin:
@@ -155,6 +152,16 @@ def fit(
     if model.health_checks_ and not model.health_:
         print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
     print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")
+
+
+def _held_out(model: detectors.Detector, source: inputs.Source) -> str:
+    """Say which samples the threshold comes from."""
+    n = len(model.calibration_scores_)
+    if source.groups is not None:
+        return f"one of each of {n} groups was held out"
+    if model.crossed_:
+        return "each was held out by some members, which scored it"
+    return f"{n} of them were held out"
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:

@@ -188,7 +188,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             warnings.warn(
                 f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
                 f"flagged with probability 1/{n + 1}, not target_fpr={self.target_fpr}, which "
-                f"takes {needed}; give more rows or a larger calibration_fraction",
+                f"takes {needed}; give more rows, or groups, or a larger calibration_fraction",
                 stacklevel=3,
             )
 
@@ -278,7 +278,8 @@ def _parts(
 ) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
     """Split at random into training rows (at least 3) and two halves of held-out rows.
 
-    Of samples that belong together all are in one part, and rows are groups.
+    Of samples that belong together all are in one part; the last, which sets the threshold, has
+    one of each group.
     """
     if source.count() < 5:
         raise ValueError(
@@ -288,5 +289,5 @@ def _parts(
     n = units.check(5)
     n_held = min(max(2, round(fraction * n)), n - 3)
     order = rng.permutation(n)
-    first, second = order[: n_held // 2], order[n_held // 2 : n_held]
-    return units.rows(order[n_held:]), units.rows(first), units.rows(second)
+    first, second = (units.rows(half) for half in np.split(order[:n_held], [n_held // 2]))
+    return units.rows(order[n_held:]), first, inputs.one_of_each_group(second)

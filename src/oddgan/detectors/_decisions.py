@@ -199,7 +199,7 @@ class Decisions(ABC):
         n = len(self.calibration_scores_)
         needed = decisions.smallest_sample(self.target_fpr)
         if n < needed:
-            advice = "give more rows or a larger calibration_fraction"
+            advice = "give more rows, or groups, or a larger calibration_fraction"
             if self.crossed_:
                 advice = "all rows are held out already: give more, or a larger target_fpr"
             warnings.warn(

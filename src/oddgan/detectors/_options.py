@@ -270,7 +270,7 @@ DOCUMENTATION = """
     offset_ : float
         Minus `threshold_`: ``decision_function = score_samples - offset_``.
     calibration_scores_ : ndarray of shape (n_held_out,)
-        Anomaly scores of the held-out normal samples, sorted.
+        Anomaly scores of the held-out normal samples, sorted; of groups one sample of each.
     health_ : tuple of oddgan.health.HealthCheck
         What is wrong with the fit, with the remedy: a score that noise does not raise, a collapsed
         generator, a discriminator that answers a constant, one column that decides everything, too

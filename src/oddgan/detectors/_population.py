@@ -74,6 +74,9 @@ def new_members(population: T, n_members: int) -> list[T]:
         one.fitted_params_ = {**population.fitted_params_, "n_members": 1, "checkpoint": None}
         one.n_train_, one.versions_ = population.n_train_, population.versions_
         one.crossed_ = False
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(population, name):
+                setattr(one, name, getattr(population, name))
         one.history_, one.provenance_, one.members_, one.health_checks_ = [], {}, [], ()
         members.append(one)
     return members
@@ -89,7 +92,8 @@ def networks_of(members: Sequence["Detector"]) -> Networks:
 def scores_left_out(population: "Detector", split: Split) -> Floats:
     """Return the scores of held-out rows, each by the members that did not train on it."""
     means = []
-    for index, scores in answers(population, split.held_out, "member_scores"):
+    held_out = inputs.one_of_each_group(split.held_out)
+    for index, scores in answers(population, held_out, "member_scores"):
         left_out = split.left_out(index)
         n_scores = left_out.sum(1)
         sums = np.where(left_out, scores, 0).sum(1)

@@ -66,7 +66,7 @@ def split(
     train, held_out = units.rows(order[n_held:]), units.rows(order[:n_held])
     if n_members == 1:
         return Split(train, held_out, [(train, held_out)])
-    crossed = held_out.count() < decisions.smallest_sample(target_fpr)
+    crossed = n_held < decisions.smallest_sample(target_fpr)
     if crossed:
         train = held_out = units.rows(order)
     else:

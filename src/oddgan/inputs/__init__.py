@@ -36,7 +36,7 @@ from ._columns import Block, Column
 from ._condition import with_condition
 from ._fit_columns import SCALINGS, Scaling
 from ._folder import pixels_of
-from ._groups import Units, with_groups
+from ._groups import Units, one_of_each_group, with_groups
 from ._image_codec import ImageCodec
 from ._open import open_source
 from ._patch_codec import PATCH_SCORES, PatchCodec, PatchScore
@@ -69,6 +69,7 @@ __all__ = [
     "concat",
     "fit_codec",
     "load_codec",
+    "one_of_each_group",
     "open_source",
     "pixels_of",
     "select",

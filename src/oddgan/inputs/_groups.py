@@ -62,6 +62,21 @@ def with_groups(source: Source, groups: Any) -> Source:
     return Grouped(source, numbers, columns)
 
 
+def one_of_each_group(source: Source) -> Source:
+    """Return one sample of each group, drawn at random; all of them where there are no groups.
+
+    A sample of a new group is exchangeable with these. With all samples of the held-out groups it
+    is not: those of one group are odd, or normal, together.
+    """
+    if source.groups is None:
+        return source
+    order = np.random.default_rng(0).permutation(len(source.groups))
+    _, first = np.unique(source.groups[order], return_index=True)
+    chosen = np.zeros(len(order), dtype=bool)
+    chosen[order[first]] = True
+    return Subset(source, chosen)
+
+
 @dataclass(frozen=True)
 class Units:
     """What is drawn of a source: its groups, or its samples where it has none.
