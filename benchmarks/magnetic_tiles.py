@@ -92,8 +92,7 @@ def main() -> None:
             "seed": seed,
             "image_auroc": by_kind(tiles.y[split.test], split.y_test, scores),
             "against_the_first_90": by_kind(*with_first(90, tiles, split, scores)),
-            "flagged_normal": float((scores > detector.threshold_)[split.y_test == 0].mean()),
-            "flagged_odd": float((scores > detector.threshold_)[split.y_test == 1].mean()),
+            "flagged": flagged(tiles, split, scores > detector.threshold_),
             "fit_seconds": fitted - start,
             "score_seconds": scored - fitted,
         }
@@ -104,6 +103,19 @@ def main() -> None:
         print(json.dumps(result), flush=True)
         if asked.picture and number == 0:
             picture(tiles, detector, asked.picture)
+
+
+def flagged(tiles: datasets.Dataset, split: Split, above: NDArray[np.bool_]) -> dict[str, float]:
+    """Return which share of the test images is above the threshold, by what they are of."""
+    assert tiles.groups is not None
+    damaged = np.unique(tiles.groups[~tiles.is_class("free")])
+    normal, of_damaged = split.y_test == 0, np.isin(tiles.groups[split.test], damaged)
+    kinds = {
+        "tiles without a defect": normal & ~of_damaged,
+        "normal images of tiles with one": normal & of_damaged,
+        "defects": ~normal,
+    }
+    return {kind: float(above[which].mean()) for kind, which in kinds.items()}
 
 
 def divided(tiles: datasets.Dataset, by: str, seed: int) -> Split:
