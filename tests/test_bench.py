@@ -589,7 +589,9 @@ def test_maps_are_measured_where_the_data_have_masks():
     measured = run_cell(cell.definition())[0]["rows"][0]["metrics"]
     tiles = datasets.load("magnetic-tile", progress=False, size=16)
     split = evaluation.DefectFree().split(tiles).limited(train=60, test=80)
-    fitted = PCAReconstruction(random_state=0).fit(tiles.X[split.train])
+    fitted = PCAReconstruction(random_state=0).fit(
+        tiles.X[split.train], groups=tiles.groups[split.train]
+    )
     maps = fitted.explain(tiles.X[split.test]).anomaly_map
     by_hand = evaluation.evaluate_maps(tiles.masks[split.test], maps)
     assert by_hand.n_regions > 10

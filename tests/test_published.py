@@ -164,6 +164,7 @@ SPECS = resources.files("oddgan.evaluation.bench") / "specs"
 NAMES = (
     "adbench",
     "contamination",
+    "images/contamination",
     "images/fashion-normal",
     "images/magnetic-tile",
     "images/mnist-anomalous",
