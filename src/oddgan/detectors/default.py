@@ -18,7 +18,6 @@ from ._opening import open_to_fit
 from ._options import CONSTRAINTS, SharedParams
 from ._scoring import Question
 from ._state import dump, storable
-from .adversarial_autoencoder import AdversarialAutoencoder
 from .autoencoder import Autoencoder
 from .retrieval_critic import RetrievalCritic
 
@@ -44,7 +43,7 @@ _IMAGES: dict[str, Any] = {
 #: What OddGAN is, by kind of samples.
 RECIPES = {
     "table": Recipe(RetrievalCritic, _TABLES),
-    "image": Recipe(AdversarialAutoencoder, _IMAGES),
+    "image": Recipe(Autoencoder, _IMAGES),
 }
 #: What must stand beside it, by kind of samples: on some data these are as good.
 CONTROLS = {
@@ -55,8 +54,8 @@ CONTROLS = {
         ),
     },
     "image": {
-        "untrained control": Recipe(AdversarialAutoencoder, {**_IMAGES, "max_steps": 0}),
-        "autoencoder control": Recipe(Autoencoder, _IMAGES),
+        "untrained control": Recipe(Autoencoder, {**_IMAGES, "max_steps": 0}),
+        "autoencoder control": Recipe(Autoencoder, {**_IMAGES, "score": "l2"}),
     },
 }
 #: Parameters that a recipe decides unless they are given.
@@ -83,9 +82,9 @@ class OddGAN(Detector):
     - tables: ``RetrievalCritic(score="guarded")``, a critic of neighbourhoods against an adversary
       that corrupts normal rows, the distance to the neighbours, and a guard against anomalies
       among the training rows;
-    - images: ``AdversarialAutoencoder(score="local_and_input", denoise=0.2, ...)``, trained on
-      shifted images; latents, small images and residuals are compared with those of the nearest
-      training images.
+    - images: ``Autoencoder(score="local_and_input", denoise=0.2, ...)``, trained on shifted images;
+      latents, small images and residuals are compared with those of the nearest training images.
+      It has no adversary: on images none was found that earned its cost.
 
     After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")`` or ``("image")`` is
     an unfitted one with all its settings.
@@ -104,8 +103,9 @@ class OddGAN(Detector):
     guard with six of them, the
     settings for images with experiments on both of MNIST and Fashion-MNIST, not by their labels
     within a run but with results in view. On some data much simpler scores are as good. So
-    controls belong beside each result: the same networks untrained,
-    an autoencoder with a score of the kind, nearest neighbours and Isolation Forest. ``oddgan
+    controls belong beside each result: the same networks untrained, an
+    autoencoder (on tables by latent neighbours, on images by its reconstruction error), nearest
+    neighbours and Isolation Forest. ``oddgan
     evaluate`` shows them on the data that the model was fitted on, `OddGAN.controls(kind)` returns
     the first two.
 
@@ -199,8 +199,8 @@ class OddGAN(Detector):
         given = {n: v for n, v in self._given().items() if n not in ("checkpoint", "verbose")}
         found = {}
         for title, control in CONTROLS[self.codec_.kind].items():
-            # Another detector keeps its score, and what is untrained stays so.
-            left = "max_steps" if control.detector is type(self.detector_) else "score"
+            # What makes it a control stays: that it is untrained, or its score.
+            left = "max_steps" if control.params.get("max_steps") == 0 else "score"
             found[title] = _made(control, {n: v for n, v in given.items() if n != left})
         return found
 
