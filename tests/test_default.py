@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import oddgan
 from oddgan import Autoencoder, OddGAN, RetrievalCritic
 from oddgan.cli import app
+from oddgan.detectors import score_to_learn
 
 QUICK = {"latent_dim": 4, "width": 8, "max_steps": 30, "random_state": 0, "health": False}
 
@@ -64,6 +65,23 @@ def test_controls_have_the_parameters_that_were_given():
     assert {c.latent_dim for c in controls.values()} == {4}
     steps = {title: control.max_steps for title, control in controls.items()}
     assert steps == {"untrained control": 0, "autoencoder control": QUICK["max_steps"]}
+
+
+def test_a_fit_that_learnt_more_parts_is_also_asked_for_a_score_of_the_recipes_own():
+    X = DATA["image"]()
+    asked = ["local_and_input", "latent_knn", "l2"]
+    detector = OddGAN(**QUICK)
+    learnt = score_to_learn(detector, asked)
+    assert learnt == "local_and_input"
+    detector.set_params(score=learnt).fit(X).set_params(score="l2")
+    alone = Autoencoder(**OddGAN.recipe("image", **QUICK, score="l2").get_params()).fit(X)
+    np.testing.assert_array_equal(detector.anomaly_score(X), alone.anomaly_score(X))
+
+
+def test_a_control_keeps_what_makes_it_one():
+    detector = OddGAN(**QUICK, score="latent_knn").fit(DATA["image"]())
+    scores = {title: control.score for title, control in detector.controls_as_fitted().items()}
+    assert scores == {"untrained control": "latent_knn", "autoencoder control": "l2"}
 
 
 def test_a_stored_one_is_an_oddgan_again(tmp_path):

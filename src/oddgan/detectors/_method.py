@@ -96,6 +96,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     _denoised: ClassVar[str | None] = None
     #: Scores of its own that gain where training shifts its images: those that compare latents.
     _gain_from_shifts: ClassVar[frozenset[str]] = frozenset()
+    #: Scores of the detectors that it may hand its samples over to, beside its own `scores`.
+    _handed_over: ClassVar[frozenset[str]] = frozenset()
     # A detector states those of its own parameters; that of `score` is made of `scores`.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 

@@ -42,7 +42,7 @@ def shared_names(detector: Method) -> tuple[str, ...]:
     """
     score: Any = detector.score
     if isinstance(score, str):
-        if score in detector.scores:
+        if score in detector.scores or score in detector._handed_over:
             return ()
         score = COMBINATIONS.get(score, (score,))
     for name in score:

@@ -141,12 +141,12 @@ class OddGAN(Detector):
         for question, why in recipe.detector.unavailable.items()
     }
     defaults: ClassVar[SharedParams] = cast("SharedParams", dict.fromkeys(_DECIDED))
-    _own_scores: ClassVar[frozenset[str]] = frozenset().union(
+    _handed_over: ClassVar[frozenset[str]] = frozenset().union(
         *(recipe.detector.scores for recipe in RECIPES.values())
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: [*CONSTRAINTS[name], None] for name in _DECIDED},
-        "score": [StrOptions({"auto", *COMBINATIONS, *SHARED_PARTS, *_own_scores}), tuple, list],
+        "score": [StrOptions({"auto", *COMBINATIONS, *SHARED_PARTS, *_handed_over}), tuple, list],
     }
 
     def __init__(self, *, score: Any = "auto", **options: Unpack[SharedParams]) -> None:
