@@ -1,7 +1,9 @@
 """Several detectors as one: hand-computed rules, the promise by simulation, and the families."""
 
+import json
 import math
 import pickle
+import signal
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,15 +14,23 @@ from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
 from sklearn.ensemble import IsolationForest
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KernelDensity, LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
+from sklearn.tree import ExtraTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from typer.testing import CliRunner
 
-from oddgan import VAE, Combination, PCAReconstruction
+import oddgan
+from oddgan import VAE, Combination, OddGAN, PCAReconstruction
+from oddgan.cli import app
+from oddgan.cli.combining import make_combination
+from oddgan.combination import _sklearn
 from oddgan.combination._rules import RULES, Reference
+from oddgan.training.loop import Trainer
 
 ODD = np.array([[9.0, -9.0, 9.0, -9.0]])
 
@@ -305,3 +315,141 @@ def test_a_member_that_fails_or_scores_nan_is_named(table):
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+# -------------------------------------------------------------------------- files, command line
+
+
+def correlated(n=300):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(n, 4))
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_a_stored_combination_is_the_same(tmp_path, frame):
+    X = correlated()
+    if frame:
+        X = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.tile(["u", "v"], len(X) // 2))
+    members = [
+        PCAReconstruction(latent_dim=2),
+        OddGAN(max_steps=5, width=8),
+        make_pipeline(StandardScaler(), IsolationForest(n_estimators=5)),
+        LocalOutlierFactor(novelty=True, algorithm="brute"),
+        OneClassSVM(),
+    ]
+    fitted = Combination(members, rule="min", calibration_fraction=0.2, random_state=0).fit(X)
+    fitted.set_params(rule="mean").save(tmp_path / "m.oddgan")
+    again = oddgan.load(tmp_path / "m.oddgan")
+    np.testing.assert_array_equal(again.anomaly_score(X), fitted.anomaly_score(X))
+    np.testing.assert_array_equal(again.p_value(X), fitted.p_value(X))
+    pd.testing.assert_frame_equal(again.member_scores(X), fitted.member_scores(X))
+    assert (again.threshold_, again.rule_, again.n_train_) == (fitted.threshold_, "min", 240)
+    assert type(again.members_["oddgan"]) is OddGAN
+    with pytest.raises(ValueError, match=r"5 features|missing:\n- kind"):
+        again.predict(X.drop(columns="kind") if frame else np.ones((2, 5)))
+    with pytest.raises(ValueError, match="`oddgan score`"):
+        oddgan.detectors.load(tmp_path / "m.oddgan")
+
+
+def test_what_cannot_be_stored_is_named(tmp_path):
+    both = Combination([("far", LocalOutlierFactor(novelty=True))])
+    with pytest.raises(ValueError, match=r"'far' \(LocalOutlierFactor\) holds .*KDTree.*'brute'"):
+        both.fit(correlated()).save(tmp_path / "m.oddgan")
+    assert not list(tmp_path.iterdir())
+
+
+def with_nodes(forest, **changed):
+    tree = forest.estimators_[1].tree_
+    state = tree.__getstate__()
+    nodes = state["nodes"].copy()
+    for name, value in changed.items():
+        nodes[name][0] = value
+    tree.__setstate__({**state, "nodes": nodes})
+    return forest
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"left_child": 9999},
+        {"right_child": 0},
+        {"left_child": -2},
+        {"feature": 4},
+        {"feature": -3},
+    ],
+)
+def test_trees_that_lead_astray_are_refused(changed):
+    forest = IsolationForest(n_estimators=3, random_state=0).fit(correlated())
+    np.testing.assert_array_equal(
+        _sklearn.load(_sklearn.dump(forest)).score_samples(ODD), forest.score_samples(ODD)
+    )
+    with pytest.raises(ValueError, match="trees that point to what they do not have"):
+        _sklearn.load(_sklearn.dump(with_nodes(forest, **changed)))
+
+
+def test_trees_that_nobody_checks_are_refused():
+    X = correlated()
+    chosen = SelectFromModel(ExtraTreeRegressor(random_state=0)).fit(X, X[:, 0])
+    detector = Pipeline([("some", chosen), ("forest", IsolationForest(n_estimators=2).fit(X))])
+    assert _sklearn.not_stored(detector) == ["sklearn.tree._tree.Tree"]
+    with pytest.raises(ValueError, match="trees"):
+        _sklearn.load(_sklearn.dump(detector))
+
+
+def test_the_command_line_fits_scores_and_tells_of_a_combination(tmp_path):
+    def run(*args):
+        outcome = CliRunner().invoke(app, [str(arg) for arg in args])
+        if outcome.exception and not isinstance(outcome.exception, SystemExit):
+            raise outcome.exception
+        return outcome.stdout
+
+    model, table = tmp_path / "both.oddgan", tmp_path / "t.csv"
+    frame = pd.DataFrame(correlated(), columns=list("abcd")).assign(odd=0)
+    frame.loc[::10, ["a", "odd"]] = [[9.0, 1]] * 30
+    frame.to_csv(table, index=False)
+    options = ["--label", "odd", "--set", "calibration_fraction=0.3", "--set", "rule=min"]
+    fit = ["fit", "VAE+isolationforest", table, "--out", model, *options, "--set"]
+    told = json.loads(run(*fit, "vae__max_steps=20", "--json"))
+    assert told["n_held_out"] == 29  # of 57, three in ten of 189
+    assert list(tmp_path.glob("*.ckpt*")) == []
+    fitted = oddgan.load(model)
+    assert fitted.members_["vae"].max_steps == 20
+    found = json.loads(run("evaluate", model, table, "--json"))["results"]
+    assert found["vae+isolationforest min"][0]["auroc"] > 0.9
+    samples = json.loads(run("score", model, table, "--label", "odd", "--json"))["samples"]
+    np.testing.assert_array_equal(
+        [sample["anomaly_score"] for sample in samples],
+        fitted.anomaly_score(frame.drop(columns="odd")),
+    )
+    told = json.loads(run("inspect", model, "--json"))
+    assert told["members"].keys() == {"vae", "isolationforest"}
+    assert "member isolationforest" in run("inspect", model)
+    for args, message in [
+        (["score", model, table, "--std"], "--std is of one detector"),
+        (["drift", model, table], "`oddgan score`"),
+        (["fit", "vae+foo", table, "--out", model], "'foo'.*isolationforest"),
+        ([*fit, "vae_max_steps=3"], "no parameter 'vae_max_steps'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            run(*args)
+
+
+def test_a_stopped_fit_of_a_combination_goes_on(tmp_path):
+    params = {"device": "cpu", "verbose": 0, "checkpoint": tmp_path / "c", "random_state": 0}
+    params |= {"calibration_fraction": 0.2, "autoencoder__max_steps": 30, "vae__max_steps": 60}
+    X, text = correlated(), "autoencoder+vae"
+    whole = make_combination(text, {**params, "checkpoint": tmp_path / "w"}).fit(X)
+    stopped = make_combination(text, params)
+    steps = []
+
+    def stop(trainer):
+        steps.append(trainer.step)
+        if len(steps) == 70:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_report", stop)
+        with pytest.raises(KeyboardInterrupt):
+            stopped.fit(X)
+    again = make_combination(text, params).fit(X)
+    np.testing.assert_array_equal(again.anomaly_score(X), whole.anomaly_score(X))

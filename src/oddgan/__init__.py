@@ -10,6 +10,7 @@ from .combination import Combination as Combination
 from .detectors import *  # noqa: F403
 from .health import HealthWarning as HealthWarning
 from .interop import to_pyod as to_pyod
+from .models import load as load
 from .training import TrainingError as TrainingError
 
 __version__ = "0.1.0"

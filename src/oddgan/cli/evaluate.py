@@ -8,10 +8,12 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from oddgan import detectors, evaluation, inputs
+from oddgan import Combination, detectors, evaluation, inputs
 from oddgan.detectors import Detector
+from oddgan.models import load
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
+from .combining import check_combination
 from .data import Data, How, open_data, test_rows
 from .output import list_skipped, messages, print_json
 from .report import ReportOption, check_report, write
@@ -57,7 +59,9 @@ def evaluate(
     rows: dict[str, list[Measured]] = {}
     tested: NDArray[np.int64] | None = None
     for path in models:
-        fitted = detectors.load(path)
+        fitted = load(path)
+        if isinstance(fitted, Combination):
+            check_combination(report=report)
         how = given.filled_from(fitted.provenance_)
         opened = open_data(data, how, fitted.source)
         source, split = test_rows(opened, how, fitted.provenance_)
@@ -106,8 +110,10 @@ def measure_controls(
     }
 
 
-def title(fitted: Detector) -> str:
+def title(fitted: Detector | Combination) -> str:
     """Return what a row of the table is called."""
+    if isinstance(fitted, Combination):
+        return f"{'+'.join(fitted.members_)} {fitted.rule_}"
     return f"{type(fitted).__name__} {fitted.get_params()['score']}"
 
 
@@ -116,7 +122,9 @@ def baseline_title(name: str) -> str:
     return evaluation.BASELINES[name].title if name in evaluation.BASELINES else name
 
 
-def measure(fitted: Detector, source: inputs.Source, split: evaluation.Split) -> Measured:
+def measure(
+    fitted: Detector | Combination, source: inputs.Source, split: evaluation.Split
+) -> Measured:
     """Score the test rows and compare with the truth; rows that were skipped do not count."""
     found = list(fitted.answer_chunks(source))
     index = np.concatenate([rows for rows, _ in found])

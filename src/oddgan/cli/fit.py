@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oddgan import detectors, inputs
+from oddgan import Combination, detectors, inputs
 
 from ._options import (
     Anomaly,
@@ -25,13 +25,20 @@ from ._options import (
     Quiet,
     SkipBad,
 )
+from .combining import check_combination, make_combination
 from .data import How, open_data, open_samples, training_rows
 from .output import list_skipped, messages, print_json, refuse_overwriting
 from .report import ReportOption, check_report, write_after_fit
 
 
 def fit(
-    detector: Annotated[str, typer.Argument(help="A method, or auto; see `oddgan detectors`.")],
+    detector: Annotated[
+        str,
+        typer.Argument(
+            help="A method, or auto; see `oddgan detectors`. Several with + between them, "
+            "scikit-learn's too, are combined: vae+isolationforest."
+        ),
+    ],
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
     label: Label = None,
@@ -77,6 +84,8 @@ def fit(
         raise ValueError(f"--out {out}: give a file in a folder that exists")
     refuse_overwriting([out], [data])
     check_report(report, (out, data))
+    if "+" in detector:
+        check_combination(preset=preset, condition=condition, report=report)
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
         # Members that are not trained in one pass have a checkpoint each.
@@ -105,7 +114,7 @@ def fit(
         groups,
         protocol,
     )
-    opener = partial(open_samples, channels=model.channels)
+    opener = partial(open_samples, channels=getattr(model, "channels", "auto"))
     opened = open_data(data, how, opener).grouped(how)
     source, origin = training_rows(opened, how)
     start = time.perf_counter()
@@ -132,8 +141,7 @@ def fit(
                 "target_fpr": model.target_fpr,
                 "threshold": model.threshold_,
                 "seconds": round(seconds, 2),
-                "losses": model.history_[-1] if model.history_ else {},
-                "health": [asdict(check) for check in model.health_],
+                **_losses_and_health(model),
                 "skipped": source.skipped,
             }
         )
@@ -149,16 +157,26 @@ def fit(
     what_next = ["evaluate" if "description" in origin else "score", str(out), data]
     if source.has_condition and not source.condition_columns:  # columns are found by themselves
         what_next += ["--condition", str(how.known)]
-    if model.health_checks_ and not model.health_:
+    if isinstance(model, detectors.Detector) and model.health_checks_ and not model.health_:
         print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
     print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")
 
 
-def _held_out(model: detectors.Detector, source: inputs.Source) -> str:
+def _losses_and_health(model: detectors.Detector | Combination) -> dict[str, Any]:
+    """Return the last losses and what was found ill, for JSON; a combination tells of neither."""
+    if isinstance(model, Combination):
+        return {}
+    health = [asdict(check) for check in model.health_]
+    return {"losses": model.history_[-1] if model.history_ else {}, "health": health}
+
+
+def _held_out(model: detectors.Detector | Combination, source: inputs.Source) -> str:
     """Say which samples the threshold comes from."""
     n = len(model.calibration_scores_)
     if source.groups is not None:
         return f"one of each of {n} groups was held out"
+    if isinstance(model, Combination):
+        return f"{n} of them, beside those for the p-values of the members, were held out"
     if model.crossed_:
         return "each was held out by some members, which scored it"
     return f"{n} of them were held out"
@@ -175,19 +193,22 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = {"None": None, "True": True, "False": False}.get(text, text)
-            value = detectors.score_named(text) if name == "score" else value
+            of_score = name.rpartition("__")[2] == "score"
+            value = detectors.score_named(text) if of_score else value
         found[name] = tuple(value) if isinstance(value, list) else value
     return found
 
 
-def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Detector:
-    """Return the detector called `name`, with a preset if one is named, and parameters.
+def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Detector | Combination:
+    """Return what is called `name`, with a preset if one is named, and parameters.
 
     Raises
     ------
     ValueError
         There is no such detector, preset or parameter; the message lists those there are.
     """
+    if "+" in name:
+        return make_combination(name, params)
     known = detectors.all_detectors()
     name = "oddgan" if name.lower() == "auto" else name
     if name.lower() not in known:

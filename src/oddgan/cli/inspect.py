@@ -1,14 +1,16 @@
 """``oddgan inspect``."""
 
 import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from oddgan import detectors
+from oddgan import Combination, detectors, inputs, models
 
 from ._options import AsJson, ModelArgument
 from .output import print_json
@@ -22,22 +24,59 @@ def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
 
     The exit code is 0 whatever was found.
     """
-    fitted = detectors.load(model, device="cpu")
+    fitted = models.load(model, device="cpu")
+    if isinstance(fitted, Combination):
+        _inspect_combination(fitted, model, as_json)
+        return
     told = described(fitted)
     if as_json:
         checks = [{**asdict(check), "found": not check.passed} for check in fitted.health_checks_]
         print_json({"model": model, **told, "health": checks})
         return
+    _print(_in_words(told))
+    print(fitted.health_report())
+
+
+def _print(words: Mapping[str, str]) -> None:
     table = Table.grid("what", "value", padding=(0, 2))
-    for what, value in _in_words(told).items():
+    for what, value in words.items():
         table.add_row(what, Text(value))
     Console(highlight=False).print(table)
-    print(fitted.health_report())
+
+
+def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> None:
+    n = len(fitted.calibration_scores_)
+    told: dict[str, Any] = {
+        "detector": "Combination",
+        "rule": fitted.rule_,
+        "members": {name: str(member) for name, member in fitted.members_.items()},
+        "input": _input(fitted.codec_),
+        "training_rows": fitted.n_train_,
+        "held_out_rows": n,
+        "target_fpr": fitted.target_fpr,
+        "threshold": fitted.threshold_,
+        "smallest_p_value": 1 / (n + 1),
+        "provenance": fitted.provenance_,
+    }
+    if as_json:
+        print_json({"model": model, **told})
+        return
+    origin = fitted.provenance_
+    _print(
+        {
+            "detector": f"Combination, rule {told['rule']}",
+            **{f"member {name}": what for name, what in told["members"].items()},
+            "samples": _samples(told["input"]),
+            "rows": f"{fitted.n_train_} trained, {n} were held out beside those for p-values",
+            **_decision(told),
+            "data": str(origin.get("description") or origin.get("data") or "not known"),
+        }
+    )
 
 
 def described(fitted: detectors.Detector) -> dict[str, Any]:
     """Return what there is to know of a fitted detector, by name, as JSON holds it."""
-    codec, n = fitted.codec_, len(fitted.calibration_scores_)
+    n = len(fitted.calibration_scores_)
     defaults = type(fitted)().get_params()
     params = fitted.fitted_params_
     found: dict[str, Any] = {
@@ -47,9 +86,7 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
             k: v for k, v in sorted(params.items()) if v != defaults[k] and k != "verbose"
         },
         "input": {
-            "kind": codec.kind,
-            "columns": [column.name for column in codec.columns] or None,
-            "shape": list(codec.shape),
+            **_input(fitted.codec_),
             "condition": list(fitted.condition_columns_) or fitted.condition_codec_ is not None,
         },
         "weights": sum(p.numel() for net in fitted.networks_.values() for p in net.parameters()),
@@ -66,6 +103,11 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
         "read_with": {"oddgan": importlib.metadata.version("oddgan")},
     }
     return found
+
+
+def _input(codec: inputs.Codec) -> dict[str, Any]:
+    columns = [column.name for column in codec.columns] or None
+    return {"kind": codec.kind, "columns": columns, "shape": list(codec.shape)}
 
 
 def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
@@ -91,14 +133,26 @@ def _history(history: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
+def _samples(given: Mapping[str, Any]) -> str:
+    columns = given["columns"]
+    if not columns:
+        return f"{given['kind']}s of {' x '.join(map(str, given['shape']))}"
+    more = ", ..." if len(columns) > _MOST_COLUMNS else ""
+    listed = ", ".join(columns[:_MOST_COLUMNS])
+    return f"table, columns {listed}{more}: {len(columns)}, encoded as {given['shape'][0]}"
+
+
+def _decision(told: Mapping[str, Any]) -> dict[str, str]:
+    threshold, n = f"{told['threshold']:.6g}", told["held_out_rows"]
+    return {
+        "threshold": f"{threshold}, to flag {told['target_fpr']:.3g} of normal samples",
+        "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+    }
+
+
 def _in_words(told: dict[str, Any]) -> dict[str, str]:
-    given, trained = told["input"], told["training"]
-    columns, condition = given["columns"], given["condition"]
-    samples = f"{given['kind']}s of {' x '.join(map(str, given['shape']))}"
-    if columns:
-        more = ", ..." if len(columns) > _MOST_COLUMNS else ""
-        listed = ", ".join(columns[:_MOST_COLUMNS])
-        samples = f"table, columns {listed}{more}: {len(columns)}, encoded as {given['shape'][0]}"
+    samples, condition = _samples(told["input"]), told["input"]["condition"]
+    trained = told["training"]
     if condition:
         samples += f"; condition: {', '.join(condition) if condition is not True else 'given'}"
     losses = [
@@ -124,10 +178,7 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
         "settings": ", ".join(f"{k}={v}" for k, v in told["parameters"].items()) or "default",
         "samples": samples,
         "rows": rows,
-        "threshold": (
-            f"{told['threshold']:.6g}, to flag {told['target_fpr']:.3g} of normal samples"
-        ),
-        "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+        **_decision(told),
         "probabilities": probabilities,
         "training": f"{rounds}; {told['weights']:,} weights",
         "data": str(origin.get("description") or origin.get("data") or "not known"),

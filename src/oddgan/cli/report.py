@@ -101,7 +101,7 @@ def labelled(
 
 
 def write_after_fit(
-    fitted: detectors.Detector,
+    fitted: Any,
     out: Path | None,
     opened: Data,
     data: str,

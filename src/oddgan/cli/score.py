@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 
-from oddgan import decisions, detectors, inputs
+from oddgan import Combination, decisions, inputs, models
 from oddgan.detectors import Detector, TableExplanation
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
+from .combining import check_combination
 from .data import How, open_data
 from .maps import check_maps, write_maps
 from .output import (
@@ -87,15 +89,18 @@ def score(
     """
     if fdr is not None:
         decisions.check_share("fdr", fdr)
-    fitted = detectors.load(model, device=device)
-    check_proba(fitted, model, proba)
-    fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
+    fitted = models.load(model, device=device)
     asked = {"explain": explain, "reconstruct": reconstruct, "embed": embed}
     check_path(out, (".csv", ".parquet"))
-    for question, path in asked.items():
-        check_question(fitted, question, path)
-    check_members(fitted, std)
-    check_mask(fitted, mask)
+    if isinstance(fitted, Combination):
+        check_combination(**asked, mask=mask, proba=proba, std=std)
+    else:
+        fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
+        check_proba(fitted, model, proba)
+        for question, path in asked.items():
+            check_question(fitted, question, path)
+        check_members(fitted, std)
+        check_mask(fitted, mask)
     refuse_overwriting((out, mask, *asked.values()), (model, data))
     how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, how, fitted.source).source
@@ -164,10 +169,19 @@ def check_members(fitted: Detector, std: bool) -> None:
 
 
 def judged(
-    fitted: Detector, source: inputs.Source, fdr: float | None, *, proba: bool, std: bool
+    fitted: Detector | Combination,
+    source: inputs.Source,
+    fdr: float | None,
+    *,
+    proba: bool,
+    std: bool,
 ) -> Iterator[pd.DataFrame]:
     """Yield what is said of each sample: chunk by chunk, or with `fdr` when all are scored."""
-    chunks = fitted.answer_chunks(source, "member_scores" if std else "anomaly_score")
+    chunks: Iterator[tuple[NDArray[np.int64], Any]]
+    if isinstance(fitted, Combination):
+        chunks = fitted.answer_chunks(source)
+    else:
+        chunks = fitted.answer_chunks(source, "member_scores" if std else "anomaly_score")
     frames = (judge(fitted, source, *chunk, proba=proba) for chunk in chunks)
     if fdr is None:
         yield from frames
@@ -180,7 +194,7 @@ def judged(
 
 
 def judge(
-    fitted: Detector, source: inputs.Source, index: Any, scores: Any, *, proba: bool = False
+    fitted: Any, source: inputs.Source, index: Any, scores: Any, *, proba: bool = False
 ) -> pd.DataFrame:
     """Return a row for each sample: its name or number, score, p-value, and the decision.
 

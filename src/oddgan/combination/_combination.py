@@ -1,7 +1,6 @@
 """The estimator that joins detectors of several libraries."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from os import PathLike
 from typing import Any, ClassVar, Literal, Self
@@ -14,10 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from oddgan import decisions, inputs
+from oddgan import decisions, inputs, persistence
 
-from ._members import MatrixCodec, Member, Rows, family_of, named
+from ._members import READ, MatrixCodec, Member, Rows, family_of, named
 from ._rules import RULES, Floats, Reference
+from ._splitting import generator, parts, warn_of_few
+from ._store import dump
 
 
 class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
@@ -168,35 +169,33 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         self.group_columns_ = source.group_columns
         self._check_columns(X, source, reset=True)
         self.rule_ = self.rule
-        rng = _generator(self.random_state)
-        train, first, second = _parts(source, self.calibration_fraction, rng)
+        rng = generator(self.random_state)
+        train, first, second = parts(source, self.calibration_fraction, rng)
         foreign = any(family != "oddgan" for family in families)
-        self.codec_ = MatrixCodec.fit(train) if foreign else None
-        rows = Rows(train, self.codec_)
-        self._members = [Member.fit(name, detector, rows, rng) for name, detector in pairs]
-        self.members_ = {member.name: member.detector for member in self._members}
+        matrix = MatrixCodec.fit(train) if foreign else None
+        rows = Rows(train, matrix)
+        members = [Member.fit(name, detector, rows, rng) for name, detector in pairs]
+        self._adopt(members, matrix)
         self._references = [Reference.of(scores) for scores in self._scores(first)]
+        self.n_train_ = train.count() - len(train.skipped)
+        self.provenance_: dict[str, Any] = {}
         self.calibration_scores_ = np.sort(self._statistic(second))
         self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
         self.offset_ = -self.threshold_
-        self._warn_of_few_held_out()
+        warn_of_few(len(self.calibration_scores_), self.target_fpr)
         return self
 
-    def _warn_of_few_held_out(self) -> None:
-        n, needed = len(self.calibration_scores_), decisions.smallest_sample(self.target_fpr)
-        if n < needed:
-            warnings.warn(
-                f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
-                f"flagged with probability 1/{n + 1}, not target_fpr={self.target_fpr}, which "
-                f"takes {needed}; give more rows, or groups, or a larger calibration_fraction",
-                stacklevel=3,
-            )
+    def _adopt(self, members: list[Member], matrix: MatrixCodec | None) -> None:
+        """Take fitted members, and how those of other libraries get their rows."""
+        self._members, self._matrix = members, matrix
+        self.members_ = {member.name: member.detector for member in members}
+        self.codec_ = matrix.codec if matrix else members[0].detector.codec_
 
     # -------------------------------------------------------------------------------- answers
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return the combined statistic of each sample, shape (n,); higher is odder."""
-        return self._statistic(self._open(X))
+        return self._statistic(self.source(X))
 
     def score_samples(self, X: Any) -> Floats:
         """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""
@@ -225,7 +224,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         DataFrame of shape (n, n_members)
             A column for each member; lower is odder.
         """
-        scores = self._scores(self._open(X))
+        scores = self._scores(self.source(X))
         return pd.DataFrame(
             {
                 member.name: reference.p_value(own)
@@ -235,28 +234,59 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             }
         )
 
+    def source(self, data: Any, *, condition: None = None, **how: Any) -> inputs.Source:
+        """Open `data` as this fitted combination reads it; see :meth:`Detector.source`.
+
+        Raises
+        ------
+        ValueError
+            There is a `condition`, which a combination cannot have.
+        """
+        check_is_fitted(self)
+        if condition is not None:
+            raise ValueError("a combination of detectors takes no condition")
+        if isinstance(data, inputs.Source):
+            source = data
+        else:
+            text_columns = self.codec_.text_columns
+            source = inputs.open_source(data, text_columns=text_columns, **how)
+        if also := [name for name in self.group_columns_ if name in (source.columns or ())]:
+            source = inputs.Beside(source, also)
+        self._check_columns(data, source, reset=False)
+        return source
+
+    def answer_chunks(self, source: inputs.Source) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Yield row numbers and anomaly scores of a source, all in one chunk.
+
+        Not chunk by chunk: some detectors of PyOD score a row among those that come with it.
+        """
+        rows = [index for index, _ in source.chunks(READ)]
+        yield np.concatenate([*rows, np.empty(0, np.int64)]), self._statistic(source)
+
+    def save(self, path: PathLike[str] | str) -> None:
+        """Write the fitted combination to one file; :func:`oddgan.load` reads it.
+
+        Loading runs no code of the file. Members of PyOD, and those of scikit-learn with trees
+        of neighbours, cannot be stored.
+
+        Raises
+        ------
+        ValueError
+            A member cannot be stored; the message names it.
+        """
+        check_is_fitted(self)
+        persistence.write(path, *dump(self))
+
     # --------------------------------------------------------------------------------- inside
 
     def _scores(self, source: inputs.Source) -> list[Floats]:
-        rows = Rows(source, self.codec_)
+        rows = Rows(source, self._matrix)
         return [member.scores(rows) for member in self._members]
 
     def _statistic(self, source: inputs.Source) -> Floats:
         pairs = zip(self._references, self._scores(source), strict=True)
         evidence = np.column_stack([reference.evidence(scores) for reference, scores in pairs])
         return RULES[self.rule_](evidence)
-
-    def _open(self, X: Any) -> inputs.Source:
-        check_is_fitted(self)
-        if isinstance(X, inputs.Source):
-            source = X
-        else:
-            codec = self.codec_.codec if self.codec_ else self._members[0].detector.codec_
-            source = inputs.open_source(X, text_columns=codec.text_columns)
-        if also := [name for name in self.group_columns_ if name in (source.columns or ())]:
-            source = inputs.Beside(source, also)
-        self._check_columns(X, source, reset=False)
-        return source
 
     def _check_columns(self, X: Any, source: inputs.Source, *, reset: bool) -> None:
         """Let scikit-learn note, or check, number and names of the columns of a table."""
@@ -265,29 +295,3 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             known = pd.DataFrame(columns=source.columns) if source.columns else None
             like = next(source.chunks(1), (None, X))[1] if known is None else known
             validate_data(self, like, reset=reset, skip_check_array=True)
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31 - 1)
-    return np.random.default_rng(random_state)
-
-
-def _parts(
-    source: inputs.Source, fraction: float, rng: np.random.Generator
-) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
-    """Split at random into training rows (at least 3) and two halves of held-out rows.
-
-    Of samples that belong together all are in one part; the last, which sets the threshold, has
-    one of each group.
-    """
-    if source.count() < 5:
-        raise ValueError(
-            f"Found array with {source.count()} sample(s) while a minimum of 5 is required."
-        )
-    units = inputs.Units.of(source)
-    n = units.check(5)
-    n_held = min(max(2, round(fraction * n)), n - 3)
-    order = rng.permutation(n)
-    first, second = (units.rows(half) for half in np.split(order[:n_held], [n_held // 2]))
-    return units.rows(order[n_held:]), first, inputs.one_of_each_group(second)

@@ -16,7 +16,8 @@ from oddgan.detectors import Detector
 
 Floats = NDArray[np.float64]
 Family = Literal["oddgan", "pyod", "sklearn"]
-_READ = 4096
+#: Samples that are read at a time.
+READ = 4096
 
 
 def named(detectors: Any) -> list[tuple[str, Any]]:
@@ -114,7 +115,7 @@ class MatrixCodec:
 
 
 def _read(source: inputs.Source) -> tuple[NDArray[np.int64], inputs.Raw]:
-    chunks = list(source.chunks(_READ))
+    chunks = list(source.chunks(READ))
     raw = inputs.concat([raw for _, raw in chunks])  # which refuses no samples
     return np.concatenate([rows for rows, _ in chunks]), raw
 

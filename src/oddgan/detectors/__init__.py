@@ -57,10 +57,26 @@ def load(path: _persistence.PathLike, *, device: str | None = None) -> Any:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is not a model file, is damaged, or of a newer version.
+        It is not a model file, is damaged, of another version, or of a combination.
     """
     header, arrays = _persistence.read(path)
-    detector = _state.restore(all_detectors(), header, arrays, device, str(path))
+    if "combination" in header:
+        raise ValueError(
+            f"{path} holds a combination of detectors, which has scores, p-values and flags "
+            "alone: `oddgan score`, `evaluate` and `inspect` take it"
+        )
+    return restored(header, arrays, device, str(path))
+
+
+def restored(header: dict[str, Any], arrays: dict[str, Any], device: str | None, path: str) -> Any:
+    """Return the fitted detector of which a model file holds `header` and `arrays`.
+
+    Raises
+    ------
+    ValueError
+        This version has no such detector.
+    """
+    detector = _state.restore(all_detectors(), header, arrays, device, path)
     if "chosen_by" not in header:
         return detector
     params = _state.as_given(header["chosen_by"])

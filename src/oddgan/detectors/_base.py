@@ -281,8 +281,12 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         The file is in safetensors format: weights, what was learnt of the inputs, the held-out
         scores and the parameters. No code is stored, and none is run on loading.
         """
+        persistence.write(path, *self.stored())
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a model file holds of it: a header for JSON, and arrays by name."""
         check_is_fitted(self)
-        persistence.write(path, *dump(self))
+        return dump(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # Of the networks only the weights: modules with spectral norm refuse to be pickled.

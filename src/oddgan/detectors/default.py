@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from oddgan import inputs, persistence, training
+from oddgan import inputs, training
 from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
 
 from ._base import Detector
@@ -179,13 +179,12 @@ class OddGAN(Detector):
         self.detector_.set_params(score=self._method(self.codec_.kind).score)
         return self.detector_.answer_chunks(source, question)
 
-    def save(self, path: persistence.PathLike) -> None:
-        """Write the fitted detector to one file; :func:`oddgan.load` reads it."""
+    def stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a model file holds of it; see :meth:`Detector.stored`."""
         check_is_fitted(self)
         self._hand_down()
         header, arrays = dump(self.detector_)
-        header["chosen_by"] = storable(self.get_params(deep=False))
-        persistence.write(path, header, arrays)
+        return {**header, "chosen_by": storable(self.get_params(deep=False))}, arrays
 
     @classmethod
     def of(cls, params: Mapping[str, Any], fitted: Detector) -> Self:

@@ -1,0 +1,74 @@
+"""Several detectors as one on the command line, named as ``vae+isolationforest``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.svm import OneClassSVM
+
+from oddgan import Combination, detectors
+
+#: scikit-learn's detectors by name, such that a model file can hold them.
+FOREIGN: dict[str, BaseEstimator] = {
+    "ellipticenvelope": EllipticEnvelope(),
+    "isolationforest": IsolationForest(),
+    "localoutlierfactor": LocalOutlierFactor(novelty=True, algorithm="brute"),
+    "oneclasssvm": OneClassSVM(),
+}
+
+
+def make_combination(text: str, params: Mapping[str, Any]) -> Combination:
+    """Return the combination of the detectors that `text` names, with plus signs between them.
+
+    Parameters
+    ----------
+    text : str
+        Names of detectors of OddGAN or of `FOREIGN`, in any case.
+    params : mapping of str to Any
+        Parameters of the combination, and of members as ``name__parameter``; but device and
+        verbosity are those of all members of OddGAN, and each has a checkpoint of its own.
+
+    Raises
+    ------
+    ValueError
+        There is no such detector or parameter; the message lists those there are.
+    """
+    combination = Combination([_member(name.strip().lower()) for name in text.split("+")])
+    left = dict(params)
+    shared = {name: left.pop(name) for name in ("device", "verbose")}
+    checkpoint = left.pop("checkpoint")
+    for name, member in combination.get_params().items():
+        if isinstance(member, detectors.Detector):
+            member.set_params(**shared, checkpoint=f"{checkpoint}.{name}")
+    allowed = combination.get_params().keys()
+    for name in left:
+        if name not in allowed:
+            own = sorted(combination.get_params(deep=False).keys() - {"detectors"})
+            raise ValueError(
+                f"{text} has no parameter {name!r}; it has {', '.join(own)} and those of each "
+                "member, as NAME__PARAMETER"
+            )
+    return combination.set_params(**left)
+
+
+def check_combination(**given: Any) -> None:
+    """Refuse what several detectors at once cannot have."""
+    for name, value in given.items():
+        if value:
+            raise ValueError(f"--{name} is of one detector: a combination has none")
+
+
+def _member(name: str) -> BaseEstimator:
+    known = detectors.all_detectors()
+    name = "oddgan" if name == "auto" else name
+    if name in known:
+        return known[name]()
+    if name not in FOREIGN:
+        raise ValueError(
+            f"no detector is called {name!r}; a combination can have {', '.join(known)} and "
+            f"scikit-learn's {', '.join(FOREIGN)}"
+        )
+    return FOREIGN[name]

@@ -1,0 +1,47 @@
+"""Which rows train the members, which make their p-values and which set the threshold."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from oddgan import decisions, inputs
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return what draws all that a fit draws."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31 - 1)
+    return np.random.default_rng(random_state)
+
+
+def parts(
+    source: inputs.Source, fraction: float, rng: np.random.Generator
+) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
+    """Split at random into training rows (at least 3) and two halves of held-out rows.
+
+    Of samples that belong together all are in one part; the last, which sets the threshold, has
+    one of each group.
+    """
+    if source.count() < 5:
+        raise ValueError(
+            f"Found array with {source.count()} sample(s) while a minimum of 5 is required."
+        )
+    units = inputs.Units.of(source)
+    n = units.check(5)
+    n_held = min(max(2, round(fraction * n)), n - 3)
+    order = rng.permutation(n)
+    first, second = (units.rows(half) for half in np.split(order[:n_held], [n_held // 2]))
+    return units.rows(order[n_held:]), first, inputs.one_of_each_group(second)
+
+
+def warn_of_few(n: int, target_fpr: float) -> None:
+    """Say so where `n` held-out samples are too few to keep `target_fpr`."""
+    needed = decisions.smallest_sample(target_fpr)
+    if n < needed:
+        warnings.warn(
+            f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
+            f"flagged with probability 1/{n + 1}, not target_fpr={target_fpr}, which "
+            f"takes {needed}; give more rows, or groups, or a larger calibration_fraction",
+            stacklevel=3,
+        )
