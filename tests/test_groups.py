@@ -12,8 +12,9 @@ from sklearn.ensemble import IsolationForest
 
 import oddgan
 from oddgan import VAE, Autoencoder, Combination, OddGAN, PCAReconstruction, cli, inputs
-from oddgan.cli.data import Data, How
-from oddgan.combination._combination import _parts
+from oddgan.cli.data import Data, How, open_data
+from oddgan.cli.evaluate import grouped_as_fitted
+from oddgan.combination import _splitting
 from oddgan.datasets import Dataset
 from oddgan.detectors._splitting import split
 from oddgan.evaluation.bench.cells import run_cell
@@ -177,7 +178,9 @@ def test_a_combination_has_no_group_in_two_of_its_three_parts():
     X, of_part = parts(40, 5, seed=0)
     shuffled = np.random.default_rng(1).permutation(of_part)
     source = inputs.with_groups(inputs.open_source(X), shuffled)
-    found = [set(shuffled[part.keep]) for part in _parts(source, 0.2, np.random.default_rng(0))]
+    found = [
+        set(shuffled[part.keep]) for part in _splitting.parts(source, 0.2, np.random.default_rng(0))
+    ]
     assert [len(groups) for groups in found] == [32, 4, 4]
     assert len(set.union(*found)) == 40
 
@@ -220,6 +223,25 @@ def test_groups_on_the_command_line(tmp_path, capsys, monkeypatch):
     direct = PCAReconstruction(random_state=0).fit(frame, groups="part")
     np.testing.assert_array_equal(found.calibration_scores_, direct.calibration_scores_)
     assert found.provenance_["how"]["groups"] == ["part"]
+
+
+def test_controls_of_an_evaluation_hold_out_the_groups_of_the_fit(tmp_path, capsys, monkeypatch):
+    X, of_part = parts(30, 5, seed=0)
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(part=of_part, odd=of_part % 10 == 0)
+    table, model = str(tmp_path / "parts.csv"), str(tmp_path / "model.odd")
+    frame.to_csv(table, index=False)
+    command = ["fit", "auto", table, "--label", "odd", "--anomaly", "True", "--groups", "part"]
+    monkeypatch.setattr(sys, "argv", ["oddgan", *command, "-o", model, "-q", "-s", "max_steps=2"])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    assert not done.value.code, capsys.readouterr().err
+    fitted = oddgan.load(model)
+    how = How().filled_from(fitted.provenance_)
+    opened = open_data(table, how, fitted.source)
+    assert opened.source.groups is None
+    training = grouped_as_fitted(fitted, opened, table, how).subset(np.arange(5, 40))
+    np.testing.assert_array_equal(training.groups, of_part[5:40])
+    assert training.columns == [*"abcdef"]
 
 
 def test_a_file_names_the_group_of_each_image(tmp_path):

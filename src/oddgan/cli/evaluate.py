@@ -1,5 +1,6 @@
 """``oddgan evaluate``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -77,7 +78,8 @@ def evaluate(
         if source.has_condition and source.kind == "image":
             messages.print("The baselines judge the images without the condition.")
         if isinstance(fitted, detectors.OddGAN):
-            rows |= measure_controls(fitted, opened, source, split)
+            training = grouped_as_fitted(fitted, opened, data, how).subset(split.train)
+            rows |= measure_controls(fitted, training, source, split)
     shown = [(baseline_title(name), [m.metrics for m in many]) for name, many in rows.items()]
     bounds = [(baseline_title(name), [m.intervals for m in many]) for name, many in rows.items()]
     if markdown:
@@ -99,11 +101,25 @@ def evaluate(
     Console().print(evaluation.intervals_table(bounds))
 
 
+def grouped_as_fitted(fitted: Detector, opened: Data, data: str, how: How) -> Data:
+    """Return DATA knowing which samples belong together, as `oddgan fit` knew.
+
+    To the model columns that tell of groups are not there, so DATA is read anew for them.
+    """
+    asked = fitted.provenance_["how"]["groups"]
+    if asked is None:
+        return opened.grouped(how)  # as the data set says, if it does
+    groups = open_data(data, replace(how, condition=None)).grouped(replace(how, groups=asked))
+    return replace(opened, source=inputs.with_groups(opened.source, groups.source.groups))
+
+
 def measure_controls(
-    fitted: detectors.OddGAN, opened: Data, source: inputs.Source, split: evaluation.Split
+    fitted: detectors.OddGAN,
+    training: inputs.Source,
+    source: inputs.Source,
+    split: evaluation.Split,
 ) -> dict[str, list[Measured]]:
     """Train and measure what belongs beside OddGAN, on the rows that it was trained on."""
-    training = opened.subset(split.train)
     return {
         name: [measure(control.fit(training), source, split)]
         for name, control in fitted.controls_as_fitted().items()
