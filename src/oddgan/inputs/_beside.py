@@ -102,6 +102,8 @@ def read_beside(
     columns : list of str
         The columns of the samples that it is; none if it came from elsewhere.
     """
+    if isinstance(given, list | tuple) and not given:
+        raise ValueError(f"{what} is empty: name a column, or leave it out")
     if names := _column_names(what, source, given, like):
         if len(names) == len(source.columns or ()):
             raise ValueError(f"{what}={given!r} leaves no column to judge")
