@@ -9,9 +9,16 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 import oddgan
-from oddgan import EGBAD, AdversarialAutoencoder, AnoGAN, Autoencoder, PCAReconstruction
+from oddgan import (
+    EGBAD,
+    AdversarialAutoencoder,
+    AnoGAN,
+    Autoencoder,
+    PCAReconstruction,
+    RetrievalCritic,
+)
 from oddgan.cli.fit import parse_settings
-from oddgan.detectors import _measuring
+from oddgan.detectors import _counterparts, _measuring
 from oddgan.scores import Gaussian, Learnt, References, RobustScale, neighbours
 
 LINE = np.array([[0.0], [1.0], [3.0], [7.0]])
@@ -32,7 +39,7 @@ def test_distances_and_radii_of_points_on_a_line():
 
 
 def test_a_density_is_the_distance_over_that_of_the_neighbours():
-    learnt = Learnt.of(["input_density", "input_knn"], {"input": LINE}, n_nearest=2)
+    learnt = Learnt.of(["input_density", "input_knn"], {"input": LINE}, 2, None)
     parts = learnt.measure(["input_density", "input_knn"], {"input": np.array([[10.0]])})
     # The neighbours of 10 are 7, 3 and 1.
     np.testing.assert_allclose(parts["input_density"], (3 + 7 + 9) / (17 / 3 + 3 + 3))
@@ -46,7 +53,7 @@ def test_latent_directions_are_in_units_of_their_deviation():
     np.testing.assert_allclose(found, by_hand, rtol=1e-5)
     # Those of the other spaces are in the units that they have.
     spaces = {"latent": z, "feature": z, "input": z}
-    parts = Learnt.of(["latent_knn", "feature_knn", "input_knn"], spaces, 3).measure(
+    parts = Learnt.of(["latent_knn", "feature_knn", "input_knn"], spaces, 3, None).measure(
         ["latent_knn", "feature_knn", "input_knn"], dict.fromkeys(spaces, z[:5])
     )
     np.testing.assert_allclose(parts["latent_knn"], by_hand, rtol=1e-5)
@@ -57,7 +64,7 @@ def test_latent_directions_are_in_units_of_their_deviation():
 
 def test_a_residual_is_compared_with_those_of_its_neighbours():
     spaces = {"latent": LINE, "residual": np.array([[1.0, 1.0], [0, 2], [1, 3], [5, 5]])}
-    learnt = Learnt.of(["residual_relative"], spaces, n_nearest=5)
+    learnt = Learnt.of(["residual_relative"], spaces, 5, None)
     asked = {"latent": np.array([[8.0], [8.0]]), "residual": np.array([[3.0, 4.0], [0.1, 0]])}
     found = learnt.measure(["residual_relative"], asked)["residual_relative"]
     mean = (2 + 5 + 25) / 3  # of 7, 3 and 1
@@ -73,7 +80,7 @@ def test_a_relative_residual_is_odd_on_both_sides():
         },
         {"residual_relative": 0.0, "latent_knn": 0.0},
     )
-    learnt = Learnt(5, {}, {}, scale)
+    learnt = Learnt(5, {}, {}, {}, scale)
     halves = {"residual_relative": np.exp([2.0, -2.0])}
     np.testing.assert_allclose(learnt.total(["residual_relative"], halves), [2, 2])
     both = {**halves, "latent_knn": np.exp([1.0, -4.0])}
@@ -361,3 +368,57 @@ def test_the_command_line_names_parts_with_commas():
         "score": ("latent_knn", "feature_knn")
     }
     assert parse_settings(["score=local"]) == {"score": "local"}
+
+
+# -------------------------------------------------------------------------------- a critic as part
+
+
+def test_a_critic_of_the_input_is_that_of_retrieval_critic(table):
+    detector = Autoencoder(score="input_critic", max_steps=20, random_state=0, health=False)
+    detector.fit(table)
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        learn = Learnt.of
+
+        def noted(names, spaces, *args):
+            seen.append(spaces["input"])
+            return learn(names, spaces, *args)
+
+        patch.setattr(Learnt, "of", noted)
+        detector.fit(table)
+    own = RetrievalCritic(max_steps=20, min_steps=20, random_state=0, health=False)
+    own.set_params(n_references=detector.n_references).fit(seen[0].astype(np.float64))
+    encoded = detector.codec_.encode(table).numpy().astype(np.float64)
+    expected = own.anomaly_score(encoded)
+    np.testing.assert_allclose(detector.score_parts(table)["input_critic"], expected, rtol=1e-6)
+
+
+def test_a_critic_is_trained_for_no_more_rounds_than_the_detector(table):
+    rounds = []
+    for max_steps in (0, 7, 400):
+        detector = quick(EGBAD, score="latent_critic", epochs=1, min_steps=1, max_steps=max_steps)
+        history = detector.fit(table).parts_.critics["latent"].detector.history_
+        rounds.append(int(history[-1]["step"]) if history else 0)
+    assert rounds == [0, 7, 300]
+
+
+def test_a_critic_tells_which_column_is_odd_and_what_was_expected():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 1)) @ [[1.0, 2.0, -1.0, 1.0]] + 0.1 * rng.normal(size=(400, 4))
+    odd = X[:20].copy()
+    odd[:, 2] = -odd[:, 2] + 6
+    shared = {"scaling": "none", "random_state": 0, "health": False}
+    detector = Autoencoder(score="input_critic", max_steps=50, **shared).fit(X[20:])
+    told = detector.explain(odd)
+    assert (np.asarray(told).argmax(1) == 2).mean() > 0.8
+    assert np.abs(told.expected.to_numpy() - X[:20])[:, 2].mean() < 3
+    detector = Autoencoder(score="latent_critic", max_steps=50, **shared).fit(X[20:])
+    x = torch.from_numpy(encoded(detector, odd))
+    z = torch.from_numpy(detector.embed(odd))
+    view = _counterparts._view(detector, detector.parts_, "latent_critic")
+    seen = _counterparts._seen(detector, detector.parts_, view, x, None, {"latent": z})
+    latents, _ = detector.parts_.critics["latent"].nearest(z.numpy())
+    with torch.no_grad():
+        expected = detector.networks_["generator"](torch.from_numpy(latents).float())
+    torch.testing.assert_close(seen["expected"], expected)
+    torch.testing.assert_close(seen["contributions"], (x - expected).square())

@@ -25,7 +25,8 @@ _LEAST = 0.01
 class View(NamedTuple):
     """How samples are compared with normal ones: in which space, with how many neighbours.
 
-    "own" is the comparison that the detector makes itself, whatever the space.
+    "own" is the comparison that the detector makes itself, whatever the space; without neighbours
+    it is that of the critic of the space.
     """
 
     space: str
@@ -69,11 +70,12 @@ def _view(detector: "Detector", learnt: Learnt, name: str) -> View:
     space, _, measure = name.partition("_")
     if name not in SHARED_PARTS:
         return View("own")
-    if measure in ("knn", "density"):
+    if measure in ("knn", "density", "critic"):
         # Only a latent space with a way back, G(z), says what its neighbours look like.
         way_back = type(detector)._reconstruct is Method._reconstruct
         if space == "input" or (space == "latent" and way_back):
-            return View(space, learnt.n_nearest if measure == "knn" else N_NEIGHBOURS)
+            by_measure = {"knn": learnt.n_nearest, "density": N_NEIGHBOURS, "critic": 0}
+            return View(space, by_measure[measure])
     if name == "residual_mahalanobis":
         return View("covariance")
     return View("residual") if space == "residual" else View("own")
@@ -86,10 +88,10 @@ def _seen(
     if view.space == "own":
         return _own(detector, x, c)
     if view.space == "input":
-        mean, squares = learnt.references["input"].nearest(x.numpy(), view.k)
+        mean, squares = _nearest(learnt, view, x)
         return _told(torch.from_numpy(squares), torch.from_numpy(mean))
     if view.space == "latent":
-        mean, _ = learnt.references["latent"].nearest(spaces["latent"].numpy(), view.k)
+        mean, _ = _nearest(learnt, view, spaces["latent"])
         z, G = torch.from_numpy(mean).float(), detector.networks_["generator"]
         y = in_batches({"generator": G}, z, c, lambda z: {"": G(z)})[""]
         return _told((x - y).square(), y)
@@ -99,6 +101,13 @@ def _seen(
         return _told(residual.square(), y)
     added = learnt.gaussians["residual"].added(residual.numpy())
     return _told(torch.from_numpy(added).clamp(min=0), y)
+
+
+def _nearest(learnt: Learnt, view: View, rows: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what is expected of rows of the space, and how far each number is from it."""
+    if view.k:
+        return learnt.references[view.space].nearest(rows.numpy(), view.k)
+    return learnt.critics[view.space].nearest(rows.numpy())
 
 
 def _told(contributions: Tensor, expected: Tensor) -> Answer:

@@ -19,6 +19,7 @@ from oddgan.scores import (
     spaces_needed,
 )
 
+from ._critics import SpaceCritic
 from ._method import Method
 from ._options import SharedParams
 from ._score_names import shared_names, without_features
@@ -67,7 +68,8 @@ def learn(detector: "Detector", training: inputs.Source, held_out: inputs.Source
         return None
     shared = tuple(name for name in names if name in SHARED_PARTS)
     spaces = _all(detector, shared, training, _arrays)
-    learnt = Learnt.of(shared, spaces, N_NEAREST[detector.codec_.kind])
+    train_critic = partial(SpaceCritic.of, like=detector)
+    learnt = Learnt.of(shared, spaces, N_NEAREST[detector.codec_.kind], train_critic)
     return learnt.scaled(_all(detector, names, held_out, partial(part_values, learnt, names)))
 
 

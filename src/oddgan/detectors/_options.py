@@ -111,7 +111,10 @@ DOCUMENTATION = """
           the mean that each of these has to its own 20 nearest;
         - "relative" (of residual): the mean square of the residual, divided by the mean that the
           20 nearest in the latent space have. It is odd on both sides: what is easier to
-          reconstruct than its like is odd, too.
+          reconstruct than its like is odd, too;
+        - "critic" (of latent, feature, input): what a critic of neighbourhoods says, which learns
+          in that space to tell training samples from corrupted ones (:class:`RetrievalCritic`),
+          for at most as many rounds as the detector trains.
 
         Each part is put on the scale of the held-out rows, (part - median) / (interquartile
         range / 1.349), a shared one after taking log(part + 0.001 median); the score is their

@@ -142,7 +142,10 @@ def _relearn(
     detector.place_scale_ = PlaceScale.load(places) if places else None
     detector.parts_ = None
     if header["parts"]:
-        detector.parts_ = Learnt.load(header["parts"], _below("parts/", arrays))
+        from ._critics import SpaceCritic  # it holds a detector, which is stored as all are
+
+        arrays_of_parts = _below("parts/", arrays)
+        detector.parts_ = Learnt.load(header["parts"], arrays_of_parts, SpaceCritic.load)
     detector.health_checks_ = _health.restored(header["health"])
     _restore_probabilities(detector, header.get("proba_calibration"))
     detector.pixel_threshold_ = header["pixel_threshold"]

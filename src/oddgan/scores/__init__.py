@@ -2,7 +2,7 @@
 
 from .gaussian import Gaussian
 from .mixture import Mixture, energy, estimate_mixture
-from .neighbours import N_NEIGHBOURS, References
+from .neighbours import N_NEIGHBOURS, References, finite_rows
 from .parts import Score, binary_cross_entropy, distance
 from .places import PlaceScale
 from .scale import RobustScale, Scale
@@ -28,6 +28,7 @@ __all__ = [
     "distance",
     "energy",
     "estimate_mixture",
+    "finite_rows",
     "latent_search",
     "spaces_needed",
 ]

@@ -5,9 +5,9 @@ spaces are those of the input, of the residual, of the latent vector and of the 
 features; what measures in them knows nothing of where they come from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,14 @@ SHARED_PARTS = (
     "latent_mahalanobis",
     "latent_knn",
     "latent_density",
+    "latent_critic",
     "feature_mahalanobis",
     "feature_knn",
     "feature_density",
+    "feature_critic",
     "input_knn",
     "input_density",
+    "input_critic",
 )
 #: Scores made of several parts, by name; a part that is there twice counts twice.
 COMBINATIONS = {
@@ -39,6 +42,9 @@ COMBINATIONS = {
 }
 #: Parts that are odd on both sides: what is easier to reconstruct than its like is odd, too.
 _TWO_SIDED = frozenset({"residual_relative"})
+
+#: Parts that are distances, and scaled by their logarithm; what a critic says is none.
+_DISTANCES = frozenset(name for name in SHARED_PARTS if not name.endswith("_critic"))
 
 #: Samples in each space, (n, d), by its name.
 Spaces = Mapping[str, NDArray[Any]]
@@ -67,6 +73,19 @@ def check_length(names: Sequence[str], space: str, d: int) -> None:
         )
 
 
+class Critic(Protocol):
+    """Something trained that tells how odd rows of one space look."""
+
+    def distance(self, rows: NDArray[Any]) -> Floats:
+        """Return how odd each row is, shape (n,); higher is odder."""
+
+    def nearest(self, rows: NDArray[Any]) -> tuple[Floats, Floats]:
+        """Return what is expected of each row, and what each number adds, both (n, d)."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file must hold: what JSON can, and arrays."""
+
+
 @dataclass(frozen=True)
 class Learnt:
     """What the shared parts of a score know of normal samples.
@@ -79,6 +98,8 @@ class Learnt:
         By space, training samples to measure distances to.
     gaussians : mapping of str to Gaussian
         By space, mean and covariance of training samples.
+    critics : mapping of str to Critic
+        By space, a critic that was trained there.
     scale : RobustScale or None
         The scale of each part over held-out normal samples.
     """
@@ -86,13 +107,20 @@ class Learnt:
     n_nearest: int
     references: Mapping[str, References]
     gaussians: Mapping[str, Gaussian]
+    critics: Mapping[str, Critic]
     scale: RobustScale | None = None
 
     @classmethod
-    def of(cls, names: Sequence[str], spaces: Spaces, n_nearest: int) -> Self:
+    def of(
+        cls,
+        names: Sequence[str],
+        spaces: Spaces,
+        n_nearest: int,
+        train_critic: Callable[[NDArray[Any]], Critic],
+    ) -> Self:
         """Learn what the parts `names` need from training samples in each space."""
         split = [_split(name) for name in names if name in SHARED_PARTS]
-        near = {"latent" if m == "relative" else s for s, m in split if m != "mahalanobis"}
+        near = _near(split)
         errors = _mean_squares(spaces["residual"]) if "residual_relative" in names else None
         references = {
             space: References.of(
@@ -104,30 +132,38 @@ class Learnt:
             for space in sorted(near)
         }
         covered = sorted({space for space, measure in split if measure == "mahalanobis"})
-        return cls(n_nearest, references, {s: Gaussian.of(spaces[s]) for s in covered})
+        judged = sorted({space for space, measure in split if measure == "critic"})
+        return cls(
+            n_nearest,
+            references,
+            {space: Gaussian.of(spaces[space]) for space in covered},
+            {space: train_critic(spaces[space]) for space in judged},
+        )
 
     def scaled(self, parts: Mapping[str, Floats]) -> Self:
         """Return the same with the scale that `parts` have over held-out normal samples."""
-        return replace(self, scale=RobustScale.of(parts, SHARED_PARTS))
+        return replace(self, scale=RobustScale.of(parts, _DISTANCES))
 
     def measure(self, names: Sequence[str], spaces: Spaces) -> dict[str, Floats]:
         """Return the shared parts among `names`, unscaled, for samples in each space; (n,) each.
 
         A ``mahalanobis`` part is the distance from the mean in units of the covariance; ``knn``
         the mean distance to the nearest references; ``density`` that to `N_NEIGHBOURS` of them,
-        divided by the mean of their own; ``residual_relative`` the mean square of the residual,
-        divided by the mean of theirs.
+        divided by the mean of their own; ``critic`` what the critic says; ``residual_relative`` the
+        mean square of the residual, divided by the mean of theirs.
         """
         split = {name: _split(name) for name in names if name in SHARED_PARTS}
         ks = sorted({self.n_nearest, N_NEIGHBOURS})
-        asked = {
-            "latent" if m == "relative" else s for s, m in split.values() if m != "mahalanobis"
+        near = {
+            space: self.references[space].near(spaces[space], ks)
+            for space in sorted(_near(split.values()))
         }
-        near = {space: self.references[space].near(spaces[space], ks) for space in sorted(asked)}
         found = {}
         for name, (space, measure) in split.items():
             if measure == "mahalanobis":
                 found[name] = self.gaussians[space].distance(spaces[space])
+            elif measure == "critic":
+                found[name] = self.critics[space].distance(spaces[space])
             elif measure == "knn":
                 found[name] = near[space][self.n_nearest].distance
             elif measure == "density":
@@ -160,20 +196,28 @@ class Learnt:
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file must hold: what JSON can, and arrays."""
+        critics = {space: critic.state() for space, critic in self.critics.items()}
         header = {
             "n_nearest": self.n_nearest,
             "references": sorted(self.references),
             "gaussians": sorted(self.gaussians),
+            "critics": {space: told for space, (told, _) in critics.items()},
             "scale": asdict(self.scale) if self.scale else None,
         }
         states = {f"references/{s}": known.state() for s, known in self.references.items()}
         states |= {f"gaussians/{s}": known.state() for s, known in self.gaussians.items()}
+        states |= {f"critics/{space}": arrays for space, (_, arrays) in critics.items()}
         return header, {
             f"{k}/{name}": a for k, state in states.items() for name, a in state.items()
         }
 
     @classmethod
-    def load(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def load(
+        cls,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        load_critic: Callable[[dict[str, Any], dict[str, NDArray[Any]]], Critic],
+    ) -> Self:
         """Return what `state` described."""
 
         def below(prefix: str) -> dict[str, NDArray[Any]]:
@@ -183,8 +227,15 @@ class Learnt:
             header["n_nearest"],
             {s: References.load(below(f"references/{s}/")) for s in header["references"]},
             {s: Gaussian.load(below(f"gaussians/{s}/")) for s in header["gaussians"]},
+            {s: load_critic(h, below(f"critics/{s}/")) for s, h in header["critics"].items()},
             RobustScale(**header["scale"]) if header["scale"] else None,
         )
+
+
+def _near(split: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the spaces in which (space, measure) pairs go by references."""
+    by_references = ("knn", "density", "relative")
+    return {"latent" if m == "relative" else s for s, m in split if m in by_references}
 
 
 def _split(name: str) -> tuple[str, str]:
