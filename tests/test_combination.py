@@ -434,6 +434,15 @@ def test_the_command_line_fits_scores_and_tells_of_a_combination(tmp_path):
             run(*args)
 
 
+def test_each_combination_of_the_command_line_has_members_of_its_own():
+    shared = {"device": "cpu", "verbose": 0, "checkpoint": "m.ckpt"}
+    text = "isolationforest+isolationforest"
+    one = make_combination(text, {**shared, "isolationforest-1__n_estimators": 7})
+    assert [member.n_estimators for _, member in one.detectors] == [7, 100]
+    again = make_combination(text, shared).detectors
+    assert [member.n_estimators for _, member in again] == [100, 100]
+
+
 def test_a_stopped_fit_of_a_combination_goes_on(tmp_path):
     params = {"device": "cpu", "verbose": 0, "checkpoint": tmp_path / "c", "random_state": 0}
     params |= {"calibration_fraction": 0.2, "autoencoder__max_steps": 30, "vae__max_steps": 60}

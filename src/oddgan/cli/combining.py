@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
@@ -71,4 +71,5 @@ def _member(name: str) -> BaseEstimator:
             f"no detector is called {name!r}; a combination can have {', '.join(known)} and "
             f"scikit-learn's {', '.join(FOREIGN)}"
         )
-    return FOREIGN[name]
+    found: BaseEstimator = clone(FOREIGN[name])
+    return found
