@@ -435,12 +435,12 @@ def test_the_command_line_fits_scores_and_tells_of_a_combination(tmp_path):
 
 
 def test_each_combination_of_the_command_line_has_members_of_its_own():
-    shared = {"device": "cpu", "verbose": 0, "checkpoint": "m.ckpt"}
-    text = "isolationforest+isolationforest"
-    one = make_combination(text, {**shared, "isolationforest-1__n_estimators": 7})
-    assert [member.n_estimators for _, member in one.detectors] == [7, 100]
-    again = make_combination(text, shared).detectors
-    assert [member.n_estimators for _, member in again] == [100, 100]
+    params = {"device": "cpu", "verbose": 0, "checkpoint": "m.ckpt"}
+    text, name = "isolationforest+isolationforest", "isolationforest-{}__n_estimators"
+    one = make_combination(text, {**params, name.format(1): 7}).get_params()
+    other = make_combination(text, params).get_params()
+    assert [one[name.format(i)] for i in (1, 2)] == [7, 100]
+    assert [other[name.format(i)] for i in (1, 2)] == [100, 100]
 
 
 def test_a_stopped_fit_of_a_combination_goes_on(tmp_path):
