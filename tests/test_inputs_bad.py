@@ -2,6 +2,7 @@
 
 import datetime
 import gzip
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from oddgan import PCAReconstruction
 from oddgan.inputs import concat, fit_codec, open_source
 
 
@@ -297,3 +299,18 @@ def test_a_damaged_gzip_is_named(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(whole[:20] + bytes(8) + whole[28:])
     with pytest.raises(ValueError, match=r"t\.csv\.gz: "):
         list(open_source(tmp_path / "t.csv.gz").chunks(100))
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_row_numbers_of_a_frame_are_told_of(tmp_path, as_frame):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    frame.to_csv(tmp_path / "t.csv")
+    X = pd.read_csv(tmp_path / "t.csv") if as_frame else tmp_path / "t.csv"
+    detector = PCAReconstruction(calibration_fraction=0.4, health=False)
+    with pytest.warns(
+        UserWarning, match=f"column '{'Unnamed: 0' if as_frame else ''}' has no name"
+    ):
+        detector.fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.fit(frame)

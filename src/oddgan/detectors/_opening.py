@@ -1,5 +1,6 @@
 """From what a user gives to the source that a detector reads: samples and their known context."""
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,20 @@ def open_to_fit(detector: "Detector", X: Any, condition: Any, groups: Any) -> in
     detector.condition_columns_ = source.condition_columns
     detector.group_columns_ = source.group_columns
     _check_columns(detector, X, source, reset=True)
+    _warn_of_row_numbers(source.columns or ())
     return source
+
+
+def _warn_of_row_numbers(columns: Sequence[str]) -> None:
+    """Say so if a column looks as if it were the index of a frame that went through a CSV file."""
+    for name in columns:
+        if name == "" or name.startswith("Unnamed: "):
+            warnings.warn(
+                f"the column {name!r} has no name of its own: if it is the index of a data frame, "
+                "it only numbers the rows, and is learnt like any other; leave it out "
+                "(index=False when pandas writes the file)",
+                stacklevel=4,
+            )
 
 
 def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> inputs.Source:
