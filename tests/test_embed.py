@@ -34,10 +34,12 @@ def test_features_of_a_population_stand_side_by_side(table):
     assert not np.allclose(*alone)
 
 
-def test_the_recipe_gives_the_features_of_its_detector(images):
+def test_the_recipe_gives_the_latents_of_its_detector_and_has_no_features(images):
     detector = fitted(OddGAN, "image")
-    found = detector.embed(images, space="feature")
-    assert np.array_equal(found, detector.detector_.embed(images, space="feature"))
+    found = detector.embed(images)
+    assert np.array_equal(found, detector.detector_.embed(images))
+    with pytest.raises(ValueError, match="cannot embed in feature space: it has no discrimin"):
+        detector.embed(images, space="feature")
 
 
 def test_who_has_no_discriminator_says_so(table):
