@@ -273,13 +273,10 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """Ask about every sample of `source`; fit and all answers come through here."""
         return joined([values for _, values in self.answer_chunks(source, question)])
 
-    # --------------------------------------------------------------------------------- saving
-
     def save(self, path: persistence.PathLike) -> None:
-        """Write the fitted detector to one file; :func:`oddgan.load` reads it.
+        """Write the fitted detector to one safetensors file; :func:`oddgan.load` reads it.
 
-        The file is in safetensors format: weights, what was learnt of the inputs, the held-out
-        scores and the parameters. No code is stored, and none is run on loading.
+        No code is stored, and none is run on loading.
         """
         persistence.write(path, *self.stored())
 

@@ -110,14 +110,12 @@ DOCUMENTATION = """
         - "density" (of latent, feature, input): the mean distance to the 20 nearest, divided by
           the mean that each of these has to its own 20 nearest;
         - "relative" (of residual): the mean square of the residual, divided by the mean that the
-          20 nearest in the latent space have. It is odd on both sides: what is easier to
-          reconstruct than its like is odd, too;
-        - "critic" (of latent, feature, input): what a critic of neighbourhoods says, which learns
-          in that space to tell training samples from corrupted ones (:class:`RetrievalCritic`),
-          for at most as many rounds as the detector trains.
+          20 nearest in the latent space have; odd if small, too: easier than its like;
+        - "critic" (of latent, feature, input): that of :class:`RetrievalCritic`, trained in that
+          space for at most as many rounds as the detector.
 
         Each part is put on the scale of the held-out rows, (part - median) / (interquartile
-        range / 1.349), a shared one after taking log(part + 0.001 median); the score is their
+        range / 1.349), a distance after taking log(part + 0.001 median); the score is their
         mean. After `fit` a `score` that names some of the learnt parts needs no other fit for
         `anomaly_score`; what decides (`predict`, `p_value` ...) goes by the score of the fit.
     latent_dim : int or None, default=None
