@@ -227,7 +227,10 @@ class Learnt:
             header["n_nearest"],
             {s: References.load(below(f"references/{s}/")) for s in header["references"]},
             {s: Gaussian.load(below(f"gaussians/{s}/")) for s in header["gaussians"]},
-            {s: load_critic(h, below(f"critics/{s}/")) for s, h in header["critics"].items()},
+            {
+                s: load_critic(h, below(f"critics/{s}/"))
+                for s, h in header.get("critics", {}).items()
+            },
             RobustScale(**header["scale"]) if header["scale"] else None,
         )
 
