@@ -20,7 +20,7 @@ from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
-from sklearn.tree import ExtraTreeRegressor
+from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from typer.testing import CliRunner
 
@@ -348,7 +348,7 @@ def test_a_stored_combination_is_the_same(tmp_path, frame):
     with pytest.raises(ValueError, match=r"5 features|missing:\n- kind"):
         again.predict(X.drop(columns="kind") if frame else np.ones((2, 5)))
     with pytest.raises(ValueError, match="`oddgan score`"):
-        oddgan.detectors.load(tmp_path / "m.oddgan")
+        oddgan.models.load_detector(tmp_path / "m.oddgan")
 
 
 def test_what_cannot_be_stored_is_named(tmp_path):
@@ -385,6 +385,17 @@ def test_trees_that_lead_astray_are_refused(changed):
     )
     with pytest.raises(ValueError, match="trees that point to what they do not have"):
         _sklearn.load(_sklearn.dump(with_nodes(forest, **changed)))
+
+
+def test_a_forest_of_other_estimators_or_of_fewer_columns_than_its_trees_have_is_refused():
+    forest = IsolationForest(n_estimators=3, random_state=0).fit(correlated())
+    forest.n_features_in_ = 3
+    with pytest.raises(ValueError, match="trees"):
+        _sklearn.load(_sklearn.dump(forest))
+    forest.n_features_in_ = 4
+    forest.estimators_[0] = DecisionTreeRegressor().fit(correlated(), correlated()[:, 0])
+    with pytest.raises(ValueError, match="trees"):
+        _sklearn.load(_sklearn.dump(forest))
 
 
 def test_trees_that_nobody_checks_are_refused():
@@ -460,5 +471,7 @@ def test_a_stopped_fit_of_a_combination_goes_on(tmp_path):
         patch.setattr(Trainer, "_report", stop)
         with pytest.raises(KeyboardInterrupt):
             stopped.fit(X)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.vae"]
     again = make_combination(text, params).fit(X)
+    assert list(tmp_path.iterdir()) == []
     np.testing.assert_array_equal(again.anomaly_score(X), whole.anomaly_score(X))

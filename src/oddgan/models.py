@@ -31,3 +31,20 @@ def load(path: persistence.PathLike, *, device: str | None = None) -> Any:
     header, arrays = persistence.read(path)
     read = combination.restored if "combination" in header else detectors.restored
     return read(header, arrays, device, str(path))
+
+
+def load_detector(path: persistence.PathLike, *, device: str | None = None) -> Any:
+    """Read a single detector, for what a combination cannot do; else as `load`.
+
+    Raises
+    ------
+    ValueError
+        The file holds a combination.
+    """
+    fitted = load(path, device=device)
+    if isinstance(fitted, combination.Combination):
+        raise ValueError(
+            f"{path} holds a combination of detectors, which has scores, p-values and flags "
+            "alone: `oddgan score`, `evaluate` and `inspect` take it"
+        )
+    return fitted

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from oddgan import detectors
+from oddgan.models import load_detector
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, ModelArgument, Normal, Quiet
 from .data import How, open_data, test_rows
@@ -39,7 +39,7 @@ def calibrate(
     Where the model was fitted on this very data, its test part is used.
     """
     refuse_overwriting([out], [data])
-    fitted = detectors.load(model)
+    fitted = load_detector(model)
     as_saved = fitted.verbose
     fitted.verbose = int(not (quiet or as_json))
     how = How(label, anomaly, normal, condition=condition).filled_from(fitted.provenance_)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from oddgan import decisions, detectors
+from oddgan import decisions
+from oddgan.models import load_detector
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .data import How, open_data
@@ -32,7 +33,7 @@ def drift(
     More anomalies among them and a process that has moved look alike.
     """
     decisions.check_share("alpha", alpha)
-    fitted = detectors.load(model, device=device)
+    fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))
     how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     opened = open_data(data, how, fitted.source)

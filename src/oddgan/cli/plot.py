@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oddgan import detectors, inputs, reports
 from oddgan.evaluation.bench.data import digest
+from oddgan.models import load_detector
 
 from ._options import (
     Anomaly,
@@ -93,7 +94,7 @@ def plot(
     look = reports.Look(theme=theme, background=background)
     if width is not None:
         look["width"] = width
-    fitted = detectors.load(model, device=device)
+    fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))
     skipped: list[tuple[str, str]] = []
     if data is None:

@@ -10,6 +10,7 @@ import typer
 from numpy.typing import NDArray
 
 from oddgan import detectors, evaluation, inputs
+from oddgan.models import load_detector
 
 from ._options import (
     Anomaly,
@@ -58,7 +59,7 @@ def report(
     `oddgan fit`. The file needs no other file and no network.
     """
     check_report(out, (model, data))
-    fitted = detectors.load(model, device=device)
+    fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
     given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
     how = given.filled_from(fitted.provenance_)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from oddgan import persistence as _persistence
-
 from . import _state
 from ._base import Detector as Detector
 from ._explanation import ImageExplanation as ImageExplanation
@@ -34,38 +32,6 @@ def all_detectors() -> dict[str, type[Detector]]:
     found = [cls for cls in globals().values() if isinstance(cls, type) and cls is not Detector]
     named = {cls.__name__.lower(): cls for cls in found if issubclass(cls, Detector)}
     return dict(sorted(named.items()))
-
-
-def load(path: _persistence.PathLike, *, device: str | None = None) -> Any:
-    """Read a detector that was written by :meth:`Detector.save`.
-
-    Parameters
-    ----------
-    path : path-like
-        The model file.
-    device : {"auto", "cpu", "cuda"} or None, default=None
-        Where to score; None is the device that the model was made with if it is here, else
-        the CPU.
-
-    Returns
-    -------
-    Detector
-        The fitted detector; its scores equal those of the saved one.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is not a model file, is damaged, of another version, or of a combination.
-    """
-    header, arrays = _persistence.read(path)
-    if "combination" in header:
-        raise ValueError(
-            f"{path} holds a combination of detectors, which has scores, p-values and flags "
-            "alone: `oddgan score`, `evaluate` and `inspect` take it"
-        )
-    return restored(header, arrays, device, str(path))
 
 
 def restored(header: dict[str, Any], arrays: dict[str, Any], device: str | None, path: str) -> Any:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from oddgan import detectors, inputs
+from oddgan.models import load_detector
 
 from . import deadline
 from .samples import Samples
@@ -162,7 +163,7 @@ def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Mo
                 "name one of them as NAME=PATH"
             )
         paths[name] = path
-    return {name: Model(name, detectors.load(path, device=device)) for name, path in paths.items()}
+    return {name: Model(name, load_detector(path, device=device)) for name, path in paths.items()}
 
 
 def named(text: str) -> tuple[str, str]:
