@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 import oddgan
 from oddgan import EGBAD, Autoencoder, PCAReconstruction, cli, inputs, training
 from oddgan.inputs import PatchCodec, Patches, Whole, open_source
-from oddgan.scores import PlaceScale
+from oddgan.inputs._levels import Level
+from oddgan.scores import MapScale, PlaceScale
+from oddgan.scores.places import _by_border
 
 
 def surfaces(n, *, low=24, high=24, seed=0):
@@ -101,9 +104,33 @@ def test_images_are_levelled_and_resized_before_they_are_cut():
     assert float(whole.image.median()) == 0
     small = codec(X, image_size=0.5).wholes(X)
     torch.testing.assert_close(whole.as_it_was(whole.image), next(iter(small)).image)
+    (local, _) = codec(X, level=3.0, image_size=0.5).wholes(X)
+    small = next(iter(codec(X, image_size=0.5).wholes(X))).image
+    torch.testing.assert_close(local.as_it_was(local.image[None])[0], small, atol=1e-5, rtol=1e-5)
     assert whole.blended(whole.patches()).shape == (1, 40, 40)
     (other, _) = codec(X, image_size=(300, 20)).wholes(X)
     assert other.image.shape == (1, 300, 20)
+
+
+def test_light_that_varies_slowly_is_levelled():
+    """Twice the light everywhere changes nothing at all, as the logarithm only moves."""
+    surface = torch.from_numpy(surfaces(1, low=40, high=40)[0]).float()[None] * 0.4 - 0.9
+    levelled, _ = Level.local(surface, 4.0)
+    light = surface + 1 + 1 / 16
+    left = light.log() - torch.from_numpy(gaussian_filter(light.log().numpy(), (0, 4, 4)))
+    expected = (left / (3 * (left.std(correction=0) + 0.1))).clamp(-2, 2)
+    torch.testing.assert_close(levelled, expected, atol=1e-5, rtol=1e-5)
+    for slope in (torch.tensor(2.0), torch.linspace(1, 1.5, 40)):
+        other, _ = Level.local(light * slope - 1 - 1 / 16, 4.0)
+        inside = (..., slice(8, -8), slice(8, -8))
+        close = 1e-5 if slope.ndim == 0 else 0.05
+        torch.testing.assert_close(other[inside], levelled[inside], atol=close, rtol=0)
+
+
+def test_a_flat_image_is_levelled_to_nothing():
+    levelled, level = Level.local(torch.full((1, 12, 12), 0.5), 3.0)
+    assert levelled.abs().max() < 1e-5
+    torch.testing.assert_close(level.undone(levelled[None]), torch.full((1, 1, 12, 12), 0.5))
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("max", 39), ("top", 38.5), ("mean", 19.5)])
@@ -255,6 +282,7 @@ def test_patches_of_conditional_images():
         ({"level_images": True}, "level_images .*patch_size"),
         ({"image_size": 0.5}, "share needs patch_size"),
         ({"patch_size": 8, "patch_score": "median"}, "patch_score"),
+        ({"patch_size": 8, "level_images": 0.5}, "level_images"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(params, message):
@@ -289,7 +317,7 @@ def test_files_of_varying_size_by_the_command_line(tmp_path):
         Image.fromarray((image * 255).astype(np.uint8)).save(tmp_path / f"normal/{i}.png")
     ask = CliRunner().invoke
     folder, model = str(tmp_path / "normal"), str(tmp_path / "m.oddgan")
-    words = ["patch_size=8", "stride=4", "patch_score=max", "latent_dim=4"]
+    words = ["patch_size=8", "stride=4", "patch_score=map", "level_images=3", "latent_dim=4"]
     params = [word for setting in words for word in ("--set", setting)]
     done = ask(cli.app, ["fit", "pcareconstruction", folder, *params, "--out", model, "--quiet"])
     assert done.exit_code == 0, done.output
@@ -335,3 +363,83 @@ def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_by_plac
         detector.set_params(score="l1").anomaly_score(odd)
     members = PCAReconstruction(**params, by_place=True, n_members=2).fit(X[10:])
     assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9
+
+
+def test_the_score_of_a_map_is_of_its_greatest_pixels_by_the_scale_of_their_border():
+    rng = np.random.default_rng(0)
+    normal = [np.abs(rng.normal(size=(30, 20))) for _ in range(50)]
+    for one in normal:
+        one[:, 0] += 10  # the left border is odd in all of them
+    scale = MapScale.of(normal, 2)
+    where = _by_border((5, 6), 2)
+    assert where.tolist() == [
+        [0, 0, 0, 0, 0, 0],
+        [4, 1, 1, 1, 1, 6],
+        [4, 5, 8, 8, 7, 6],
+        [4, 3, 3, 3, 3, 6],
+        [2, 2, 2, 2, 2, 2],
+    ]
+    means, deviations = np.array(scale.means), np.array(scale.deviations)
+    assert means[4] > means[5] > means[8]
+    one = normal[0].copy()
+    one[12:15, 9:12] += 9
+    smoothed = gaussian_filter(one, 1.0)
+    places = _by_border(one.shape, 2)
+    expected = np.sort(((smoothed - means[places]) / deviations[places]).ravel())[-2:].mean()
+    assert scale.score(one) == pytest.approx(expected)  # 0.4 % of 600 pixels are 2
+    everywhere = MapScale.of(normal, 0)
+    assert len(everywhere.means) == 1
+    assert (
+        everywhere.score(one) - everywhere.score(normal[1]) < 1 < expected - scale.score(normal[1])
+    )
+
+
+def test_images_of_any_size_have_a_score_by_their_map():
+    """Places that no training image has, and images smaller than the reach of borders."""
+    rng = np.random.default_rng(0)
+    small = MapScale.of([rng.random((6, 8)) for _ in range(9)], 24)
+    assert np.isfinite(small.score(rng.random((100, 90))))
+    assert np.isfinite(small.score(rng.random((1, 1))))
+    flat = MapScale.of([np.zeros((9, 9))] * 3, 2)
+    assert flat.score(np.eye(9)) > flat.score(np.zeros((9, 9))) == 0
+
+
+def test_a_spot_smaller_than_a_patch_is_found_by_the_map(tmp_path):
+    rng = np.random.default_rng(0)
+    X = [image + rng.uniform(0.2, 0.5) for image in surfaces(60, low=40, high=60)]
+    for image in X:
+        image[:, :3] += 2 * rng.random((len(image), 3))  # a border that is odd in all of them
+    odd = [image.copy() for image in X[:15]]
+    for image in odd:
+        image[20:22, 20:22] -= 0.4
+    params = {
+        "patch_size": 16,
+        "latent_dim": 8,
+        "level_images": 4.0,
+        "calibration_fraction": 0.3,
+        "random_state": 0,
+    }
+    by_map = {"patch_score": "map", "by_place": True}
+    found = {}
+    for name, more in {"top": {}, "map": {"patch_score": "map"}, "placed": by_map}.items():
+        detector = PCAReconstruction(**params, **more).fit(X[15:])
+        found[name] = np.mean(detector.anomaly_score(odd) > detector.threshold_)
+    assert max(found["top"], found["map"]) < 0.5 < 0.9 < found["placed"]
+    scores = detector.anomaly_score(odd)
+    assert detector.anomaly_score(odd[3:4])[0] == scores[3]
+    parts = detector.score_parts(odd)["l2"]
+    top = PCAReconstruction(**params).fit(X[15:])
+    np.testing.assert_array_equal(parts, top.anomaly_score(odd))
+    detector.save(tmp_path / "m.oddgan")
+    again = oddgan.load(tmp_path / "m.oddgan")
+    np.testing.assert_array_equal(again.anomaly_score(odd), scores)
+    with pytest.raises(ValueError, match=r"patch_score='map' .* score has changed"):
+        detector.set_params(score="l1").anomaly_score(odd)
+    members = PCAReconstruction(**params, **by_map, n_members=2).fit(X[15:])
+    assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9
+    assert members.anomaly_score(odd, return_std=True)[1].shape == (15,)
+
+
+def test_a_score_by_the_map_is_one_of_the_detectors_own():
+    with pytest.raises(ValueError, match=r"patch_score='map' .* shared parts: choose one of l2"):
+        PCAReconstruction(patch_size=8, patch_score="map", score="local").fit(surfaces(5))

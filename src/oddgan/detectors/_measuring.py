@@ -12,12 +12,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from oddgan import inputs
-from oddgan.scores import (
-    SHARED_PARTS,
-    Learnt,
-    PlaceScale,
-    spaces_needed,
-)
+from oddgan.scores import REACH, SHARED_PARTS, Learnt, MapScale, PlaceScale, spaces_needed
 
 from ._critics import SpaceCritic
 from ._method import Method
@@ -27,11 +22,14 @@ from ._scoring import (
     READ,
     Answer,
     Compute,
+    How,
+    Places,
     Question,
     answers,
     as_floats,
     as_frame,
     finite,
+    map_as_cut,
     of_patches,
 )
 
@@ -96,8 +94,21 @@ def answers_of_one(
         )
     how, places = how_to_answer(detector, question), None
     if question == "anomaly_score":
-        places = place_scale(detector)
+        how, places = how_to_score(detector)
     return answers(detector.networks_, detector._encoding, source, *how, question, places)
+
+
+def how_to_score(detector: "Detector") -> tuple[How, Places | None]:
+    """Return how samples are scored, and the scale of places; by maps, what these are made of."""
+    places = place_scale(detector)
+    if not isinstance(places, MapScale):
+        return how_to_answer(detector, "anomaly_score"), places
+    return (map_by(detector), as_frame), places
+
+
+def map_by(detector: "Detector") -> Compute:
+    """Return how networks answer where a sample is odd, in its shape."""
+    return lambda x: {"": finite(detector._explain(detector.networks_, x)[0])}
 
 
 def how_to_answer(
@@ -158,11 +169,22 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
     return partial(in_spaces, detector, names), convert
 
 
-def learn_places(detector: "Detector", held_out: inputs.Source) -> PlaceScale | None:
-    """Learn the scale of patches' scores by their place, if `by_place` asks for it."""
+def learn_places(detector: "Detector", held_out: inputs.Source) -> Places | None:
+    """Learn the scale of patches' scores by their place, if `by_place` asks for it.
+
+    Of a score by maps there is always a scale, if need be one for all places.
+    """
+    codec, nets = detector.codec_, detector.networks_
+    if isinstance(codec, inputs.PatchCodec) and codec.patch_score == "map":
+        maps = (
+            map_as_cut(codec, nets, whole, c, map_by(detector))
+            for _, whole, c in detector._encoding.read(held_out, READ["image"])
+            if isinstance(whole, inputs.Whole)
+        )
+        return MapScale.of(maps, REACH if detector.by_place else 0)
     if not detector.by_place:
         return None
-    how, nets = how_to_answer(detector, "anomaly_score"), detector.networks_
+    how = how_to_answer(detector, "anomaly_score")
     places, scores = list[Floats](), list[Floats]()
     for _, whole, c in detector._encoding.read(held_out, READ["image"]):
         assert isinstance(whole, inputs.Whole)
@@ -171,8 +193,8 @@ def learn_places(detector: "Detector", held_out: inputs.Source) -> PlaceScale | 
     return PlaceScale.of(np.concatenate(places), np.concatenate(scores))
 
 
-def place_scale(detector: "Detector") -> PlaceScale | None:
-    """Return the scale of patches' scores by their place, if there is one.
+def place_scale(detector: "Detector") -> Places | None:
+    """Return the scale of patches' scores, or of pixels, by their place, if there is one.
 
     Raises
     ------
@@ -180,7 +202,8 @@ def place_scale(detector: "Detector") -> PlaceScale | None:
         Another score is asked for than the one it was learnt of.
     """
     if detector.place_scale_ is not None:
-        refuse_changes(detector, "by_place has the scale", "score", "combine")
+        name = "patch_score='map'" if isinstance(detector.place_scale_, MapScale) else "by_place"
+        refuse_changes(detector, f"{name} has the scale", "score", "combine")
     return detector.place_scale_
 
 

@@ -146,7 +146,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         patch_augment: inputs.PatchAugment | None = None,
         patch_score: inputs.PatchScore = "top",
         by_place: bool = False,
-        level_images: bool = False,
+        level_images: bool | float = False,
         channels: Literal["auto", "first", "last"] = "auto",
         stream: bool | Literal["auto"] = "auto",
         device: Literal["auto", "cpu", "cuda"] = "auto",

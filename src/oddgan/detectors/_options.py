@@ -37,7 +37,7 @@ class SharedParams(TypedDict, total=False):
     patch_augment: PatchAugment | None
     patch_score: PatchScore
     by_place: bool
-    level_images: bool
+    level_images: bool | float
     channels: Literal["auto", "first", "last"]
     stream: bool | Literal["auto"]
     device: Literal["auto", "cpu", "cuda"]
@@ -75,7 +75,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "patch_augment": [StrOptions({"flip", "turn"}), None],
     "patch_score": [StrOptions(set(PATCH_SCORES))],
     "by_place": ["boolean"],
-    "level_images": ["boolean"],
+    "level_images": ["boolean", Interval(Real, 1, None, closed="neither")],
     "channels": [StrOptions({"auto", "first", "last"})],
     "stream": [bool, StrOptions({"auto"})],
     "device": [StrOptions({"auto", "cpu", "cuda"})],
@@ -225,18 +225,26 @@ DOCUMENTATION = """
         What is done at random to patches that train: "flip" mirrors them along either axis,
         "turn" exchanges the axes too (the eight symmetries of a square). For images without an
         upright position, such as surfaces.
-    patch_score : {"max", "top", "mean"}, default="top"
+    patch_score : {"max", "top", "mean", "map"}, default="top"
         How the scores of patches become that of their image: the greatest; the mean of the
         greatest twentieth, at least one; the mean of all. A mean drowns what is small, the
         greatest grows with the size of an image by chance alone. So do the parts of a score.
+        "map" goes by the map instead, at the size that images are cut at, smoothed by a Gaussian
+        of 1 pixel: the mean of its greatest 0.4 %. It finds what is smaller than a patch, and
+        takes the detector's own scores only.
     by_place : bool, default=False
         Whether the score s of each patch becomes arsinh((s - median) / (interquartile range /
         1.349)) by what held-out images have at the same place, of 25: at either border, within
-        an eighth of it, or between. For objects that all images show alike, with odd edges.
-    level_images : bool, default=False
-        Whether each image that is cut has the median of its pixels taken off and is divided by 3
-        times (their standard deviation + 0.06), in units of [-1, 1]: an exposure then does not
-        count.
+        an eighth of it, or between. For objects that all images show alike, with odd edges. With
+        ``patch_score="map"`` each pixel is divided so, (value - mean) / standard deviation, by
+        which border is nearest and how near, up to 24 pixels.
+    level_images : bool or float, default=False
+        Whether the light is taken out of each image that is cut. True takes off the median of its
+        pixels and divides by 3 times (their standard deviation + 0.06), in units of [-1, 1]: an
+        exposure then does not count. A number above 1 also levels light that varies over the
+        image: off the logarithm of each pixel's brightness (0 to 2, + 1/16) is taken its mean
+        around, by a Gaussian of this many pixels' deviation at the size that images are cut at;
+        what is left is divided by 3 times (its standard deviation + 0.1).
     channels : {"auto", "first", "last"}, default="auto"
         Which axis of a 4-D array holds the channels; "auto" takes the one of length 1 to 4.
     stream : bool or "auto", default="auto"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from oddgan import inputs
 
 from ._encoding import Encoding
+from ._score_names import shared_names
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -20,6 +21,8 @@ def how_to_cut(detector: "Method") -> dict[str, Any] | None:
             if getattr(detector, name):
                 raise ValueError(f"{name} is for images that are cut: give a patch_size too")
         return None
+    if detector.patch_score == "map":
+        check_map(detector)
     sides = detector.patch_size
     square = not isinstance(sides, tuple | list) or len(set(sides)) == 1
     if detector.patch_augment == "turn" and not square:
@@ -30,6 +33,24 @@ def how_to_cut(detector: "Method") -> dict[str, Any] | None:
         "level": detector.level_images,
         "patch_score": detector.patch_score,
     }
+
+
+def check_map(detector: "Method") -> None:
+    """Refuse scores by maps where there is none of the score that is asked for.
+
+    Raises
+    ------
+    ValueError
+        The score is of shared parts, or the detector does not explain.
+    """
+    name = type(detector).__name__
+    if why := detector.unavailable.get("explain"):
+        raise ValueError(f"patch_score='map': {name} has no maps: {why}")
+    if shared_names(detector):
+        raise ValueError(
+            f"patch_score='map' goes by the map of {name}'s own score, and {detector.score!r} is "
+            f"of shared parts: choose one of {', '.join(detector.scores)}, or another patch_score"
+        )
 
 
 def seen(

@@ -13,7 +13,7 @@ from oddgan import inputs
 from oddgan.networks import member, stacked
 from oddgan.scores import RobustScale
 
-from ._measuring import how_to_answer, place_scale, refuse_changes
+from ._measuring import how_to_answer, how_to_score, refuse_changes
 from ._scoring import READ, Question, in_batches, of_image, reconstruction
 from ._splitting import Split
 
@@ -114,25 +114,20 @@ def answers(
             population, "a population has the scale of its members' scores", "score", "combine"
         )
     asked = [
-        (one.networks_, *how_to_answer(one, "anomaly_score" if of_score else question))
+        (one.networks_, *(how_to_score(one) if of_score else (how_to_answer(one, question), None)))
         for one in as_it_is(population)
     ]
     scale = scale_of(population.members_) if of_score else None
     encoding = population._encoding
     for index, x, c in encoding.read(source, READ[source.kind]):
         if question == "reconstruct":
-            made = [reconstruction(nets, x, c, compute) for nets, compute, _ in asked]
-            yield index, asked[0][2]({"": torch.stack(made).mean(0)})
+            made = [reconstruction(nets, x, c, how[0]) for nets, how, _ in asked]
+            yield index, asked[0][1][1]({"": torch.stack(made).mean(0)})
             continue
         if isinstance(x, torch.Tensor):
-            told = [to(in_batches(nets, x, c, compute)) for nets, compute, to in asked]
+            told = [to(in_batches(nets, x, c, compute)) for nets, (compute, to), _ in asked]
         else:
-            told = [
-                of_image(
-                    encoding, nets, x, c, (compute, to), place_scale(one) if of_score else None
-                )
-                for one, (nets, compute, to) in zip(population.members_, asked, strict=True)
-            ]
+            told = [of_image(encoding, nets, x, c, how, places) for nets, how, places in asked]
         yield index, _merged(question, told, scale)
 
 

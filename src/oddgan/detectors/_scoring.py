@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs
 from oddgan.networks import given
-from oddgan.scores import PlaceScale
+from oddgan.scores import MapScale, PlaceScale
 
 from ._encoding import Encoding
 from ._explanation import Explanation, in_one
@@ -27,6 +27,7 @@ _MULTIPLE = 32
 Answer = Mapping[str, Tensor]
 Compute = Callable[[Tensor], Answer]
 How = tuple[Compute, Callable[[Answer], Any]]
+Places = PlaceScale | MapScale
 Question = Literal[
     "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed", "features"
 ]
@@ -71,7 +72,7 @@ def answers(
     compute: Compute,
     convert: Callable[[Answer], Any],
     question: Question = "anomaly_score",
-    places: PlaceScale | None = None,
+    places: Places | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, what `compute` says of these rows), chunk by chunk.
 
@@ -90,8 +91,8 @@ def answers(
         From these results, on the CPU, to what is yielded.
     question : str
         What is asked: the answers of an image's patches become its own accordingly.
-    places : PlaceScale, optional
-        The scale of patches' scores.
+    places : PlaceScale or MapScale, optional
+        The scale of patches' scores, or of the pixels that `compute` tells of.
     """
     for index, x, c in encoding.read(source, READ[source.kind]):
         if isinstance(x, Tensor):
@@ -125,12 +126,28 @@ def of_image(
     whole: inputs.Whole,
     c: Tensor | None,
     how: How,
-    places: PlaceScale | None = None,
+    places: Places | None = None,
 ) -> Any:
     """Return the answer for an image that is cut into patches, of its patches' answers."""
-    assert isinstance(encoding.samples, inputs.PatchCodec)
+    codec = encoding.samples
+    assert isinstance(codec, inputs.PatchCodec)
+    if isinstance(places, MapScale):
+        return np.array([places.score(map_as_cut(codec, networks, whole, c, how[0]))])
     told = of_patches(networks, whole, c, how)
-    return encoding.samples.of_image(places.apply(whole.places(), told) if places else told)
+    return codec.of_image(places.apply(whole.places(), told) if places else told)
+
+
+def map_as_cut(
+    codec: inputs.PatchCodec,
+    networks: Mapping[str, nn.Module],
+    whole: inputs.Whole,
+    c: Tensor | None,
+    compute: Compute,
+) -> NDArray[Any]:
+    """Return the map of an image, (h, w) as it was cut, that `compute` makes of its patches."""
+    maps = ((at, in_batches(networks, x, same, compute)[""]) for at, x, same in _cut(whole, c))
+    found: NDArray[Any] = codec.per_column(whole.blended_as_cut(maps)[None])[0]
+    return found
 
 
 def of_patches(

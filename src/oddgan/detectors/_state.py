@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.decisions import ProbaCalibration
-from oddgan.scores import Learnt, PlaceScale, Scale
+from oddgan.scores import Learnt, Scale, load_places
 
 from . import _health
 from ._population import networks_of, new_members
@@ -139,7 +139,7 @@ def _relearn(
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
     places = header.get("place_scale")
-    detector.place_scale_ = PlaceScale.load(places) if places else None
+    detector.place_scale_ = load_places(places) if places else None
     detector.parts_ = None
     if header["parts"]:
         from ._critics import SpaceCritic  # it holds a detector, which is stored as all are

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ._image_codec import MAX_SIDE, MIN_SIDE, ImageCodec, whole_pair
+from ._levels import Level
 from ._patches import Pair, Whole, resized
 from ._pixels import Pixels, learn_pixels
 from ._raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, place
 
-PatchScore = Literal["max", "top", "mean"]
-PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean")
+PatchScore = Literal["max", "top", "mean", "map"]
+PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean", "map")
 #: Share of an image's patches whose mean is the score "top".
 TOP_SHARE = 0.05
-#: Least deviation that a levelled image is divided by: a flat one must not become noise.
-_LEAST_SPREAD = 0.06
 
 
 class PatchCodec(ImageCodec):
@@ -32,6 +31,8 @@ class PatchCodec(ImageCodec):
     ----------
     patch, stride : (int, int)
         Height and width of a patch, and how far patches are apart.
+    patch_score : {"max", "top", "mean", "map"}
+        How an image's score is made. Of what "map" has no say in, "top" decides.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class PatchCodec(ImageCodec):
         *,
         stride: Pair,
         image_size: Pair | float | None,
-        level: bool,
+        level: bool | float,
         patch_score: PatchScore,
     ) -> None:
         super().__init__(shape, layout, True, pixels)
@@ -50,7 +51,7 @@ class PatchCodec(ImageCodec):
         self.stride = stride
         self._image_size = image_size
         self._level = level
-        self._patch_score = patch_score
+        self.patch_score: PatchScore = patch_score
 
     @classmethod
     def learn(
@@ -61,7 +62,7 @@ class PatchCodec(ImageCodec):
         stride: int | Pair | None = None,
         image_size: int | Pair | float | None = None,
         channels: Channels = "auto",
-        level: bool = False,
+        level: bool | float = False,
         patch_score: PatchScore = "top",
     ) -> "PatchCodec":
         """Learn from chunks of training images, of which the extremes alone are kept.
@@ -139,16 +140,16 @@ class PatchCodec(ImageCodec):
             image = resized(image, (_share(h, self._image_size), _share(w, self._image_size)))
         elif self._image_size is not None:
             image = resized(image, self._image_size)
-        middle, spread = 0.0, 1.0
-        if self._level:
-            middle = float(image.median())
-            spread = 3 * (float(image.std(correction=0)) + _LEAST_SPREAD)
-            image = (image - middle) / spread
+        level = None
+        if self._level is True:
+            image, level = Level.whole(image)
+        elif self._level:
+            image, level = Level.local(image, self._level)
         inner = image.shape[1], image.shape[2]
         more = [(0, 0), *((0, max(0, p - s)) for p, s in zip(self.patch, inner, strict=True))]
         if any(after for _, after in more):
             image = torch.from_numpy(np.pad(image.numpy(), more, mode="symmetric"))
-        return Whole(image, self.patch, self.stride, inner, size, middle, spread)
+        return Whole(image, self.patch, self.stride, inner, size, level)
 
     def of_image(self, values: Any) -> Any:
         """Return what is said of an image, given what is said of each of its patches.
@@ -166,7 +167,7 @@ class PatchCodec(ImageCodec):
         if isinstance(values, pd.DataFrame):
             return pd.DataFrame(self.of_image(values.to_numpy()), columns=values.columns)
         n = {"max": 1, "mean": len(values)}.get(
-            self._patch_score, max(1, round(TOP_SHARE * len(values)))
+            self.patch_score, max(1, round(TOP_SHARE * len(values)))
         )
         top: NDArray[Any] = np.sort(values, axis=0)[len(values) - n :]
         return top.mean(0, keepdims=True)
@@ -178,7 +179,7 @@ class PatchCodec(ImageCodec):
             "stride": self.stride,
             "image_size": self._image_size,
             "level": self._level,
-            "patch_score": self._patch_score,
+            "patch_score": self.patch_score,
         }
         return {**header, "cut": cut}, arrays
 

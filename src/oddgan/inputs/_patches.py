@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from ._levels import Level
 
 Pair = tuple[int, int]
 
@@ -44,8 +48,8 @@ class Whole:
         Height and width without what was added to a small image.
     size : (int, int)
         Height and width as it was given.
-    middle, spread : float
-        What was taken off its pixels, and what they were divided by.
+    level : Level, optional
+        What was taken off its pixels.
     """
 
     image: Tensor
@@ -53,8 +57,7 @@ class Whole:
     stride: Pair
     inner: Pair
     size: Pair
-    middle: float = 0.0
-    spread: float = 1.0
+    level: "Level | None" = None
 
     def corners(self) -> Tensor:
         """Return the upper left corners of all patches, shape (n, 2)."""
@@ -88,7 +91,11 @@ class Whole:
             yield some, self.at(some)
 
     def blended(self, maps: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        """Return the map of the image, (c, *size), of the maps (n, c, *patch) at these corners.
+        """Return the map of the image, (c, *size), of the maps (n, c, *patch) at these corners."""
+        return resized(self.blended_as_cut(maps), self.size)
+
+    def blended_as_cut(self, maps: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+        """Return the same at the size that the image was cut at, (c, *inner).
 
         A pixel's value is the mean of what the patches over it say, each weighted by its `window`:
         the weights of a pixel sum to 1, so that what all patches agree on stays as it is.
@@ -106,11 +113,11 @@ class Whole:
                 weights = torch.outer(down, across).to(one)
                 total[:, y : y + h, x : x + w] += weights * one
         assert total is not None  # an image has at least one patch
-        return resized(total[:, : self.inner[0], : self.inner[1]], self.size)
+        return total[:, : self.inner[0], : self.inner[1]]
 
     def as_it_was(self, pixels: Tensor) -> Tensor:
         """Return pixels such as these, of a reconstruction, as they were before levelling."""
-        return pixels * self.spread + self.middle
+        return self.level.undone(pixels) if self.level else pixels
 
 
 def _sums(side: int, patch: int, stride: int) -> Tensor:

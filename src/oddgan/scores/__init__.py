@@ -4,7 +4,7 @@ from .gaussian import Gaussian
 from .mixture import Mixture, energy, estimate_mixture
 from .neighbours import N_NEIGHBOURS, References, finite_rows
 from .parts import Score, binary_cross_entropy, distance
-from .places import PlaceScale
+from .places import REACH, MapScale, PlaceScale, load_places
 from .scale import RobustScale, Scale
 from .search import Descent, Found, latent_search
 from .shared import COMBINATIONS, SHARED_PARTS, Learnt, check_length, spaces_needed
@@ -12,11 +12,13 @@ from .shared import COMBINATIONS, SHARED_PARTS, Learnt, check_length, spaces_nee
 __all__ = [
     "COMBINATIONS",
     "N_NEIGHBOURS",
+    "REACH",
     "SHARED_PARTS",
     "Descent",
     "Found",
     "Gaussian",
     "Learnt",
+    "MapScale",
     "Mixture",
     "PlaceScale",
     "References",
@@ -30,5 +32,6 @@ __all__ = [
     "estimate_mixture",
     "finite_rows",
     "latent_search",
+    "load_places",
     "spaces_needed",
 ]

@@ -1,10 +1,12 @@
-"""Scores of patches on the scale that normal images have at the same place of the image."""
+"""Scores of patches, and of pixels, on the scale that normal images have at the same place."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from .scale import RobustScale
 
@@ -16,6 +18,12 @@ _ENDS = (1e-6, 1 / 8, 7 / 8, 1 - 1e-6)
 #: Scores that a place has a scale of its own from.
 _FEWEST = 8
 _EVERYWHERE = "everywhere"
+#: Deviation, in pixels, of the Gaussian that a map is smoothed by before its greatest values count.
+_SMOOTHING = 1.0
+#: Share of a map's pixels whose mean is the score of the image.
+TOP_PIXELS = 0.004
+#: Pixels from a border within which each distance has a scale of its own.
+REACH = 24
 
 
 @dataclass(frozen=True)
@@ -76,3 +84,74 @@ def _strips(places: Floats) -> NDArray[np.int64]:
     down, across = np.digitize(places, _ENDS).T
     found: NDArray[np.int64] = 5 * down + across
     return found
+
+
+@dataclass(frozen=True)
+class MapScale:
+    """The score of an image by its map, each pixel on the scale of its place.
+
+    The place of a pixel is the border that is nearest (upper, lower, left, right, the first of
+    equally near ones) and how many pixels it is away; from `reach` on all places are one.
+
+    Attributes
+    ----------
+    means, deviations : tuple of float, 4 * `reach` + 1 each
+        Of smoothed normal maps, by place: those of one border after the other, then the rest.
+    reach : int
+        0 is one scale for all places.
+    """
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    reach: int
+
+    @classmethod
+    def of(cls, maps: Iterable[Floats], reach: int) -> Self:
+        """Learn from the maps of normal images, each (h, w), of any sizes."""
+        n, sums, squares = np.zeros((3, 4 * reach + 1))
+        for one in maps:
+            places, values = _by_border(one.shape, reach).ravel(), _smoothed(one).ravel()
+            n += np.bincount(places, minlength=len(n))
+            sums += np.bincount(places, values, len(n))
+            squares += np.bincount(places, values**2, len(n))
+        # A place that no image was large enough to have is as all places together.
+        fewest = n < _FEWEST
+        n[fewest], sums[fewest], squares[fewest] = n.sum(), sums.sum(), squares.sum()
+        means = sums / n
+        deviations = np.sqrt(np.maximum(squares / n - means**2, 0))
+        deviations[deviations == 0] = deviations.max() or 1.0
+        return cls(tuple(means.tolist()), tuple(deviations.tolist()), reach)
+
+    def score(self, one: Floats) -> float:
+        """Return the mean of the greatest `TOP_PIXELS` of a map (h, w), at least one pixel."""
+        places, values = _by_border(one.shape, self.reach), _smoothed(one)
+        odd = (values - np.array(self.means)[places]) / np.array(self.deviations)[places]
+        n = max(1, round(TOP_PIXELS * odd.size))
+        return float(np.partition(odd.ravel(), odd.size - n)[odd.size - n :].mean())
+
+    def state(self) -> dict[str, Any]:
+        """Return what a file must hold."""
+        return asdict(self)
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> Self:
+        """Return what `state` described."""
+        return cls(tuple(state["means"]), tuple(state["deviations"]), state["reach"])
+
+
+def load_places(state: dict[str, Any]) -> PlaceScale | MapScale:
+    """Return the scale that `state` described."""
+    return MapScale.load(state) if "reach" in state else PlaceScale.load(state)
+
+
+def _smoothed(one: Floats) -> Floats:
+    found: Floats = gaussian_filter(one.astype(np.float64), _SMOOTHING, mode="reflect")
+    return found
+
+
+def _by_border(shape: tuple[int, ...], reach: int) -> NDArray[np.int64]:
+    """Return the number of each pixel's place."""
+    (h, w), (y, x) = shape, np.indices(shape)
+    away = np.stack([y, h - 1 - y, x, w - 1 - x])
+    nearest = away.min(0)
+    return np.where(nearest < reach, away.argmin(0) * reach + nearest, 4 * reach)
