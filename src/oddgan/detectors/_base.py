@@ -99,7 +99,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         if self.combine == "standardised" and not self.parts_:
             parts = self._all(trained.held_out_samples, "score_parts")
             self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
-        self.place_scale_ = learn_places(self, trained.held_out)
+        self.place_scale_ = learn_places(self, trained.some)
         self._calibrate(self._all(inputs.one_of_each_group(trained.held_out), "anomaly_score"))
 
     def _assemble(self, fitted: Fit) -> None:

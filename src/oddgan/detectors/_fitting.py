@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Training rows, drawn at random, that scales and categories are learnt from.
 _SAMPLE = {"table": 1_000_000, "image": 1_000}
 _READ = {"table": 65536, "image": 256}
+#: Training samples that the scale of places is learnt from.
+_SOME = 256
 _CPU = torch.device("cpu")
 
 
@@ -44,6 +46,8 @@ class Trained:
         The trained networks, in evaluation mode.
     references : inputs.Source
         Rows it was trained on, `n_references` at most, drawn at random.
+    some : inputs.Source
+        At most 256 of them, too; images that are cut are whole here.
     held_out : inputs.Source
         Rows that it was not trained on.
     held_out_samples : inputs.Source
@@ -58,6 +62,7 @@ class Trained:
 
     networks: Networks
     references: inputs.Source
+    some: inputs.Source
     held_out: inputs.Source
     held_out_samples: inputs.Source
     n_train: int
@@ -122,8 +127,11 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     members = []
     for k, ((nets, *told), (own, held_out)) in enumerate(zip(trained, rows.members, strict=True)):
         references = drawn(seen(detector, encoding, own), detector.n_references, [of_split, 2, k])
+        some = drawn(own, _SOME, [of_split, 3, k])
         held_out_samples = seen(detector, encoding, held_out, of_training=False)
-        members.append(Trained(nets, references, held_out, held_out_samples, readable(own), *told))
+        members.append(
+            Trained(nets, references, some, held_out, held_out_samples, readable(own), *told)
+        )
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
     return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)

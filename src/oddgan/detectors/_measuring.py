@@ -169,16 +169,18 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
     return partial(in_spaces, detector, names), convert
 
 
-def learn_places(detector: "Detector", held_out: inputs.Source) -> Places | None:
+def learn_places(detector: "Detector", source: inputs.Source) -> Places | None:
     """Learn the scale of patches' scores by their place, if `by_place` asks for it.
 
-    Of a score by maps there is always a scale, if need be one for all places.
+    Of a score by maps there is always a scale, if need be one for all places. It is learnt from
+    images that trained: held-out ones, were they on a scale that they made, would be less odd
+    than new ones, and the threshold that comes of them too low.
     """
     codec, nets = detector.codec_, detector.networks_
     if isinstance(codec, inputs.PatchCodec) and codec.patch_score == "map":
         maps = (
             map_as_cut(codec, nets, whole, c, map_by(detector))
-            for _, whole, c in detector._encoding.read(held_out, READ["image"])
+            for _, whole, c in detector._encoding.read(source, READ["image"])
             if isinstance(whole, inputs.Whole)
         )
         return MapScale.of(maps, REACH if detector.by_place else 0)
@@ -186,7 +188,7 @@ def learn_places(detector: "Detector", held_out: inputs.Source) -> Places | None
         return None
     how = how_to_answer(detector, "anomaly_score")
     places, scores = list[Floats](), list[Floats]()
-    for _, whole, c in detector._encoding.read(held_out, READ["image"]):
+    for _, whole, c in detector._encoding.read(source, READ["image"]):
         assert isinstance(whole, inputs.Whole)
         places.append(whole.places())
         scores.append(of_patches(nets, whole, c, how))

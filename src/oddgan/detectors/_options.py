@@ -234,7 +234,7 @@ DOCUMENTATION = """
         takes the detector's own scores only.
     by_place : bool, default=False
         Whether the score s of each patch becomes arsinh((s - median) / (interquartile range /
-        1.349)) by what held-out images have at the same place, of 25: at either border, within
+        1.349)) by what training images have at the same place, of 25: at either border, within
         an eighth of it, or between. For objects that all images show alike, with odd edges. With
         ``patch_score="map"`` each pixel is divided so, (value - mean) / standard deviation, by
         which border is nearest and how near, up to 24 pixels.
