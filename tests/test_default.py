@@ -10,7 +10,7 @@ from conftest import DATA, fitted
 from typer.testing import CliRunner
 
 import oddgan
-from oddgan import Autoencoder, OddGAN, RetrievalCritic
+from oddgan import Autoencoder, OddGAN, PCAReconstruction, RetrievalCritic
 from oddgan.cli import app
 from oddgan.detectors import score_to_learn
 
@@ -125,3 +125,44 @@ def test_the_command_fits_it_and_shows_the_controls_beside_it(tmp_path):
     found = json.loads(run(app, ["evaluate", model, data, "--json"]).stdout)["results"]
     assert {"OddGAN auto", "knn", "isolation_forest", *OddGAN.controls("table")} <= found.keys()
     assert found["OddGAN auto"][0]["auroc"] > 0.9
+
+
+def surfaces(n):
+    """Return images of a wave with noise, of varying size, each in a light of its own."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(n):
+        h, w = rng.integers(30, 45, size=2)
+        y, x = np.mgrid[:h, :w]
+        light = rng.uniform(0.4, 1) * (1 + rng.uniform(0, 1) * y / h)
+        found.append(
+            light * (0.4 + 0.05 * np.sin(x + rng.uniform(0, 6))) + rng.normal(0, 0.01, (h, w))
+        )
+    return [(255 * one).clip(0, 255).astype(np.uint8) for one in found]
+
+
+def test_images_that_are_cut_have_a_recipe_of_their_own(tmp_path):
+    X = surfaces(50)
+    new = surfaces(54)[50:]
+    new[3][10:12, 10:12] //= 2
+    quick = {"patch_size": 16, "calibration_fraction": 0.4, "random_state": 0, "health": False}
+    detector = OddGAN(**quick).fit(X)
+    recipe = OddGAN.recipe("patches", **quick).fit(X)
+    assert type(detector.detector_) is PCAReconstruction
+    np.testing.assert_array_equal(detector.anomaly_score(new), recipe.anomaly_score(new))
+    assert detector.anomaly_score(new).argmax() == 3
+    detector.save(tmp_path / "m.oddgan")
+    again = oddgan.load(tmp_path / "m.oddgan")
+    assert type(again) is OddGAN
+    np.testing.assert_array_equal(again.anomaly_score(new), recipe.anomaly_score(new))
+    controls = detector.controls_as_fitted()
+    assert {c.patch_score for c in controls.values()} == {"map", "top"}
+    assert {c.patch_size for c in controls.values()} == {16}
+    assert OddGAN(**quick, patch_score="max").fit(X).detector_.patch_score == "max"
+
+
+def test_one_that_was_fitted_when_the_recipe_was_another_keeps_its_score():
+    X = DATA["image"]()
+    older = RetrievalCritic(**QUICK, score="neighbours").fit(X)
+    whole = OddGAN.of({"random_state": 0}, older)
+    np.testing.assert_array_equal(whole.anomaly_score(X), older.anomaly_score(X))

@@ -19,6 +19,7 @@ from ._options import CONSTRAINTS, SharedParams
 from ._scoring import Question
 from ._state import dump, storable
 from .autoencoder import Autoencoder
+from .pca import PCAReconstruction
 from .retrieval_critic import RetrievalCritic
 
 
@@ -40,10 +41,17 @@ _IMAGES: dict[str, Any] = {
     "max_steps": 1000,
     "n_references": 60_000,
 }
-#: What OddGAN is, by kind of samples.
+_SURFACES: dict[str, Any] = {
+    "latent_dim": 8,
+    "level_images": 6.0,
+    "patch_score": "map",
+    "by_place": True,
+}
+#: What OddGAN is, by kind of samples; "patches" are images that `patch_size` cuts.
 RECIPES = {
     "table": Recipe(RetrievalCritic, _TABLES),
     "image": Recipe(Autoencoder, _IMAGES),
+    "patches": Recipe(PCAReconstruction, _SURFACES),
 }
 #: What must stand beside it, by kind of samples: on some data these are as good.
 CONTROLS = {
@@ -56,6 +64,15 @@ CONTROLS = {
     "image": {
         "untrained control": Recipe(Autoencoder, {**_IMAGES, "max_steps": 0}),
         "autoencoder control": Recipe(Autoencoder, {**_IMAGES, "score": "l2"}),
+    },
+    "patches": {
+        "autoencoder control": Recipe(
+            Autoencoder, {**_SURFACES, "latent_dim": 32, "width": 16, "max_steps": 1000}
+        ),
+        "components of patches": Recipe(
+            PCAReconstruction,
+            {"latent_dim": 8, "level_images": True, "patch_score": "top", "by_place": False},
+        ),
     },
 }
 #: Parameters that a recipe decides unless they are given.
@@ -71,6 +88,9 @@ _DECIDED = (
     "n_references",
     "combine",
     "scaling",
+    "patch_score",
+    "by_place",
+    "level_images",
 )
 
 
@@ -84,10 +104,13 @@ class OddGAN(Detector):
       among the training rows;
     - images: ``Autoencoder(score="local_and_input", denoise=0.2, ...)``, trained on shifted images;
       latents, small images and residuals are compared with those of the nearest training images.
-      It has no adversary: on images none was found that earned its cost.
+      It has no adversary: on images none was found that earned its cost;
+    - images that are cut, for defects of surfaces (``OddGAN(patch_size=16)``):
+      ``PCAReconstruction(latent_dim=8, level_images=6, patch_score="map", by_place=True)``, what
+      8 components leave of each place once the light is levelled.
 
-    After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")`` or ``("image")`` is
-    an unfitted one with all its settings.
+    After `fit`, `detector_` is the fitted detector; ``OddGAN.recipe("table")``, ``("image")`` or
+    ``("patches")`` is an unfitted one with all its settings.
 
     Parameters
     ----------
@@ -100,12 +123,11 @@ class OddGAN(Detector):
     -----
     The recipes were made with public data in view, and their figures on these data are no clean
     test: the score for tables was chosen with two splits of twelve tables of ADBench in view, its
-    guard with six of them, the
-    settings for images with experiments on both of MNIST and Fashion-MNIST, not by their labels
-    within a run but with results in view. On some data much simpler scores are as good. So
-    controls belong beside each result: the same networks untrained, an
-    autoencoder (on tables by latent neighbours, on images by its reconstruction error), nearest
-    neighbours and Isolation Forest. ``oddgan
+    guard with six of them, the settings for images with experiments on both of MNIST and
+    Fashion-MNIST, those for images that are cut with magnetic tiles, not by their labels within a
+    run but with results in view. On some data much simpler scores are as good. So controls belong
+    beside each result: the same networks untrained, an autoencoder (on tables by latent neighbours,
+    on images by its reconstruction error), nearest neighbours and Isolation Forest. ``oddgan
     evaluate`` shows them on the data that the model was fitted on, `OddGAN.controls(kind)` returns
     the first two.
 
@@ -155,7 +177,10 @@ class OddGAN(Detector):
 
     @classmethod
     def recipe(cls, kind: str, **params: Any) -> Detector:
-        """Return the unfitted detector for "table" or "image", with other parameters if given."""
+        """Return the unfitted detector for "table", "image" or "patches".
+
+        It has the parameters that are given, too.
+        """
         return _made(RECIPES[kind], params)
 
     @classmethod
@@ -176,7 +201,8 @@ class OddGAN(Detector):
         """Have the fitted detector answer; see :meth:`Detector.answer_chunks`."""
         if why := self.detector_.unavailable.get(question):
             raise ValueError(f"{type(self).__name__} cannot {question}: {why}")
-        self.detector_.set_params(score=self._method(self.codec_.kind).score)
+        fitted_with = self.detector_.fitted_params_["score"]
+        self.detector_.set_params(score=fitted_with if self.score == "auto" else self.score)
         return self.detector_.answer_chunks(source, question)
 
     def stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -197,10 +223,12 @@ class OddGAN(Detector):
         """Return the controls of the fitted detector, with the parameters that it was given."""
         given = {n: v for n, v in self._given().items() if n not in ("checkpoint", "verbose")}
         found = {}
-        for title, control in CONTROLS[self.codec_.kind].items():
-            # What makes it a control stays: that it is untrained, or its score.
-            left = "max_steps" if control.params.get("max_steps") == 0 else "score"
-            found[title] = _made(control, {n: v for n, v in given.items() if n != left})
+        for title, control in CONTROLS[self._recipe_of(self.codec_.kind)].items():
+            # What makes it a control stays: that it is untrained, its score, or how it is cut.
+            left = {"max_steps"} if control.params.get("max_steps") == 0 else {"score"}
+            if self.patch_size is not None:
+                left |= {"score", "latent_dim", *_SURFACES}
+            found[title] = _made(control, {n: v for n, v in given.items() if n not in left})
         return found
 
     def _given(self) -> dict[str, Any]:
@@ -212,7 +240,10 @@ class OddGAN(Detector):
         return {name: value for name, value in given.items() if name not in left}
 
     def _method(self, kind: str) -> Detector:
-        return self.recipe(kind, **self._given())
+        return self.recipe(self._recipe_of(kind), **self._given())
+
+    def _recipe_of(self, kind: str) -> str:
+        return "patches" if kind == "image" and self.patch_size is not None else kind
 
     def _validate_params(self) -> None:
         super(Detector, self)._validate_params()  # the recipe's detector checks its score itself
