@@ -91,6 +91,7 @@ class Thumbnails:
 
 METHODS: dict[str, Callable[[int], Any]] = {
     "thumbnails": lambda seed: Thumbnails(),
+    # What OddGAN(patch_size=16, image_size=0.5) is.
     "components": lambda seed: PCAReconstruction(**_COMPONENTS, random_state=seed),
     # What each of its three rules is worth: without it.
     "components-whole-light": lambda seed: PCAReconstruction(
@@ -106,6 +107,7 @@ METHODS: dict[str, Callable[[int], Any]] = {
     "autoencoder-population": lambda seed: Autoencoder(**_LEARNT, n_members=5, random_state=seed),
     "untrained": lambda seed: Autoencoder(**{**_LEARNT, "max_steps": 0}, random_state=seed),
     "ganomaly": lambda seed: GANomaly(**_LEARNT, random_state=seed),
+    "ganomaly-without-adversary": lambda seed: GANomaly(**_LEARNT, w_adv=0, random_state=seed),
     "patches": lambda seed: PatchDiscriminator(**_PLACES, random_state=seed),
     "population": lambda seed: PatchDiscriminator(**_PLACES, n_members=5, random_state=seed),
     "both": lambda seed: Combination(
