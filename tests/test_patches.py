@@ -427,6 +427,12 @@ def test_a_spot_smaller_than_a_patch_is_found_by_the_map(tmp_path):
     assert max(found["top"], found["map"]) < 0.5 < 0.9 < found["placed"]
     scores = detector.anomaly_score(odd)
     assert detector.anomaly_score(odd[3:4])[0] == scores[3]
+    explained = detector.explain(odd)
+    for score, one in zip(scores, explained.anomaly_map, strict=True):
+        n = round(0.004 * one.size)
+        assert np.sort(one.ravel())[-n:].mean() == pytest.approx(score, rel=1e-5)
+        assert one.min() == 0
+        assert np.unravel_index(one.argmax(), one.shape) in list(np.ndindex(24, 24))
     parts = detector.score_parts(odd)["l2"]
     top = PCAReconstruction(**params).fit(X[15:])
     np.testing.assert_array_equal(parts, top.anomaly_score(odd))

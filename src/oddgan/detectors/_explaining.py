@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from oddgan import decisions, inputs
+from oddgan.scores import MapScale
 
 from ._counterparts import explained
 from ._explanation import Explanation, ImageExplanation, TableExplanation, in_one
+from ._measuring import map_by
 from ._population import as_it_is
-from ._scoring import READ, Answer, blended
+from ._scoring import READ, Answer, blended, map_as_cut
 from ._splitting import Split, drawn
 
 if TYPE_CHECKING:
@@ -111,12 +113,19 @@ def _of_cut_images(
     members = _members(detector)
     for index, x, c in detector._encoding.read(source, READ["image"]):
         assert isinstance(x, inputs.Whole)
-        maps = [
-            blended(x, c, lambda cut, same, one=one: explained(one, cut, same)["contributions"])  # type: ignore[misc]
-            for one in members
-        ]
-        mean = detector.codec_.per_column(torch.stack(maps).mean(0))
-        yield index, ImageExplanation(mean, _threshold(detector))
+        maps = torch.stack([_of_cut_image(one, x, c) for one in members])
+        yield index, ImageExplanation(maps.mean(0).numpy(), _threshold(detector))
+
+
+def _of_cut_image(detector: "Detector", whole: inputs.Whole, c: Tensor | None) -> Tensor:
+    """Return the map of an image, (1, h, w); where the score goes by it, as the score has it."""
+    codec, places = detector.codec_, detector.place_scale_
+    if isinstance(places, MapScale):
+        assert isinstance(codec, inputs.PatchCodec)
+        as_cut = map_as_cut(codec, detector.networks_, whole, c, map_by(detector))
+        return whole.as_given(torch.from_numpy(places.apply(as_cut)).float()[None]).clamp(min=0)
+    found = blended(whole, c, lambda cut, same: explained(detector, cut, same)["contributions"])
+    return torch.from_numpy(codec.per_column(found))
 
 
 def _threshold(detector: "Detector") -> float:

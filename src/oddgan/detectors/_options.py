@@ -231,7 +231,7 @@ DOCUMENTATION = """
         greatest grows with the size of an image by chance alone. So do the parts of a score.
         "map" goes by the map instead, at the size that images are cut at, smoothed by a Gaussian
         of 1 pixel: the mean of its greatest 0.4 %. It finds what is smaller than a patch, and
-        takes the detector's own scores only.
+        takes the detector's own scores only, whose parts are then as for "top".
     by_place : bool, default=False
         Whether the score s of each patch becomes arsinh((s - median) / (interquartile range /
         1.349)) by what training images have at the same place, of 25: at either border, within

@@ -92,7 +92,11 @@ class Whole:
 
     def blended(self, maps: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
         """Return the map of the image, (c, *size), of the maps (n, c, *patch) at these corners."""
-        return resized(self.blended_as_cut(maps), self.size)
+        return self.as_given(self.blended_as_cut(maps))
+
+    def as_given(self, one: Tensor) -> Tensor:
+        """Return a map of the size that it was cut at in the size that it was given in."""
+        return resized(one, self.size)
 
     def blended_as_cut(self, maps: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
         """Return the same at the size that the image was cut at, (c, *inner).

@@ -122,10 +122,15 @@ class MapScale:
         deviations[deviations == 0] = deviations.max() or 1.0
         return cls(tuple(means.tolist()), tuple(deviations.tolist()), reach)
 
-    def score(self, one: Floats) -> float:
-        """Return the mean of the greatest `TOP_PIXELS` of a map (h, w), at least one pixel."""
+    def apply(self, one: Floats) -> Floats:
+        """Return a map (h, w), smoothed, as (value - mean) / deviation, those of each place."""
         places, values = _by_border(one.shape, self.reach), _smoothed(one)
-        odd = (values - np.array(self.means)[places]) / np.array(self.deviations)[places]
+        odd: Floats = (values - np.array(self.means)[places]) / np.array(self.deviations)[places]
+        return odd
+
+    def score(self, one: Floats) -> float:
+        """Return the mean of the greatest `TOP_PIXELS` of `apply`, at least one pixel."""
+        odd = self.apply(one)
         n = max(1, round(TOP_PIXELS * odd.size))
         return float(np.partition(odd.ravel(), odd.size - n)[odd.size - n :].mean())
 
