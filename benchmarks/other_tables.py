@@ -47,7 +47,7 @@ def main() -> None:
                 one = {"family": family, "task": task, "seed": seed, "method": method}
                 found.append({**one, "auroc": auroc, "average_precision": precision})
         asked.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        print(summary(found).to_markdown(floatfmt=".4f"), flush=True)
+        print(summary(found).round(4).to_string(), flush=True)
 
 
 def tasks(seed: int) -> Iterator[tuple[str, str, pd.DataFrame, NDArray[np.bool_]]]:
