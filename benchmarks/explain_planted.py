@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddgan import all_detectors
-from oddgan.detectors import _explaining
+from oddgan.estimator import explain
 
 UNITS = np.array([1, 2, -1, 0.5, 1, -3, 2, 1])
 CENTRES = np.array([0, 10, 5, -3, 0, 100, 2, 1])
@@ -35,7 +35,7 @@ def main() -> None:
     here = (np.arange(80), columns)
     odd = normal.copy()
     odd[here] += 4 * np.abs(UNITS[columns]) * signs
-    n_repairs = _explaining.N_REPAIRS
+    n_repairs = explain.N_REPAIRS
     print(f"{'detector':24}{'odd column first':>18}{'left over':>11}{'without':>9}")
     for cls in all_detectors().values():
         if "table" not in cls.kinds:
@@ -44,7 +44,7 @@ def main() -> None:
         detector = cls(max_steps=400, health=False, random_state=0, **params).fit(rows(800, 0))
         left = []
         for times in (n_repairs, 0):
-            _explaining.N_REPAIRS = times
+            explain.N_REPAIRS = times
             found = detector.explain(odd)
             away = found.expected.to_numpy()[here] - normal[here]
             left.append(float(np.median(np.abs(away) / np.abs(odd - normal)[here])))

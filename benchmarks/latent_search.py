@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 import oddgan
 from oddgan import AnoGAN
 from oddgan.datasets import load
-from oddgan.detectors._search import nearest, search_latents
+from oddgan.estimator.latent_search import nearest, search_latents
 from oddgan.evaluation import baseline_matrix
 from oddgan.scores import Descent, distance, latent_search
 from oddgan.training import PRECISIONS

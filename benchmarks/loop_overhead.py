@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from oddgan import EGBAD, training
-from oddgan.detectors._method import Spec
+from oddgan.estimator.hooks import Spec
 from oddgan.networks import initialise
 
 CASES = {"KDD99": ((121,), 50, 32, 300), "MNIST": ((1, 28, 28), 100, 200, 12)}

@@ -20,7 +20,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 import oddgan
 from oddgan import training
-from oddgan.detectors._method import Method
+from oddgan.estimator.hooks import Method
 from oddgan.scores import SHARED_PARTS, spaces_needed
 
 # --------------------------------------------------------------------- 1. outliers score higher

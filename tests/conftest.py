@@ -10,8 +10,8 @@ from browser import browser, chromium  # noqa: F401 (fixtures)
 from torch import nn
 
 from oddgan import all_detectors
-from oddgan.evaluation.bench import runner, worker
-from oddgan.evaluation.bench.store import read_result
+from oddgan.bench import runner, worker
+from oddgan.bench.store import read_result
 
 pytest.register_assert_rewrite("checks")
 

@@ -15,16 +15,24 @@ import pandas as pd
 import pytest
 import yaml
 
-from oddgan import VAE, Autoencoder, OddGAN, PCAReconstruction, all_detectors, datasets, evaluation
-from oddgan.evaluation import bench
-from oddgan.evaluation.bench import own
-from oddgan.evaluation.bench.cells import run_cell
-from oddgan.evaluation.bench.data import digest
-from oddgan.evaluation.bench.describe import describe
-from oddgan.evaluation.bench.progress import Bar
-from oddgan.evaluation.bench.reading import spec_from
-from oddgan.evaluation.bench.runner import _Workers, run_cells
-from oddgan.evaluation.bench.store import read_result
+from oddgan import (
+    VAE,
+    Autoencoder,
+    OddGAN,
+    PCAReconstruction,
+    all_detectors,
+    bench,
+    datasets,
+    evaluation,
+)
+from oddgan.bench import own
+from oddgan.bench.cells import run_cell
+from oddgan.bench.data import digest
+from oddgan.bench.describe import describe
+from oddgan.bench.progress import Bar
+from oddgan.bench.reading import spec_from
+from oddgan.bench.runner import _Workers, run_cells
+from oddgan.bench.store import read_result
 
 QUICK = {"max_steps": 20, "min_steps": 1, "epochs": 1, "batch_size": 16, "width": 8}
 SPEC = {

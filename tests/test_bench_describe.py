@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from oddgan.evaluation.bench.describe import describe
-from oddgan.evaluation.bench.reading import read_spec
-from oddgan.evaluation.bench.spec import Method, Spec, Task
+from oddgan.bench.describe import describe
+from oddgan.bench.reading import read_spec
+from oddgan.bench.spec import Method, Spec, Task
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

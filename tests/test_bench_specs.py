@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from oddgan.evaluation import bench
-from oddgan.evaluation.bench.cells import run_cell
-from oddgan.evaluation.bench.reading import builtin_specs, spec_from
+from oddgan import bench
+from oddgan.bench.cells import run_cell
+from oddgan.bench.reading import builtin_specs, spec_from
 
 TASK = {"data": "digits", "protocol": {"name": "one-class-anomalous", "anomaly": [0, 1]}}
 METHOD = {"detector": "egbad"}

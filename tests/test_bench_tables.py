@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from oddgan.evaluation.bench.page import html
-from oddgan.evaluation.bench.remarks import sections
-from oddgan.evaluation.bench.report import Report
-from oddgan.evaluation.bench.results import tidy, write_parquet
-from oddgan.evaluation.bench.tables import markdown, quality, tables, terminal
+from oddgan.bench.page import html
+from oddgan.bench.remarks import sections
+from oddgan.bench.report import Report
+from oddgan.bench.results import tidy, write_parquet
+from oddgan.bench.tables import markdown, quality, tables, terminal
 from oddgan.evaluation.metrics import evaluate_scores
 
 

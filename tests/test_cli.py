@@ -15,7 +15,7 @@ from PIL import Image
 
 import oddgan
 from oddgan import cli, datasets
-from oddgan.evaluation.bench import own
+from oddgan.bench import own
 
 QUICK = ["--set", "max_steps=20", "--set", "width=8", "--set", "latent_dim=4", "--quiet"]
 
@@ -500,7 +500,7 @@ def test_experiments_are_listed(run):
 
 def test_the_demonstration(run, tmp_path, monkeypatch):
     # The full length is for `make demo`.
-    monkeypatch.setattr("oddgan.detectors._fitting._n_rounds", lambda *_: 5)
+    monkeypatch.setattr("oddgan.estimator.fit._n_rounds", lambda *_: 5)
     code, out, err = run("demo", "--out", "d")
     assert code == 0
     for name in ("egbad", "vae"):

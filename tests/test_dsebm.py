@@ -8,7 +8,7 @@ from torch import nn
 from oddgan import DSEBM
 from oddgan.detectors.dsebm import denoising_loss
 from oddgan.networks import Noise, condition_layers, given, initialise, use_generator
-from oddgan.networks.energy import Energy, convolutions
+from oddgan.networks.architectures.energy import Energy, convolutions
 
 
 def softplus(a):

@@ -11,8 +11,8 @@ from conftest import DATA, fitted, quick
 from sklearn.metrics import f1_score, roc_auc_score
 
 from oddgan import EGBAD, VAE, GANomaly, PCAReconstruction, training
+from oddgan.bench.faults import FAULTS, faults_named
 from oddgan.datasets import Dataset
-from oddgan.evaluation.bench.faults import FAULTS, faults_named
 from oddgan.evaluation.protocols import KDD99, OneClassAnomalous, RandomHalf
 
 

@@ -12,12 +12,12 @@ from sklearn.ensemble import IsolationForest
 
 import oddgan
 from oddgan import VAE, Autoencoder, Combination, OddGAN, PCAReconstruction, cli, inputs
+from oddgan.bench.cells import run_cell
 from oddgan.cli.data import Data, How, open_data
 from oddgan.cli.evaluate import grouped_as_fitted
 from oddgan.combination import _splitting
 from oddgan.datasets import Dataset
-from oddgan.detectors._splitting import split
-from oddgan.evaluation.bench.cells import run_cell
+from oddgan.estimator.holdout import split
 
 NEIGHBOUR = {"score": "input_knn", "latent_dim": 1, "health": False, "random_state": 0}
 
@@ -277,7 +277,7 @@ def test_the_bench_holds_out_parts(monkeypatch):
     X, of_part = parts(40, 5, seed=0)
     y = (of_part >= 30).astype(int)
     dataset = Dataset("parts", "table", X, y, None, "", groups=of_part)
-    monkeypatch.setattr("oddgan.evaluation.bench.cells.open_data", lambda *a: dataset)
+    monkeypatch.setattr("oddgan.bench.cells.open_data", lambda *a: dataset)
     fits = []
     fit = PCAReconstruction.fit
 

@@ -216,7 +216,7 @@ def test_a_corrupt_image_is_named_or_left_out(folder, tmp_path):
 
 
 def test_chunks_of_large_images_are_small(folder, monkeypatch):
-    monkeypatch.setattr("oddgan.inputs._folder._CHUNK_BYTES", 200)  # an image has 120
+    monkeypatch.setattr("oddgan.inputs.sources.folder._CHUNK_BYTES", 200)  # an image has 120
     rows = [rows.tolist() for rows, _ in open_source(folder).chunks(4)]
     assert rows == [[0, 1], [2, 3], [4]]
 
@@ -224,7 +224,7 @@ def test_chunks_of_large_images_are_small(folder, monkeypatch):
 @pytest.mark.parametrize("label", [None, "a"])
 def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path, monkeypatch):
     # More than one block of the reader, so that its types are settled by whole numbers alone.
-    monkeypatch.setattr("oddgan.inputs._files._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("oddgan.inputs.sources.files._BLOCK_BYTES", 1000)
     path = tmp_path / "long.csv"
     lines = [f"{i},{i % 7}" for i in range(1000)] + ["0.5,1.5", "NA,", '"7","NaN"']
     path.write_text("a,b\n" + "\n".join(lines) + "\n")
@@ -251,7 +251,7 @@ def test_csv_text_columns_stay_text(tmp_path):
 
 
 def test_csv_columns_that_begin_empty(tmp_path, monkeypatch):
-    monkeypatch.setattr("oddgan.inputs._files._BLOCK_BYTES", 100)
+    monkeypatch.setattr("oddgan.inputs.sources.files._BLOCK_BYTES", 100)
     lines = ["1,,,"] * 100 + ["2,7,x,", "3,8.5,y,"]
     (tmp_path / "t.csv").write_text("a,late,text,never\n" + "\n".join(lines) + "\n")
     raw = concat([raw for _, raw in open_source(tmp_path / "t.csv").chunks(50)])

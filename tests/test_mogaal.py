@@ -9,7 +9,7 @@ from torch import nn
 from oddgan import MOGAAL
 from oddgan.detectors.mogaal import Mean, generator_loss, potential_outliers, shares, targets
 from oddgan.networks import Discriminator, Noise, use_generator
-from oddgan.networks.sub_generators import SubGenerators
+from oddgan.networks.architectures.sub_generators import SubGenerators
 
 
 def sigmoid(d):

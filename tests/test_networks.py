@@ -8,7 +8,7 @@ from torch import nn
 
 from oddgan import networks
 from oddgan.networks import Dropout, initialise
-from oddgan.networks._blocks import SameConv2d, halvings
+from oddgan.networks.layers import SameConv2d, halvings
 
 ROLES = ("encoder", "generator", "joint_discriminator")
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from oddgan.networks import Dropout, initialise, pairs
+from oddgan.networks import Dropout, initialise
+from oddgan.networks.architectures import pairs
 
 BODIES = {
     "encoder": lambda shape, latent, **o: pairs.encoder(shape, latent, **o),

@@ -6,7 +6,7 @@ from torch import nn
 
 from oddgan import networks
 from oddgan.networks import initialise
-from oddgan.networks.residual import ChannelScaledNorm, Residual, dense_critic
+from oddgan.networks.architectures.residual import ChannelScaledNorm, Residual, dense_critic
 
 
 def build(role, shape, latent_dim=128, *, width, meta=False):

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from oddgan import PatchDiscriminator
 from oddgan.detectors.patch_discriminator import crops, place_loss
 from oddgan.networks import Noise, use_generator
-from oddgan.networks.patch import PatchDiscriminator as Body
-from oddgan.networks.patch import standardised
-from oddgan.networks.pseudo import PseudoAnomalies
+from oddgan.networks.architectures.patch import PatchDiscriminator as Body
+from oddgan.networks.architectures.patch import standardised
+from oddgan.networks.architectures.pseudo import PseudoAnomalies
 
 
 def maker(seed=0):

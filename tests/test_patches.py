@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import oddgan
 from oddgan import EGBAD, Autoencoder, PCAReconstruction, cli, inputs, training
 from oddgan.inputs import PatchCodec, Patches, Whole, open_source
-from oddgan.inputs._levels import Level
+from oddgan.inputs.patches.illumination import Level
 from oddgan.scores import MapScale, PlaceScale
 from oddgan.scores.places import _by_border
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from oddgan import EGBAD, VAE, all_detectors
-from oddgan.detectors import _fitting
+from oddgan.estimator import fit
 from oddgan.scores import binary_cross_entropy
 from oddgan.training import Loss
 
@@ -230,9 +230,9 @@ class TrainedOnHeldOutRows(VAE):
             every = rows.train.source
             return replace(rows, train=every, members=[(every, rows.held_out)])
 
-        split = _fitting.split
+        split = fit.split
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_fitting, "split", lambda source, *more: on_all(split(source, *more)))
+            patch.setattr(fit, "split", lambda source, *more: on_all(split(source, *more)))
             return super().fit(X)
 
 

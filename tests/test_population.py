@@ -12,10 +12,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 import oddgan
 from oddgan import DAGMM, EGBAD, VAE, PCAReconstruction, networks, training
-from oddgan.detectors._splitting import row_mask, split
+from oddgan.estimator.holdout import row_mask, split
 from oddgan.inputs import open_source
 from oddgan.networks import Discriminator, Dropout, member, stacked
-from oddgan.networks._blocks import spectrally_normalised
+from oddgan.networks.layers import spectrally_normalised
 from oddgan.training import DeviceRows, Loss, PopulationRows, Settings, Trainer, TrainingError
 
 K = 3

@@ -9,8 +9,8 @@ import yaml
 from sklearn.metrics import auc, precision_recall_curve
 
 from oddgan import all_detectors, datasets
+from oddgan.bench.reading import read_spec
 from oddgan.evaluation import PROTOCOLS, from_dict
-from oddgan.evaluation.bench.reading import read_spec
 from oddgan.evaluation.metrics import METRICS
 from oddgan.evaluation.published import (
     STANDINGS,
@@ -160,7 +160,7 @@ def test_selection():
 
 # Built-in specs, without running anything.
 
-SPECS = resources.files("oddgan.evaluation.bench") / "specs"
+SPECS = resources.files("oddgan.bench") / "specs"
 NAMES = (
     "adbench",
     "contamination",

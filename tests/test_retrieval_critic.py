@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from oddgan import RetrievalCritic
 from oddgan.networks import Bank, Columns, MonotoneCritics, Neighbourhood, given
-from oddgan.networks.corruption import corrupt
-from oddgan.networks.neighbourhood import NEIGHBOURS, RATIOS
+from oddgan.networks.retrieval.corruption import corrupt
+from oddgan.networks.retrieval.neighbourhood import NEIGHBOURS, RATIOS
 
 
 def neighbourhood(rows, blocks, context=None, scaled=True):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from oddgan import AnoGAN, networks
 from oddgan.cli import app
-from oddgan.detectors._search import search_latents, without_gradients
+from oddgan.estimator.latent_search import search_latents, without_gradients
 from oddgan.networks import current_condition, given
 from oddgan.scores import Descent, latent_search
 from oddgan.scores.search import _Chunk, rate_at, rows_per_chunk

@@ -18,7 +18,7 @@ from oddgan import (
     RetrievalCritic,
 )
 from oddgan.cli.fit import parse_settings
-from oddgan.detectors import _counterparts, _measuring
+from oddgan.estimator import contributions, shared_components
 from oddgan.scores import Gaussian, Learnt, References, RobustScale, neighbours
 
 LINE = np.array([[0.0], [1.0], [3.0], [7.0]])
@@ -356,7 +356,9 @@ def test_a_latent_vector_is_searched_once(table, monkeypatch):
 
     twice = detector.embed(table), detector.reconstruct(table)
     monkeypatch.setattr(AnoGAN, "_search", noted)
-    spaces = _measuring.in_spaces(detector, score, torch.from_numpy(encoded(detector, table)))
+    spaces = shared_components.in_spaces(
+        detector, score, torch.from_numpy(encoded(detector, table))
+    )
     assert len(searches) == 1
     np.testing.assert_allclose(spaces["latent"].detach(), twice[0], atol=1e-4)
     left = encoded(detector, table) - encoded(detector, twice[1])
@@ -415,8 +417,8 @@ def test_a_critic_tells_which_column_is_odd_and_what_was_expected():
     detector = Autoencoder(score="latent_critic", max_steps=50, **shared).fit(X[20:])
     x = torch.from_numpy(encoded(detector, odd))
     z = torch.from_numpy(detector.embed(odd))
-    view = _counterparts._view(detector, detector.parts_, "latent_critic")
-    seen = _counterparts._seen(detector, detector.parts_, view, x, None, {"latent": z})
+    view = contributions._view(detector, detector.parts_, "latent_critic")
+    seen = contributions._seen(detector, detector.parts_, view, x, None, {"latent": z})
     latents, _ = detector.parts_.critics["latent"].nearest(z.numpy())
     with torch.no_grad():
         expected = detector.networks_["generator"](torch.from_numpy(latents).float())

@@ -7,7 +7,7 @@ import torch
 from conftest import DATA, fitted, quick
 
 from oddgan import ALAD, EGBAD, VAE, Autoencoder, SkipGANomaly, all_detectors, training
-from oddgan.detectors._terms import MOST_SHIFTED, shifts, with_terms
+from oddgan.estimator.training_terms import MOST_SHIFTED, shifts, with_terms
 
 PAIRS = [cls for cls in all_detectors().values() if cls._autoencoder]
 

@@ -6,11 +6,11 @@ import os as _os
 # other; where another program keeps one core busy, training is then 8 to 20 times slower.
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from .combination import Combination as Combination
-from .detectors import *  # noqa: F403
-from .health import HealthWarning as HealthWarning
-from .interop import to_pyod as to_pyod
-from .models import load as load
-from .training import TrainingError as TrainingError
+from oddgan.combination import Combination as Combination
+from oddgan.detectors import *  # noqa: F403
+from oddgan.health import HealthWarning as HealthWarning
+from oddgan.interop import to_pyod as to_pyod
+from oddgan.models import load as load
+from oddgan.training import TrainingError as TrainingError
 
 __version__ = "0.1.0"

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from .combination import Combination
-from .detectors import Detector
+from oddgan.combination import Combination
+from oddgan.detectors import Detector
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from oddgan.evaluation import bench as experiments
-from oddgan.evaluation.bench.own import choose, own_spec
-from oddgan.evaluation.bench.tables import terminal
+from oddgan import bench as experiments
+from oddgan.bench.own import choose, own_spec
+from oddgan.bench.tables import terminal
 
 from ._options import Anomaly, AsJson, Label, Quiet
 from .output import messages, print_json

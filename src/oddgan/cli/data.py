@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from oddgan import datasets, evaluation, inputs
-from oddgan.evaluation.bench.data import digest
+from oddgan.bench.data import digest
 
 Open = Callable[..., inputs.Source]
 

@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from oddgan import detectors, inputs, reports
-from oddgan.evaluation.bench.data import digest
+from oddgan.bench.data import digest
 from oddgan.models import load_detector
 
 from ._options import (

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from . import _state
-from ._base import Detector as Detector
-from ._explanation import ImageExplanation as ImageExplanation
-from ._explanation import TableExplanation as TableExplanation
-from ._score_names import score_named as score_named
-from ._score_names import score_to_learn as score_to_learn
+from oddgan.estimator import serialization
+from oddgan.estimator.detector import Detector as Detector
+from oddgan.estimator.explanation import ImageExplanation as ImageExplanation
+from oddgan.estimator.explanation import TableExplanation as TableExplanation
+from oddgan.estimator.score_names import score_named as score_named
+from oddgan.estimator.score_names import score_to_learn as score_to_learn
+
 from .adgan import ADGAN as ADGAN
 from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
 from .alad import ALAD as ALAD
@@ -42,8 +43,8 @@ def restored(header: dict[str, Any], arrays: dict[str, Any], device: str | None,
     ValueError
         This version has no such detector.
     """
-    detector = _state.restore(all_detectors(), header, arrays, device, path)
+    detector = serialization.restore(all_detectors(), header, arrays, device, path)
     if "chosen_by" not in header:
         return detector
-    params = _state.as_given(header["chosen_by"])
+    params = serialization.as_given(header["chosen_by"])
     return OddGAN.of({**params, "device": detector.device}, detector)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from oddgan.estimator import serialization
 from oddgan.scores import finite_rows
 
-from . import _state
-
 if TYPE_CHECKING:
-    from ._base import Detector
-    from ._explanation import TableExplanation
+    from oddgan.estimator.detector import Detector
+    from oddgan.estimator.explanation import TableExplanation
+
     from .retrieval_critic import RetrievalCritic
 
 
@@ -73,7 +73,7 @@ class SpaceCritic:
     def load(cls, header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return what `state` described."""
         known = {header["detector"]: _retrieval_critic()}
-        return cls(_state.restore(known, header, dict(arrays), None, "the model"))
+        return cls(serialization.restore(known, header, dict(arrays), None, "the model"))
 
 
 def _retrieval_critic() -> "type[RetrievalCritic]":

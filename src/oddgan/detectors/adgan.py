@@ -9,14 +9,13 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.latent_search import search
+from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import LatentDraws, generate, given_rows, without_context
 from oddgan.scores import Descent, Score
 from oddgan.training import Loss, parts
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
-from ._search import search
 
 #: Updates of the critic for each of the generator, and the bound of its weights (Arjovsky et al.).
 _N_CRITIC, _CLIP = 5, 0.01
@@ -60,11 +59,12 @@ class ADGAN(Detector):
 
     Notes
     -----
-    Networks are the DCGAN's for images (:mod:`oddgan.networks.dcgan`), those of the EGBAD authors'
-    AnoGAN for tables. There is no official code, and the paper's text was not at hand: its
-    Wasserstein objective, latent size, rates and k = 5 are from memory. It starts more often (64
-    times, from memory) than the default here, which is small because of what a search costs. A
-    generator trains with the default rates; the Wasserstein GAN's own, 5e-5, takes far longer.
+    Networks are the DCGAN's for images (:mod:`oddgan.networks.architectures.dcgan`), those of the
+    EGBAD authors' AnoGAN for tables. There is no official code, and the paper's text was not at
+    hand: its Wasserstein objective, latent size, rates and k = 5 are from memory. It starts more
+    often (64 times, from memory) than the default here, which is small because of what a search
+    costs. A generator trains with the default rates; the Wasserstein GAN's own, 5e-5, takes far
+    longer.
 
     All samples of a batch are searched together, each with weights and Adam moments of its own.
     The generator itself is never written to, so nothing is restored and no sample feels another.

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
 
 
 class AdversarialAutoencoder(Detector):
@@ -56,9 +55,10 @@ class AdversarialAutoencoder(Detector):
     the latent vectors, to shape their distribution. This one has it on the samples, and nothing
     is asked of z.
 
-    There is no official code. Networks are the DCGAN's (:mod:`oddgan.networks.dcgan`), as in the
-    AnoGAN paper; the weights of the loss, 0.999 and 0.001, are those of the context encoders that
-    were trained so before (Pathak et al. 2016).
+    There is no official code. Networks are the DCGAN's
+    (:mod:`oddgan.networks.architectures.dcgan`), as in the AnoGAN paper; the weights of the loss,
+    0.999 and 0.001, are those of the context encoders that were trained so before (Pathak et al.
+    2016).
 
     Use it when you want what AnoGAN measures in one pass instead of a search, with an encoder
     that is tied to the residual, as EGBAD's is not; or as the baseline beside AnoGAN.

@@ -8,13 +8,12 @@ from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.networks import pairs
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.networks.architectures import pairs
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 
 class ALAD(Detector):
@@ -57,12 +56,12 @@ class ALAD(Detector):
     Notes
     -----
     Networks are those of the official code for KDD99 and for CIFAR-10, at whose 32 x 32 pixels a
-    `width` of 128 gives its channels (:mod:`oddgan.networks.pairs`; G is that of
-    :mod:`oddgan.networks.dcgan`). Unlike there, D_xx sees two images as channels of one, where the
-    code puts one below the other; G and E are updated on the batch that the discriminators have
-    just been updated on, instead of on one of a second permutation; weights for images start from
-    N(0, 0.02^2) instead of N(0, 0.01^2), which normalisation makes the same in all layers but the
-    last; and the score of held-out samples does not stop the training.
+    `width` of 128 gives its channels (:mod:`oddgan.networks.architectures.pairs`; G is that of
+    :mod:`oddgan.networks.architectures.dcgan`). Unlike there, D_xx sees two images as channels of
+    one, where the code puts one below the other; G and E are updated on the batch that the
+    discriminators have just been updated on, instead of on one of a second permutation; weights for
+    images start from N(0, 0.02^2) instead of N(0, 0.01^2), which normalisation makes the same in
+    all layers but the last; and the score of held-out samples does not stop the training.
 
     Use it when a comparison needs it, or with score="l1" as a BiGAN whose reconstructions are held
     to their samples by training.

@@ -9,14 +9,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.latent_search import nearest, search_latents, without_gradients
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import LatentDraws
 from oddgan.scores import Descent, Score, binary_cross_entropy, distance
 from oddgan.training import PRECISIONS, Loss, discriminator_loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
-from ._search import nearest, search_latents, without_gradients
 
 #: Shares of the steps after which the EGBAD authors' code lowers the learning rate of the search
 #: to a tenth and to a twentieth: at 300 and 400 of 500 (KDD99), at 200 and 300 (MNIST).
@@ -85,10 +84,11 @@ class AnoGAN(Detector):
 
     Notes
     -----
-    Networks are the DCGAN's for images (:mod:`oddgan.networks.dcgan`; the paper's is one of half
-    the width), with its learning rate, and those of the EGBAD authors' AnoGAN for tables. There is
-    no official code. The EGBAD authors' starts the latents of all samples anew for each batch;
-    the ALAD authors' has the weights the other way round, 0.9 on L_D: `weight_disc=0.9`.
+    Networks are the DCGAN's for images (:mod:`oddgan.networks.architectures.dcgan`; the paper's is
+    one of half the width), with its learning rate, and those of the EGBAD authors' AnoGAN for
+    tables. There is no official code. The EGBAD authors' starts the latents of all samples anew for
+    each batch; the ALAD authors' has the weights the other way round, 0.9 on L_D:
+    `weight_disc=0.9`.
 
     All samples of a batch are searched together, each with Adam moments of its own, and every
     sample from the same starts: a score depends on nothing but its sample. Only z is moved.

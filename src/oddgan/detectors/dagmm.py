@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Dropout
 from oddgan.scores import Mixture, Score, energy, estimate_mixture
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 #: Smallest norm that a difference is told relative to: the mean of a scaled table is 0.
 SMALLEST_NORM = 1e-3

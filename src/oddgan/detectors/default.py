@@ -10,14 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from oddgan import inputs, training
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.inference import Question
+from oddgan.estimator.open_data import open_to_fit
+from oddgan.estimator.parameters import CONSTRAINTS, SharedParams
+from oddgan.estimator.serialization import dump, storable
 from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
 
-from ._base import Detector
-from ._method import Spec
-from ._opening import open_to_fit
-from ._options import CONSTRAINTS, SharedParams
-from ._scoring import Question
-from ._state import dump, storable
 from .autoencoder import Autoencoder
 from .pca import PCAReconstruction
 from .retrieval_critic import RetrievalCritic

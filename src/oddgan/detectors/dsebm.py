@@ -8,14 +8,13 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Noise
-from oddgan.networks.energy import Energy, convolutions
+from oddgan.networks.architectures.energy import Energy, convolutions
 from oddgan.scores import Score
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 
 class DSEBM(Detector):

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss, r1_penalty
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 
 class EGBAD(Detector):

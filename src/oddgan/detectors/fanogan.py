@@ -9,14 +9,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.latent_search import search_latents
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import given_rows
 from oddgan.scores import Descent, Score
 from oddgan.training import Loss, critic_loss, parts
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
-from ._search import search_latents
 
 
 class FAnoGAN(Detector):
@@ -73,8 +72,9 @@ class FAnoGAN(Detector):
     -----
     Networks for images are those of the official code, at 64 x 64 pixels and with the channels that
     a `width` of 128 gives, at four times the cost of the default; other sizes follow their rule
-    (:mod:`oddgan.networks.residual`). Tables, of which the paper has none, get dense bodies. First
-    weights are Glorot-uniform; the code has those of conv3x3 larger by a factor of sqrt 2.
+    (:mod:`oddgan.networks.architectures.residual`). Tables, of which the paper has none, get dense
+    bodies. First weights are Glorot-uniform; the code has those of conv3x3 larger by a factor of
+    sqrt 2.
 
     Each of the two halves of training has the rounds that `epochs`, `min_steps` and `max_steps`
     say. :meth:`from_preset` ("paper-oct") gives the paper's settings for a million patches of

@@ -10,14 +10,13 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Discriminator, Noise, bare, given_rows
-from oddgan.networks.sub_generators import SubGenerators
+from oddgan.networks.architectures.sub_generators import SubGenerators
 from oddgan.scores import Score
 from oddgan.training import Loss, discriminator_loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 SLOPE = 0.1  # of the discriminator's leaky ReLU
 

@@ -9,16 +9,15 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import given_rows
-from oddgan.networks.patch import PatchDiscriminator as Body
-from oddgan.networks.patch import standardised
-from oddgan.networks.pseudo import PseudoAnomalies
+from oddgan.networks.architectures.patch import PatchDiscriminator as Body
+from oddgan.networks.architectures.patch import standardised
+from oddgan.networks.architectures.pseudo import PseudoAnomalies
 from oddgan.scores import Score
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
 
 #: Share of a map's places whose mean is the score "top".
 TOP = 0.01

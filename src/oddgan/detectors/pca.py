@@ -12,13 +12,12 @@ from scipy.linalg import eigh
 from sklearn.decomposition import IncrementalPCA
 from torch import Tensor, nn
 
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import bare
 from oddgan.scores import Score
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
 
 Floats = NDArray[np.float64]
 

@@ -9,14 +9,13 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import Bank, Columns, MonotoneCritics, Neighbourhood, Noise, given_rows
-from oddgan.networks.neighbourhood import DISTANCE, N_FEATURES, N_NEAR, RARITY
+from oddgan.networks.retrieval.neighbourhood import DISTANCE, N_FEATURES, N_NEAR, RARITY
 from oddgan.scores import Score
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
 
 #: Neighbours that a score is explained by.
 N_EXPLAINING = 5

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Discriminator, Scheme
 from oddgan.scores import Score, binary_cross_entropy
 from oddgan.training import Loss, discriminator_loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams, as_published
 
 #: Length of the discriminator's features, `nz` in the official code.
 N_FEATURES = 100
@@ -65,10 +64,10 @@ class SkipGANomaly(Detector):
     Notes
     -----
     Networks are those of the official code at powers of two; other sizes follow their rule
-    (:mod:`oddgan.networks.unet`). No skip carries the input itself, only the layers after it.
-    Tables, which the paper has none of, get a dense U-net with skips from both hidden layers, and
-    no dropout in D. The code adds a noise buffer to the input of G that is never filled; there is
-    none here.
+    (:mod:`oddgan.networks.architectures.unet`). No skip carries the input itself, only the layers
+    after it. Tables, which the paper has none of, get a dense U-net with skips from both hidden
+    layers, and no dropout in D. The code adds a noise buffer to the input of G that is never
+    filled; there is none here.
 
     The code scores with the statistics of the test batch, scales by the least and the greatest
     score of the test set, and reports the epoch that was best on it: the paper's table has not

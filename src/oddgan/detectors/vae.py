@@ -9,14 +9,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
+from oddgan.estimator.detector import Detector
+from oddgan.estimator.hooks import Spec
+from oddgan.estimator.parameters import SharedParams
 from oddgan.inputs import Block
 from oddgan.networks import Decoder, LatentDraws
 from oddgan.scores import Score
 from oddgan.training import Loss
-
-from ._base import Detector
-from ._method import Spec
-from ._options import SharedParams
 
 
 class VAE(Detector):

@@ -6,7 +6,7 @@
 >>> metrics.auroc
 1.0
 
-Whole experiments are the matter of `oddgan.evaluation.bench`.
+Whole experiments are the matter of `oddgan.bench`.
 """
 
 from oddgan.evaluation._matrices import baseline_matrix

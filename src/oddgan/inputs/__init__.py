@@ -30,22 +30,22 @@ Every refusal of bad input is a `ValueError` (a missing file a `FileNotFoundErro
 file, or the column and the row, counted from 0.
 """
 
-from ._beside import Beside
-from ._codec import Codec, fit_codec, load_codec
-from ._columns import Block, Column
-from ._condition import with_condition
-from ._fit_columns import SCALINGS, Scaling
-from ._folder import pixels_of
-from ._groups import Units, one_of_each_group, with_groups
-from ._image_codec import ImageCodec
-from ._open import open_source
-from ._patch_codec import PATCH_SCORES, PatchCodec, PatchScore
-from ._patch_source import PatchAugment, Patches
-from ._patches import Whole
-from ._raw import Raw, concat, select
-from ._source import Source
-from ._subset import Subset
-from ._table_codec import TableCodec
+from .codecs.columns import Block, Column
+from .codecs.fit_columns import SCALINGS, Scaling
+from .codecs.image import ImageCodec
+from .codecs.table import TableCodec
+from .condition import with_condition
+from .fit_codec import Codec, fit_codec, load_codec
+from .groups import Units, one_of_each_group, with_groups
+from .patches.codec import PATCH_SCORES, PatchCodec, PatchScore
+from .patches.patches import Whole
+from .patches.source import PatchAugment, Patches
+from .raw import Raw, concat, select
+from .side_data import Beside
+from .sources.folder import pixels_of
+from .sources.open import open_source
+from .sources.source import Source
+from .sources.subset import Subset
 
 __all__ = [
     "PATCH_SCORES",

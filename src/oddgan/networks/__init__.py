@@ -13,26 +13,19 @@ from typing import Literal, Protocol
 
 from torch import nn
 
-from . import dcgan, image, residual, table, unet
-from ._blocks import Dropout, LatentDraws, Noise, use_generator
-from ._columns import Columns
-from ._condition import (
-    bare,
-    condition_layers,
-    current_condition,
-    given,
-    given_rows,
-    without_context,
-)
-from ._initialise import Scheme, initialise
-from ._members import member, stacked
-from ._private import generate
-from .corruption import Bank
-from .joint import Discriminator, JointDiscriminator
-from .likelihood import Decoder
-from .monotone import MonotoneCritics
-from .neighbourhood import Neighbourhood
-from .unet import UNet
+from .architectures import dcgan, image, residual, table, unet
+from .architectures.joint import Discriminator, JointDiscriminator
+from .architectures.likelihood import Decoder
+from .architectures.unet import UNet
+from .condition import bare, condition_layers, current_condition, given, given_rows, without_context
+from .initialise import Scheme, initialise
+from .layers import Dropout, LatentDraws, Noise, use_generator
+from .members import member, stacked
+from .private import generate
+from .retrieval.columns import Columns
+from .retrieval.corruption import Bank
+from .retrieval.monotone import MonotoneCritics
+from .retrieval.neighbourhood import Neighbourhood
 
 __all__ = [
     "Bank",

@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from oddgan import inputs
+from oddgan.bench.data import digest
 from oddgan.detectors import Detector
-from oddgan.evaluation.bench.data import digest
 
 from .gathering import Scored
 from .words import count

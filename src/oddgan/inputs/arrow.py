@@ -1,0 +1,123 @@
+"""Tables as Arrow: frames and Parquet and CSV files brought to the few types codecs read.
+
+After `normalise` a column is boolean, a number, text (``large_string``) or all missing (null).
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .raw import Array
+
+TEXT = pa.large_string()
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether an Arrow type is an integer, a float or a decimal."""
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether an Arrow type is text."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def frame_table(frame: Any) -> pa.Table:
+    """Turn a pandas, Polars or Arrow table into an Arrow table.
+
+    Raises
+    ------
+    ValueError
+        If a column mixes types, or two share a name.
+    """
+    try:
+        if isinstance(frame, pd.DataFrame):
+            return pa.Table.from_pandas(frame, preserve_index=False)
+        return pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        # Arrow puts the column into a second sentence of its error.
+        raise ValueError(f"the frame cannot be read: {'. '.join(map(str, error.args))}") from error
+
+
+def check_columns(schema: pa.Schema) -> None:
+    """Refuse a table without columns, or with one of a type that no codec reads."""
+    if not len(schema):
+        raise ValueError("the table has no columns")
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if not (is_number(kind) or is_text(kind) or pa.types.is_boolean(kind) or _is_null(kind)):
+            raise ValueError(
+                f"column {field.name!r} holds {field.type}; turn it into numbers or text, "
+                "or drop the column"
+            )
+
+
+def normalise(table: pa.Table) -> pa.Table:
+    """Decode dictionaries and bring all text to one type, so that chunks of a source agree."""
+    columns = [_normalise(table.column(i)) for i in range(table.num_columns)]
+    return pa.table(columns, names=table.column_names)
+
+
+def _normalise(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        # The dictionary is cast before decoding: not every value type can be decoded (Polars's
+        # string views), and a category is text whatever its values are.
+        chunks = [
+            pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(TEXT)).dictionary_decode()
+            for c in column.chunks
+        ]
+        return pa.chunked_array(chunks, type=TEXT)
+    return column.cast(TEXT) if is_text(column.type) else column
+
+
+def data_columns(names: list[str], label: str | None) -> list[str]:
+    """Return the columns that are data: all but the label.
+
+    Raises
+    ------
+    ValueError
+        If two columns share a name, or there is no column of the label's name.
+    """
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"the table has two columns named {name!r}")
+    if label is not None and label not in names:
+        raise ValueError(f"no column {label!r} to set aside as label; there are {_listed(names)}")
+    return [name for name in names if name != label]
+
+
+def label_values(column: pa.ChunkedArray) -> Array:
+    """Return a label column as an array of numbers, booleans or strings (object)."""
+    values: Array = _normalise(column).to_numpy()
+    return values if values.dtype.kind in "biuf" else values.astype(object)
+
+
+def guess_type(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Read a column of text as whole numbers, numbers or booleans where all of it allows."""
+    for kind in (pa.int64(), pa.float64(), pa.bool_()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return column
+
+
+def _is_null(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_null(kind))
+
+
+def _listed(names: list[str], most: int = 30) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def is_frame(data: Any) -> bool:
+    """Tell whether an object is a table that Arrow can read (pandas, Polars, Arrow)."""
+    return isinstance(data, pd.DataFrame) or (
+        hasattr(data, "__arrow_c_stream__") and not isinstance(data, np.ndarray | pd.Series)
+    )

@@ -1,0 +1,1 @@
+"""Codecs: raw samples to tensors for the networks, and back."""

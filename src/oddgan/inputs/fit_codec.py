@@ -1,0 +1,89 @@
+"""Learn a codec, or load one."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from .codecs.fit_columns import Scaling
+from .codecs.image import ImageCodec
+from .codecs.table import TableCodec
+from .patches.codec import PatchCodec
+from .raw import Array, Channels, Raw, Rows
+
+Codec: TypeAlias = TableCodec | ImageCodec
+
+
+def fit_codec(
+    sample: Raw,
+    *,
+    scaling: Scaling = "standard",
+    image_size: int | tuple[int, int] | None = None,
+    channels: Channels = "auto",
+    rows: Rows = None,
+) -> Codec:
+    """Learn from training rows how to encode samples.
+
+    Parameters
+    ----------
+    sample : Raw
+        Training rows: all, or enough of them to show every column's scale and categories. A
+        value missing later in a column without missing values here is an error.
+    scaling : {"standard", "minmax", "robust", "rank", "two_view", "auto", "none"}
+        For numeric columns:
+
+        - "standard": mean 0 and standard deviation 1. As in the next two, a soft clip follows.
+        - "minmax": [0, 1].
+        - "robust": median 0 and interquartile range 1.349 (that of a normal distribution of
+          deviation 1; where it is 0, the standard deviation instead).
+        - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which any
+          increasing transformation of the column leaves as it is. Exact for up to 1,000 distinct
+          values, interpolated for more.
+        - "two_view": "standard" and "rank" side by side, each divided by sqrt(2).
+        - "auto": "two_view" for columns whose two views share less than 90 % of their variance
+          over the training rows (long tails, many zeros, far outliers), "standard" for others.
+        - "none": the numbers as they are, without the soft clip either.
+    image_size : int or (int, int), optional
+        Side, or height and width, 8 to 256, to which all images are resized. Without it images
+        that have one size keep it; image files of several sizes get the median size, scaled down
+        so that the longer side is at most 64.
+    channels : {"auto", "first", "last"}
+        Where 4-D arrays have their channels, as for `open_source`.
+    rows : sequence, optional
+        What messages call the samples: index in the source, or file name.
+
+    Returns
+    -------
+    TableCodec or ImageCodec
+        By the kind of the sample.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to learn (no rows, all constant), or for bad input (see `encode`).
+    """
+    if isinstance(sample, pa.Table) or (isinstance(sample, np.ndarray) and sample.ndim == 2):
+        return TableCodec.fit(sample, scaling, rows)
+    return ImageCodec.fit(sample, image_size, channels, rows)
+
+
+def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
+    """Make a codec from what its ``state()`` returned; it encodes the same, bit for bit.
+
+    Parameters
+    ----------
+    state : dict
+        The JSON-able part.
+    arrays : dict of str to ndarray
+        The arrays.
+
+    Returns
+    -------
+    TableCodec or ImageCodec
+        The codec.
+    """
+    if state["kind"] == "table":
+        return TableCodec.load(state, arrays)
+    if "cut" in state:
+        return PatchCodec.load(state)
+    return ImageCodec.load(state)

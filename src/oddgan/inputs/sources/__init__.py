@@ -1,0 +1,1 @@
+"""Sources: raw samples in chunks, from memory or from files."""

@@ -1,0 +1,147 @@
+"""Image files: decoded one chunk at a time."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from oddgan.inputs.raw import Array
+
+from .source import Chunk, Source, spans
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+
+_CHUNK_BYTES = 1 << 28  # a chunk ends here, since photographs have tens of megabytes each
+
+
+class ImageFiles(Source):
+    """Image files below a folder, in natural order (``img2`` before ``img10``).
+
+    An image becomes an array (h, w) if it is grey, else (h, w, 3): palettes and other colour
+    spaces are converted to RGB, an alpha channel is dropped. Grey images of 16 bits stay uint16,
+    of floats float32; all others are uint8. Of a file with several pages the first counts.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    files : list of Path
+        The files, below the folder.
+    skip_bad : bool
+        Leave out files that cannot be decoded, and list them in `skipped`.
+    """
+
+    kind = "image"
+
+    def __init__(self, root: Path, files: list[Path], skip_bad: bool = False) -> None:
+        self._paths = files
+        self._skip_bad = skip_bad
+        self._bad: dict[int, str] = {}
+        self.names: list[str] = [file.relative_to(root).as_posix() for file in files]
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Files left out so far, with the reason."""
+        return [(self.names[i], self._bad[i]) for i in sorted(self._bad)]
+
+    def count(self) -> int:
+        """Return the number of files, bad ones included."""
+        return len(self._paths)
+
+    def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
+        """Decode the files once, in chunks; left out files are gaps in the row indices."""
+        yield from self.chunks_of(np.ones(self.count(), dtype=bool), size, order)
+
+    def chunks_of(
+        self, keep: NDArray[np.bool_], size: int, order: np.random.Generator | None = None
+    ) -> Iterator[Chunk]:
+        """Decode only the files where `keep` is true (`Source.chunks_of`)."""
+        wanted = np.flatnonzero(keep)
+        for start, stop in spans(len(wanted), size, order):
+            images: dict[int, Array] = {}
+            n_bytes = 0
+            last = wanted[stop - 1]
+            for i in wanted[start:stop].tolist():
+                image = self._read(i)
+                if image is not None:
+                    images[i] = image
+                    n_bytes += image.nbytes
+                if images and (n_bytes >= _CHUNK_BYTES or i == last):
+                    yield np.fromiter(images, np.int64, len(images)), list(images.values())
+                    images, n_bytes = {}, 0
+
+    def _read(self, i: int) -> Array | None:
+        try:
+            return read_image(self._paths[i])
+        except ValueError as error:
+            if not self._skip_bad:
+                raise
+            self._bad[i] = str(error)
+            return None
+
+
+def find_images(folder: Path, pattern: str | None) -> list[Path]:
+    """List the image files below a folder in natural order; hidden files are left out."""
+    if pattern is not None and Path(pattern).is_absolute():
+        raise ValueError(f"the pattern {pattern!r} must be relative to the folder {folder}")
+    found = (
+        path
+        for path in folder.rglob(pattern or "*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    # Digits compare as numbers, the rest as text without regard to case.
+    parts = re.split(r"(\d+)", str(path).lower())
+    key = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return key, str(path)
+
+
+def read_image(path: Path) -> Array:
+    """Decode an image file.
+
+    Returns
+    -------
+    ndarray, shape (h, w) or (h, w, 3)
+        uint8, uint16 or float32 (`ImageFiles`).
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            return pixels_of(image)
+    # Decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error ...
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def pixels_of(image: Image.Image) -> Array:
+    """Decode an opened image as image files are decoded (`ImageFiles`).
+
+    Returns
+    -------
+    ndarray, shape (h, w) or (h, w, 3)
+        uint8, uint16 or float32.
+
+    Raises
+    ------
+    Exception
+        Whatever a damaged file leads its decoder to.
+    """
+    mode = image.mode
+    if mode == "I" or mode.startswith("I;16"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+            raise ValueError("a grey image of more than 16 bits")
+        return values.astype(np.uint16)
+    if mode == "F":
+        return np.asarray(image, dtype=np.float32)
+    return np.asarray(image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB"))

@@ -1,0 +1,1 @@
+"""The bodies of networks, a file for each family."""

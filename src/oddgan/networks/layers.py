@@ -1,0 +1,151 @@
+"""Layers that PyTorch does not have in the form needed here."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
+from typing_extensions import override
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own.
+
+    PyTorch's layer draws from the global random state, which a fit must neither read nor
+    change. Without a generator (see :func:`use_generator`) the global one is used.
+
+    Parameters
+    ----------
+    p : float
+        Probability of setting a unit to zero, in [0, 1).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+        self.in_population = False
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        if self.in_population:  # vmap has no rule for the comparison below
+            keep = torch.rand(x.shape, generator=self.generator, device=x.device)
+            return x * keep.sub_(self.p).ceil_().div_(1 - self.p)
+        # Half the time of `bernoulli_` on a CPU.
+        keep = torch.rand(x.shape, generator=self.generator, device=x.device).ge_(self.p)
+        return x * keep.div_(1 - self.p)
+
+    def extra_repr(self) -> str:
+        """Text shown between the brackets of ``repr``."""
+        return f"p={self.p}"
+
+
+class Noise(nn.Module):
+    """Draws in the shape of its input, of a generator of its own (see :class:`Dropout`).
+
+    Parameters
+    ----------
+    kind : {"normal", "uniform"}
+        N(0, 1) or U[0, 1).
+    """
+
+    def __init__(self, kind: Literal["normal", "uniform"] = "normal") -> None:
+        super().__init__()
+        self.kind = kind
+        self.generator: torch.Generator | None = None
+
+    @override
+    def forward(self, like: Tensor) -> Tensor:
+        draw = torch.randn if self.kind == "normal" else torch.rand
+        return draw(like.shape, generator=self.generator, device=like.device, dtype=like.dtype)
+
+
+class LatentDraws(nn.Module):
+    """Draws from N(0, I) that every sample is scored with, saved with the model.
+
+    Parameters
+    ----------
+    n_draws, latent_dim : int
+        Shape of the buffer `noise`.
+    """
+
+    def __init__(self, n_draws: int, latent_dim: int) -> None:
+        super().__init__()
+        self.noise: Tensor
+        self.register_buffer("noise", torch.empty(n_draws, latent_dim))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Fill the draws."""
+        self.noise.normal_(generator=generator)
+
+
+def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let every :class:`Dropout` and :class:`Noise` below `module` draw from `generator`."""
+    for layer in module.modules():
+        if isinstance(layer, Dropout | Noise):
+            layer.generator = generator
+
+
+class SpectralNorm(_SpectralNorm):
+    """PyTorch's spectral norm, whose power method also runs within vmap: without ``out=``."""
+
+    @torch.no_grad()
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        for _ in range(n_power_iterations):
+            u = F.normalize(torch.mv(weight_mat, self._v), dim=0, eps=self.eps)
+            self._u.copy_(u)
+            v = F.normalize(torch.mv(weight_mat.T, u), dim=0, eps=self.eps)
+            self._v.copy_(v)
+
+
+def spectrally_normalised(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+    """Divide the weights of `layer` by their largest singular value; return it."""
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return layer
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution whose output has ``ceil(size / stride)`` pixels a side.
+
+    The padding is TensorFlow's "same", which the published networks were written with: where
+    it cannot be equal on both sides, the odd pixel goes to the bottom and to the right.
+    """
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        sides = zip(x.shape[-2:], self.kernel_size, self.stride, strict=True)
+        for size, kernel, stride in reversed(list(sides)):
+            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, pads) if any(pads) else x)
+
+
+class Crop(nn.Module):
+    """Keep the upper left `height` x `width` pixels, to undo a halving of an odd side."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., : self.height, : self.width]
+
+
+def halvings(height: int, width: int, end: int) -> list[tuple[int, int]]:
+    """Return the sizes (h, w) that an image runs through until no side is longer than `end`."""
+    sizes = [(height, width)]
+    while max(sizes[-1]) > end:
+        h, w = sizes[-1]
+        sizes.append((-(-h // 2) if h > end else h, -(-w // 2) if w > end else w))
+    return sizes
+
+
+def strides(size: tuple[int, int], end: int) -> tuple[int, int]:
+    """Return the strides that take `size` to the next of :func:`halvings`."""
+    return (2 if size[0] > end else 1, 2 if size[1] > end else 1)

@@ -1,0 +1,1 @@
+"""Networks that compare a sample with its neighbours among training rows."""
