@@ -231,7 +231,7 @@ def auroc(args: argparse.Namespace) -> None:
     }
     for name, make in makes.items():
         quick = {"n_steps": 1} if name == "AnoGAN" else {}
-        rounds = args.batches // make()._batches_per_round
+        rounds = args.batches // make()._batches_per_step
         params = {"width": args.width, "batch_size": 32, "max_steps": rounds, "latent_dim": 32}
         detector = make(random_state=0, **params, **quick).fit(X)
         for start in ("random", "encoder") if "encoder" in detector.networks_ else ("random",):

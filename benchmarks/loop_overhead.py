@@ -17,14 +17,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from oddgan import EGBAD, training
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.networks import initialise
 
 CASES = {"KDD99": ((121,), 50, 32, 300), "MNIST": ((1, 28, 28), 100, 200, 12)}
 
 
 def networks(detector: EGBAD, shape: tuple[int, ...], latent: int) -> dict[str, nn.Module]:
-    spec = Spec("image" if len(shape) == 3 else "table", shape, [], latent, None)
+    spec = NetworkSpec("image" if len(shape) == 3 else "table", shape, [], latent, None)
     with torch.device("meta"):
         nets = detector._networks(spec)
     for net in nets.values():
@@ -77,7 +77,7 @@ def by_oddgan(detector: EGBAD, nets, data, batch: int, latent: int, n: int) -> N
         {r: detector._optimizer(r, list(net.parameters()), "image") for r, net in nets.items()},
         [detector._losses],
         training.DeviceRows(data, batch, seed=0),
-        training.Settings(n_rounds=n, latent_dim=latent, ema_decay=0.999),
+        training.Settings(n_steps=n, latent_dim=latent, ema_decay=0.999),
         fabric=training.make_fabric("cpu", "32-true"),
         generator=torch.Generator(),
         progress=training.Silent(),

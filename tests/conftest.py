@@ -1,19 +1,16 @@
 """What all tests share."""
 
-import copy
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
-from browser import browser, chromium  # noqa: F401 (fixtures)
-from torch import nn
 
 from oddgan import all_detectors
 from oddgan.bench import runner, worker
 from oddgan.bench.store import read_result
+from support.browser import browser, chromium  # noqa: F401 (fixtures)
+from support.data import make_images, make_table
 
-pytest.register_assert_rewrite("checks")
+pytest.register_assert_rewrite("support.checks")
 
 # Two cores are few: a thread pool in every test process would only get in the way.
 torch.set_num_threads(1)
@@ -25,60 +22,8 @@ def detector_class(request):
     return request.param
 
 
-def make_table():
-    """Return correlated normal rows (300, 4)."""
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(300, 4))
-
-
-def make_images():
-    """Return grey images (120, 8, 10) of one soft blob each, uint8."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:8, :10]
-    centres = rng.uniform([2, 2], [6, 8], size=(120, 2))[..., None, None]
-    blobs = np.exp(-((y - centres[:, 0]) ** 2 + (x - centres[:, 1]) ** 2) / 4)
-    return (255 * blobs).astype(np.uint8)
-
-
-DATA = {"table": make_table, "image": make_images}
 table = pytest.fixture(make_table, name="table")
 images = pytest.fixture(make_images, name="images")
-
-
-class Known(nn.Module):
-    """A network that answers what it is told."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *inputs):
-        return self.answer(*inputs)
-
-
-def quick(cls, **params):
-    """Return a detector that trains, and scores, in a fraction of a second."""
-    small = {"max_steps": 30, "width": 8, "latent_dim": 4, "health": False, "random_state": 0}
-    default = cls().get_params()
-    if "n_steps" in default:  # of a search in the latent space
-        small["n_steps"] = min(default["n_steps"], 50)
-    if "n_critic" in default:  # batches of a round
-        small["n_critic"] = 2
-    return cls(**{**small, **params})
-
-
-def fitted(cls, kind, **params):
-    """Return a quick detector fitted on ``DATA[kind]()``.
-
-    It is trained once for all who ask for the same, and each gets a copy of its own: what one
-    test does to it, no other sees.
-    """
-    return copy.deepcopy(_fit_once(cls, kind, tuple(sorted(params.items()))))
-
-
-@cache
-def _fit_once(cls, kind, params):
-    return quick(cls, **dict(params)).fit(DATA[kind]())
 
 
 @pytest.fixture

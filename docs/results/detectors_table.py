@@ -75,7 +75,7 @@ def budget(task: str, name: str) -> dict[str, Any]:
     """Return the settings that are no defaults: on images as many batches for all."""
     if not task.startswith("mnist"):
         return {}
-    batches = all_detectors()[name]()._batches_per_round
+    batches = all_detectors()[name]()._batches_per_step
     return {**IMAGES, "max_steps": IMAGES["max_steps"] // batches}
 
 

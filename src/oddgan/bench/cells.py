@@ -23,9 +23,9 @@ from oddgan.evaluation.baselines import run_baselines
 from oddgan.evaluation.intervals import bootstrap_intervals
 from oddgan.evaluation.maps import evaluate_maps
 from oddgan.evaluation.metrics import evaluate_scores
-from oddgan.evaluation.peers import run_peer
 from oddgan.evaluation.promises import evaluate_promises
 from oddgan.evaluation.protocols import Split, from_dict
+from oddgan.evaluation.third_party import run_third_party
 
 from .data import open_data, rows
 from .faults import Fault, Scores, faults_named
@@ -156,7 +156,7 @@ def _run_other(dataset: Dataset, split: Split, method: dict[str, Any], seed: int
     """Score by a baseline or a peer, which do not tell training and scoring apart."""
     start = time.perf_counter()
     if method["kind"] == "peer":
-        scores = run_peer(method["name"], dataset, split, seed)
+        scores = run_third_party(method["name"], dataset, split, seed)
     else:
         scores = run_baselines(dataset, split, [method["name"]], seed)[method["name"]]
     return _Measured({"": (scores, None)}, None, time.perf_counter() - start)

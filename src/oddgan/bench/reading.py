@@ -14,9 +14,9 @@ from sklearn.model_selection import ParameterGrid
 from oddgan import datasets, detectors, inputs
 from oddgan.evaluation.baselines import BASELINES
 from oddgan.evaluation.metrics import METRICS
-from oddgan.evaluation.peers import PEERS
 from oddgan.evaluation.protocols import from_dict
 from oddgan.evaluation.published import papers
+from oddgan.evaluation.third_party import THIRD_PARTY_DETECTORS
 
 from .data import digest
 from .faults import FAULTS
@@ -287,12 +287,14 @@ def _methods(values: Any) -> list[Method]:
 def _others(values: Mapping[str, Any]) -> list[Method]:
     """Return the baselines asked for, and those of the peers that are installed."""
     chosen = named(values, "baselines", "baseline", BASELINES, or_all=True)
-    beside = named(values, "peers", "peer", PEERS, or_all=True)
+    beside = named(values, "peers", "peer", THIRD_PARTY_DETECTORS, or_all=True)
     return [
         *(Method(BASELINES[n].title, "baseline", n, seeded=BASELINES[n].random) for n in chosen),
         *(
-            Method(PEERS[n].title, "peer", n, seeded=PEERS[n].random)
+            Method(
+                THIRD_PARTY_DETECTORS[n].title, "peer", n, seeded=THIRD_PARTY_DETECTORS[n].random
+            )
             for n in beside
-            if PEERS[n].installed
+            if THIRD_PARTY_DETECTORS[n].installed
         ),
     ]

@@ -9,7 +9,7 @@ import typer
 from oddgan.models import load_detector
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, ModelArgument, Normal, Quiet
-from .data import How, open_data, test_rows
+from .data import DataOptions, open_data, test_rows
 from .output import messages, print_json, refuse_overwriting
 
 
@@ -42,7 +42,7 @@ def calibrate(
     fitted = load_detector(model)
     as_saved = fitted.verbose
     fitted.verbose = int(not (quiet or as_json))
-    how = How(label, anomaly, normal, condition=condition).filled_from(fitted.provenance_)
+    how = DataOptions(label, anomaly, normal, condition=condition).filled_from(fitted.provenance_)
     source, split = test_rows(open_data(data, how, fitted.source), how, fitted.provenance_)
     fitted.calibrate_proba(source, split.y_test, method=method, prevalence=prevalence)
     fitted.verbose = as_saved

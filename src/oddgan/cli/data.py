@@ -18,7 +18,7 @@ Open = Callable[..., inputs.Source]
 
 
 @dataclass(frozen=True)
-class How:
+class DataOptions:
     """The options that say how DATA is read and which of it is normal.
 
     Attributes
@@ -64,7 +64,7 @@ class How:
         """What `inputs.with_condition` takes."""
         return _one_or_all(self.condition)
 
-    def filled_from(self, origin: Mapping[str, Any]) -> "How":
+    def filled_from(self, origin: Mapping[str, Any]) -> "DataOptions":
         """Return these options, and where they say nothing those a model was fitted with."""
         before = origin.get("how", {})
         names: tuple[str, ...] = ("label", "anomaly", "normal", "pattern")
@@ -92,7 +92,7 @@ class Data:
     dataset: datasets.Dataset | None
     identity: str
 
-    def grouped(self, how: How) -> "Data":
+    def grouped(self, how: DataOptions) -> "Data":
         """Return the same, knowing which samples belong together if that is told."""
         groups: Any = _one_or_all(how.groups)
         if groups is None and self.dataset is not None:
@@ -144,7 +144,7 @@ def open_samples(what: Any, *, condition: Any = None, **reading: Any) -> inputs.
     return source if condition is None else inputs.with_condition(source, condition)
 
 
-def open_data(text: str, how: How, opener: Open = open_samples) -> Data:
+def open_data(text: str, how: DataOptions, opener: Open = open_samples) -> Data:
     """Open DATA: the name of a data set wins over a file of that name (write ``./name``)."""
     names = [info.name for info in datasets.available()]
     if text in names:
@@ -173,7 +173,7 @@ def open_data(text: str, how: How, opener: Open = open_samples) -> Data:
     return Data(source, dataset, identity)
 
 
-def training_rows(data: Data, how: How) -> tuple[inputs.Source, dict[str, Any]]:
+def training_rows(data: Data, how: DataOptions) -> tuple[inputs.Source, dict[str, Any]]:
     """Return the samples that train, and what a model must remember of where they came from."""
     origin: dict[str, Any] = {"data": data.identity, "how": asdict(how)}
     if data.dataset is None:
@@ -190,7 +190,7 @@ def training_rows(data: Data, how: How) -> tuple[inputs.Source, dict[str, Any]]:
 
 
 def test_rows(
-    data: Data, how: How, origin: dict[str, Any]
+    data: Data, how: DataOptions, origin: dict[str, Any]
 ) -> tuple[inputs.Source, evaluation.Split]:
     """Return the labelled samples to evaluate on: none that the model was trained on."""
     if data.dataset is None:
@@ -220,11 +220,11 @@ def _one_or_all(names: list[str] | None) -> list[str] | str | None:
     return names[0] if names and len(names) == 1 else names
 
 
-def _protocol(dataset: datasets.Dataset, how: How) -> evaluation.Protocol:
+def _protocol(dataset: datasets.Dataset, how: DataOptions) -> evaluation.Protocol:
     if how.protocol:
         return _named_protocol(how.protocol, how)
     by_label = how.label is not None and how.normal is None
-    if how.train_fraction != How.train_fraction and not by_label:
+    if how.train_fraction != DataOptions.train_fraction and not by_label:
         raise ValueError("--train-fraction is for tables with --label; here the protocol sets it")
     if by_label:
         anomaly = 1 if how.anomaly is None else how.anomaly
@@ -232,7 +232,7 @@ def _protocol(dataset: datasets.Dataset, how: How) -> evaluation.Protocol:
     return evaluation.default_protocol(dataset, how.anomaly, how.normal, how.split_seed)
 
 
-def _named_protocol(text: str, how: How) -> evaluation.Protocol:
+def _named_protocol(text: str, how: DataOptions) -> evaluation.Protocol:
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:

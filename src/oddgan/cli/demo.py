@@ -9,7 +9,7 @@ from rich.console import Console
 from oddgan import detectors, evaluation, inputs
 
 from ._options import AsJson, Quiet
-from .data import How, open_data, test_rows, training_rows
+from .data import DataOptions, open_data, test_rows, training_rows
 from .evaluate import baseline_title, measure, title
 from .fit import make
 from .output import print_json, write_table
@@ -35,7 +35,7 @@ def demo(
         make(name, None, {"random_state": seed, "verbose": int(not (quiet or as_json))})
         for name in detector or ("egbad", "vae")
     ]
-    how = How(anomaly=str(anomaly))
+    how = DataOptions(anomaly=str(anomaly))
     data = open_data("digits", how)
     train, origin = training_rows(data, how)
     test, split = test_rows(data, how, origin)

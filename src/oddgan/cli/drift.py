@@ -10,7 +10,7 @@ from oddgan import decisions
 from oddgan.models import load_detector
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
-from .data import How, open_data
+from .data import DataOptions, open_data
 from .output import list_skipped, print_json
 
 
@@ -35,7 +35,7 @@ def drift(
     decisions.check_share("alpha", alpha)
     fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))
-    how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    how = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     opened = open_data(data, how, fitted.source)
     if fitted.provenance_.get("data") == opened.identity:
         warnings.warn(

@@ -15,7 +15,7 @@ from oddgan.models import load
 
 from ._options import Anomaly, AsJson, Condition, DataArgument, Label, Normal, Pattern, SkipBad
 from .combining import check_combination
-from .data import Data, How, open_data, test_rows
+from .data import Data, DataOptions, open_data, test_rows
 from .output import list_skipped, messages, print_json
 from .report import ReportOption, check_report, write
 
@@ -56,7 +56,9 @@ def evaluate(
     over the test samples.
     """
     check_report(report, (*models, data), n_models=len(models))
-    given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    given = DataOptions(
+        label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
+    )
     rows: dict[str, list[Measured]] = {}
     tested: NDArray[np.int64] | None = None
     for path in models:
@@ -101,7 +103,7 @@ def evaluate(
     Console().print(evaluation.intervals_table(bounds))
 
 
-def grouped_as_fitted(fitted: Detector, opened: Data, data: str, how: How) -> Data:
+def grouped_as_fitted(fitted: Detector, opened: Data, data: str, how: DataOptions) -> Data:
     """Return DATA knowing which samples belong together, as `oddgan fit` knew.
 
     To the model columns that tell of groups are not there, so DATA is read anew for them.

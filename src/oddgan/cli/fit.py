@@ -26,7 +26,7 @@ from ._options import (
     SkipBad,
 )
 from .combining import check_combination, make_combination
-from .data import How, open_data, open_samples, training_rows
+from .data import DataOptions, open_data, open_samples, training_rows
 from .output import list_skipped, messages, print_json, refuse_overwriting
 from .report import ReportOption, check_report, write_after_fit
 
@@ -102,7 +102,7 @@ def fit(
             **parse_settings(settings or []),
         },
     )
-    how = How(
+    how = DataOptions(
         label,
         anomaly,
         normal,

@@ -25,7 +25,7 @@ from ._options import (
     Quiet,
     SkipBad,
 )
-from .data import How, open_data, test_rows
+from .data import DataOptions, open_data, test_rows
 from .output import check_path, messages, print_json, refuse_overwriting
 
 Kind = Literal[
@@ -100,7 +100,9 @@ def plot(
     if data is None:
         figure = reports.training_curves(histories(fitted), fitted.health_checks_, **look)
     else:
-        how = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
+        how = DataOptions(
+            label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
+        )
         drawn = _opened(fitted, data, how, kind, time)
         figure = drawn.figure(kind, look, row)
         skipped = drawn.source.skipped
@@ -120,7 +122,7 @@ def histories(fitted: detectors.Detector) -> Any:
 
 
 def _opened(
-    fitted: detectors.Detector, data: str, how: How, kind: Kind, time: str | None
+    fitted: detectors.Detector, data: str, how: DataOptions, kind: Kind, time: str | None
 ) -> "_Drawn":
     """Open DATA; where the truth is known only the rows that did not train."""
     if time is not None:

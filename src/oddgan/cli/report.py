@@ -24,7 +24,7 @@ from ._options import (
     Quiet,
     SkipBad,
 )
-from .data import Data, How, open_data, test_rows
+from .data import Data, DataOptions, open_data, test_rows
 from .output import check_path, list_skipped, messages, print_json, refuse_overwriting
 
 #: The option of commands that can end with a report.
@@ -61,7 +61,9 @@ def report(
     check_report(out, (model, data))
     fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
-    given = How(label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    given = DataOptions(
+        label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
+    )
     how = given.filled_from(fitted.provenance_)
     opened = open_data(data, how, fitted.source)
     source, split = labelled(opened, how, fitted.provenance_)
@@ -93,7 +95,7 @@ def check_report(path: Path | None, kept: tuple[Path | str, ...], n_models: int 
 
 
 def labelled(
-    opened: Data, how: How, origin: dict[str, Any]
+    opened: Data, how: DataOptions, origin: dict[str, Any]
 ) -> tuple[inputs.Source, evaluation.Split | None]:
     """Return the labelled samples to report on, or where the truth is not known all samples."""
     if opened.dataset is None:
@@ -107,7 +109,7 @@ def write_after_fit(
     opened: Data,
     data: str,
     training: inputs.Source,
-    how: How,
+    how: DataOptions,
     model: Path,
 ) -> None:
     """Write the report, if one is asked for: on labelled rows that did not train, else on all."""

@@ -14,7 +14,7 @@ from oddgan.detectors import Detector, TableExplanation
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .combining import check_combination
-from .data import How, open_data
+from .data import DataOptions, open_data
 from .maps import check_maps, write_maps
 from .output import (
     check_path,
@@ -102,7 +102,7 @@ def score(
         check_members(fitted, std)
         check_mask(fitted, mask)
     refuse_overwriting((out, mask, *asked.values()), (model, data))
-    how = How(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    how = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, how, fitted.source).source
     n = n_flagged = 0
 

@@ -176,7 +176,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         rows = Rows(train, matrix)
         members = [Member.fit(name, detector, rows, rng) for name, detector in pairs]
         self._adopt(members, matrix)
-        self._references = [Reference.of(scores) for scores in self._scores(first)]
+        self._references = [Reference.fit(scores) for scores in self._scores(first)]
         self.n_train_ = train.count() - len(train.skipped)
         self.provenance_: dict[str, Any] = {}
         self.calibration_scores_ = np.sort(self._statistic(second))
@@ -251,7 +251,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             text_columns = self.codec_.text_columns
             source = inputs.open_source(data, text_columns=text_columns, **how)
         if also := [name for name in self.group_columns_ if name in (source.columns or ())]:
-            source = inputs.Beside(source, also)
+            source = inputs.WithoutColumns(source, also)
         self._check_columns(data, source, reset=False)
         return source
 

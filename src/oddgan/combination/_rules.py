@@ -38,7 +38,7 @@ class Reference:
     scores: Floats
 
     @classmethod
-    def of(cls, scores: ArrayLike) -> Self:
+    def fit(cls, scores: ArrayLike) -> Self:
         """Make one of scores in any order."""
         return cls(np.sort(np.asarray(scores, dtype=np.float64)))
 

@@ -38,7 +38,7 @@ def dump(combination: "Combination") -> tuple[dict[str, Any], Arrays]:
         arrays |= {f"members/{k}/{name}": array for name, array in of_member.items()}
         arrays[f"references/{k}"] = reference.scores
     matrix = combination._matrix
-    codec, codec_arrays = matrix.codec.state() if matrix else (None, {})
+    codec, codec_arrays = matrix.codec.to_state() if matrix else (None, {})
     arrays |= {f"codec/{name}": array for name, array in codec_arrays.items()}
     seed = combination.random_state
     header = {
@@ -82,7 +82,7 @@ def restored(
     references = [Reference(arrays[f"references/{k}"]) for k in range(len(members))]
     matrix = None
     if header["codec"]:
-        codec = inputs.load_codec(header["codec"], _below("codec/", arrays))
+        codec = inputs.codec_from_state(header["codec"], _below("codec/", arrays))
         matrix = MatrixCodec(codec, header["plain"])
     found._adopt(members, matrix)
     found._references = references

@@ -31,7 +31,7 @@ class SpaceCritic:
     detector: "RetrievalCritic"
 
     @classmethod
-    def of(cls, rows: NDArray[Any], *, like: "Detector") -> Self:
+    def fit(cls, rows: NDArray[Any], *, like: "Detector") -> Self:
         """Train one, for no more rounds than `like` has: of an untrained detector it is untrained.
 
         What it draws is the same in every fit.
@@ -65,13 +65,13 @@ class SpaceCritic:
         assert told.expected is not None
         return np.array(told.expected, dtype=np.float64), np.asarray(told, dtype=np.float64)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file must hold: what JSON can, and arrays."""
         return self.detector.stored()
 
     @classmethod
-    def load(cls, header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return what `state` described."""
+    def from_state(cls, header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return what `to_state` described."""
         known = {header["detector"]: _retrieval_critic()}
         return cls(serialization.restore(known, header, dict(arrays), None, "the model"))
 

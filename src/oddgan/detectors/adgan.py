@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.latent_search import search
 from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import LatentDraws, generate, given_rows, without_context
@@ -127,10 +127,10 @@ class ADGAN(Detector):
         self.weights_learning_rate = weights_learning_rate
 
     @property
-    def _batches_per_round(self) -> int:
+    def _batches_per_step(self) -> int:
         return _N_CRITIC
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         critic = networks.discriminator(shape, width=width, family="dcgan")
         critic.logit = nn.Linear(critic.logit.in_features, 1, bias=False)  # a bias of d cancels

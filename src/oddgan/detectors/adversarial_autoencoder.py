@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
@@ -109,7 +109,7 @@ class AdversarialAutoencoder(Detector):
         self.weight_disc = weight_disc
         self.w_adv = w_adv
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         return {
             "encoder": networks.encoder(shape, latent_dim, width=width, family="dcgan"),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks.architectures import pairs
 from oddgan.scores import Score, binary_cross_entropy, distance
@@ -37,7 +37,7 @@ class ALAD(Detector):
     Parameters
     ----------
     score : {"features", "logits", "l1", "l2"}, default="features"
-        What the anomaly score is; all four are in the paper, and in `score_parts`.
+        What the anomaly score is; all four are in the paper, and in `score_components`.
 
         - "features": A(x) above;
         - "logits": -log D_xx(x, G(E(x)));
@@ -124,7 +124,7 @@ class ALAD(Detector):
         self.spectral_norm = spectral_norm
         self.use_dzz = use_dzz
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width or 64
         sn = spec.kind == "image" if self.spectral_norm == "images" else bool(self.spectral_norm)
         nets: dict[str, nn.Module] = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.latent_search import nearest, search_latents, without_gradients
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import LatentDraws
@@ -174,7 +174,7 @@ class AnoGAN(Detector):
         self.search_tolerance = search_tolerance
         self.search_precision = search_precision
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         return {
             "generator": networks.generator(shape, latent_dim, width=width, family="dcgan"),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
 from oddgan.scores import Score
 from oddgan.training import Loss
@@ -94,7 +94,7 @@ class Autoencoder(Detector):
         self.score = score
         self.hidden = hidden
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         if self.hidden == "nonlinear":
             return {

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Dropout
 from oddgan.scores import Mixture, Score, energy, estimate_mixture
@@ -165,7 +165,7 @@ class DAGMM(Detector):
         self.weight_covariance = weight_covariance
         self.hidden = hidden
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         if spec.kind == "image":
             encoder = networks.encoder(shape, latent_dim, width=width)

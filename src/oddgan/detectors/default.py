@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
-from oddgan.estimator.inference import Question
+from oddgan.estimator.hooks import NetworkSpec
+from oddgan.estimator.inference import Query
 from oddgan.estimator.open_data import open_to_fit
 from oddgan.estimator.parameters import CONSTRAINTS, SharedParams
 from oddgan.estimator.serialization import dump, storable
-from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
+from oddgan.scores import COMBINATIONS, SHARED_COMPONENTS, Score
 
 from .autoencoder import Autoencoder
 from .pca import PCAReconstruction
@@ -168,7 +168,11 @@ class OddGAN(Detector):
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: [*CONSTRAINTS[name], None] for name in _DECIDED},
-        "score": [StrOptions({"auto", *COMBINATIONS, *SHARED_PARTS, *_handed_over}), tuple, list],
+        "score": [
+            StrOptions({"auto", *COMBINATIONS, *SHARED_COMPONENTS, *_handed_over}),
+            tuple,
+            list,
+        ],
     }
 
     def __init__(self, *, score: Any = "auto", **options: Unpack[SharedParams]) -> None:
@@ -196,7 +200,7 @@ class OddGAN(Detector):
         return self
 
     def answer_chunks(
-        self, source: inputs.Source, question: Question = "anomaly_score"
+        self, source: inputs.Source, question: Query = "anomaly_score"
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Have the fitted detector answer; see :meth:`Detector.answer_chunks`."""
         if why := self.detector_.unavailable.get(question):
@@ -280,7 +284,7 @@ class OddGAN(Detector):
     def _like(self, x: Tensor) -> Detector:
         return self._method("table" if x.ndim == 2 else "image")
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         return self._method(spec.kind)._networks(spec)
 
     def _losses(

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Noise
 from oddgan.networks.architectures.energy import Energy, convolutions
@@ -110,7 +110,7 @@ class DSEBM(Detector):
         self.score = score
         self.noise_scale = noise_scale
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         if spec.kind == "image":
             layers = convolutions(spec.shape, spec.latent_dim, spec.width or 64)
         else:

@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss, r1_penalty
@@ -76,7 +76,7 @@ class EGBAD(Detector):
     et al. has had both forms; with single pairs G alone matched features there, and E kept its
     cross-entropy.
 
-    Sums make the residual outweigh L_D, so the three scores differ little; see `score_parts`.
+    Sums make the residual outweigh L_D, so the three scores differ little; see `score_components`.
     The sign of "sigma" away from the training data is not defined by the objective: on tables
     with a wide scaling it is often upside down.
 
@@ -153,7 +153,7 @@ class EGBAD(Detector):
         self.r1_weight = r1_weight
         self.dropout = dropout
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         discriminator = networks.joint_discriminator(shape, latent_dim, width=width)
         if not self.dropout:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.latent_search import search_latents
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import given_rows
@@ -151,10 +151,10 @@ class FAnoGAN(Detector):
         self.prior_weight = prior_weight
 
     @property
-    def _batches_per_round(self) -> int:
+    def _batches_per_step(self) -> int:
         return self.n_critic
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         generator = networks.generator(shape, latent_dim, width=width, family="residual")
         encoder = networks.encoder(shape, latent_dim, width=width, family="residual")

@@ -10,7 +10,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
@@ -42,7 +42,7 @@ class GANomaly(Detector):
     ----------
     score : {"l1", "l2"}, default="l1"
         What the anomaly score is. A part `residual`, the sum of |x - x^|, is told but not
-        counted (see `score_parts`).
+        counted (see `score_components`).
 
         - "l1": the sum of |z - z^| over the latent dimensions, the paper's equation;
         - "l2": the mean of (z - z^)^2, what the official code computes.
@@ -132,7 +132,7 @@ class GANomaly(Detector):
         self.w_con = w_con
         self.w_enc = w_enc
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         return {
             "encoder": networks.encoder(shape, latent_dim, width=width, family="dcgan"),

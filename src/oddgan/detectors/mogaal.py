@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Discriminator, Noise, bare, given_rows
 from oddgan.networks.architectures.sub_generators import SubGenerators
@@ -153,7 +153,7 @@ class MOGAAL(Detector):
         self.k = k
         self.rate_ratio = rate_ratio
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         d = prod(spec.shape)
         width = spec.width or max(64, 2 * d)
         trunk = nn.Sequential(nn.Flatten(), nn.Linear(d, width), nn.LeakyReLU(SLOPE))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import given_rows
 from oddgan.networks.architectures.patch import PatchDiscriminator as Body
@@ -130,7 +130,7 @@ class PatchDiscriminator(Detector):
         self.crop_size = crop_size
         self.n_candidates = n_candidates
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         if spec.kind == "table":
             raise ValueError("PatchDiscriminator takes images only: a row has no places")
         return {

@@ -13,7 +13,7 @@ from sklearn.decomposition import IncrementalPCA
 from torch import Tensor, nn
 
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
 from oddgan.networks import bare
 from oddgan.scores import Score
@@ -97,7 +97,7 @@ class PCAReconstruction(Detector):
         super().__init__(**options)
         self.score = score
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         d, k = prod(spec.shape), spec.latent_dim
         return {
             "encoder": nn.Sequential(nn.Flatten(), nn.Linear(d, k)),
@@ -144,7 +144,7 @@ def principal_components(chunks: Iterator[Tensor], d: int, k: int) -> tuple[Floa
         At c = 0.
     components : ndarray of shape (k, d)
         Orthonormal; those beyond min(n, d) - 1, and those without variance, are 0.
-    slope : ndarray of shape (d, n_context)
+    slope : ndarray of shape (d, condition_dim)
         What the mean grows by with c, least squares.
     """
     rows = (x.flatten(1).double().numpy() for x in chunks)

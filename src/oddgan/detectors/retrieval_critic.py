@@ -10,9 +10,16 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
-from oddgan.networks import Bank, Columns, MonotoneCritics, Neighbourhood, Noise, given_rows
+from oddgan.networks import (
+    Columns,
+    CorruptionPool,
+    MonotoneCritics,
+    Neighbourhood,
+    Noise,
+    given_rows,
+)
 from oddgan.networks.retrieval.neighbourhood import DISTANCE, N_FEATURES, N_NEAR, RARITY
 from oddgan.scores import Score
 from oddgan.training import Loss
@@ -173,7 +180,7 @@ class RetrievalCritic(Detector):
     def _stages_of(self, kind: str) -> tuple[str, ...]:
         return ("_latent_losses", "_losses") if kind == "image" else ("_losses",)
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         columns = Columns([(block.kind, block.stop - block.start) for block in spec.blocks])
         learnt = {}
@@ -187,9 +194,9 @@ class RetrievalCritic(Detector):
         kept, scaled = self.n_references, spec.kind == "table"
         return {
             **learnt,
-            "references": Neighbourhood(columns, spec.n_context, kept, scaled=scaled),
+            "references": Neighbourhood(columns, spec.condition_dim, kept, scaled=scaled),
             "order": Noise("uniform"),
-            "bank": Bank(),
+            "bank": CorruptionPool(),
             "critic": MonotoneCritics(self.n_critics, N_FEATURES, width or 32),
         }
 
@@ -285,10 +292,12 @@ class RetrievalCritic(Detector):
         return nets["encoder"].eval()(x) if "encoder" in nets else x
 
 
-def parts_of(nets: Mapping[str, nn.Module]) -> tuple[Neighbourhood, Bank, MonotoneCritics]:
+def parts_of(
+    nets: Mapping[str, nn.Module],
+) -> tuple[Neighbourhood, CorruptionPool, MonotoneCritics]:
     """Return the networks that every kind of samples has."""
     return (
         cast("Neighbourhood", nets["references"]),
-        cast("Bank", nets["bank"]),
+        cast("CorruptionPool", nets["bank"]),
         cast("MonotoneCritics", nets["critic"]),
     )

@@ -10,7 +10,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams, as_published
 from oddgan.networks import Discriminator, Scheme
 from oddgan.scores import Score, binary_cross_entropy
@@ -132,7 +132,7 @@ class SkipGANomaly(Detector):
         self.w_lat = w_lat
         self.latent_in_discriminator = latent_in_discriminator
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         features = networks.encoder(spec.shape, N_FEATURES, width=spec.width, family="dcgan")
         return {
             "generator": networks.u_net(spec.shape, spec.latent_dim, width=spec.width),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import Spec
+from oddgan.estimator.hooks import NetworkSpec
 from oddgan.estimator.parameters import SharedParams
 from oddgan.inputs import Block
 from oddgan.networks import Decoder, LatentDraws
@@ -109,7 +109,7 @@ class VAE(Detector):
         self.n_draws = n_draws
         self.min_scale = min_scale
 
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         blocks = spec.blocks
         if spec.kind == "image":
             blocks = [Block(self.likelihood, 0, spec.shape[0])]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oddgan.scores import N_NEIGHBOURS, SHARED_PARTS, Learnt
+from oddgan.scores import N_NEIGHBOURS, SHARED_COMPONENTS, FittedComponents
 
 from .hooks import Method
 from .inference import Answer, finite, in_batches
@@ -47,7 +47,7 @@ def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
         return _own(detector, x, c)
     learnt = learnt_for(detector, names)
     spaces = in_batches(detector.networks_, x, c, partial(in_spaces, detector, names))
-    parts = learnt.scaled_parts(part_values(learnt, names, spaces))
+    parts = learnt.scaled_components(part_values(learnt, names, spaces))
     weights: dict[View, NDArray[np.float64]] = {}
     for name in names:
         view = _view(detector, learnt, name)
@@ -65,10 +65,10 @@ def explained(detector: "Detector", x: Tensor, c: Tensor | None) -> Answer:
     return {name: finite(values.float()) for name, values in shares.items()}
 
 
-def _view(detector: "Detector", learnt: Learnt, name: str) -> View:
+def _view(detector: "Detector", learnt: FittedComponents, name: str) -> View:
     """Return how the part `name` compares samples, as far as inputs tell of it."""
     space, _, measure = name.partition("_")
-    if name not in SHARED_PARTS:
+    if name not in SHARED_COMPONENTS:
         return View("own")
     if measure in ("knn", "density", "critic"):
         # Only a latent space with a way back, G(z), says what its neighbours look like.
@@ -82,7 +82,12 @@ def _view(detector: "Detector", learnt: Learnt, name: str) -> View:
 
 
 def _seen(
-    detector: "Detector", learnt: Learnt, view: View, x: Tensor, c: Tensor | None, spaces: Answer
+    detector: "Detector",
+    learnt: FittedComponents,
+    view: View,
+    x: Tensor,
+    c: Tensor | None,
+    spaces: Answer,
 ) -> Answer:
     """Return contributions and what is expected as this view of rows has them, (n, d)."""
     if view.space == "own":
@@ -103,7 +108,9 @@ def _seen(
     return _told(torch.from_numpy(added).clamp(min=0), y)
 
 
-def _nearest(learnt: Learnt, view: View, rows: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+def _nearest(
+    learnt: FittedComponents, view: View, rows: Tensor
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return what is expected of rows of the space, and how far each number is from it."""
     if view.k:
         return learnt.references[view.space].nearest(rows.numpy(), view.k)

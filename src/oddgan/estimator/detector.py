@@ -18,11 +18,11 @@ from .ensemble import answers as answers_of_members
 from .ensemble import networks_of, new_members, scores_left_out
 from .explain import explanations, learn_pixel_threshold
 from .explanation import ImageExplanation, TableExplanation
-from .fit import Fit, Trained, fit_networks
+from .fit import FitResult, TrainedMember, fit_networks
 from .health_checks import Health, examine, warn
 from .holdout import readable
 from .hooks import Method
-from .inference import Question, joined
+from .inference import Query, joined
 from .open_data import open_to_answer, open_to_fit
 from .score_names import check_spaces
 from .serialization import dump, rebuilt, versions
@@ -91,18 +91,18 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             checkpoint.delete()
         return self
 
-    def _learn(self, trained: Trained) -> None:
+    def _learn(self, trained: TrainedMember) -> None:
         """Learn what the trained networks make of normal samples."""
         self.networks_ = trained.networks
         self.part_scale_ = self.place_scale_ = None
         self.parts_ = learn(self, trained.references, trained.held_out_samples)
         if self.combine == "standardised" and not self.parts_:
-            parts = self._all(trained.held_out_samples, "score_parts")
-            self.part_scale_ = Scale.of({name: parts[name].to_numpy() for name in parts})
+            parts = self._all(trained.held_out_samples, "score_components")
+            self.part_scale_ = Scale.fit({name: parts[name].to_numpy() for name in parts})
         self.place_scale_ = learn_places(self, trained.some)
         self._calibrate(self._all(inputs.one_of_each_group(trained.held_out), "anomaly_score"))
 
-    def _assemble(self, fitted: Fit) -> None:
+    def _assemble(self, fitted: FitResult) -> None:
         """Become a population: each member learns by itself, then all score what they left out."""
         self.members_ = new_members(self, len(fitted.members))
         for member, trained in zip(self.members_, fitted.members, strict=True):
@@ -152,13 +152,13 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         scores = self._answer(X, condition, "member_scores")
         return scores.mean(1), scores.std(1)
 
-    def score_parts(self, X: Any, *, condition: Any = None) -> dict[str, Floats]:
+    def score_components(self, X: Any, *, condition: Any = None) -> dict[str, Floats]:
         """Return the terms that the anomaly score is made of, by name, each of shape (n,).
 
         They are as in the paper, unweighted, whatever `combine` is. Shared parts are as they were
         measured, before they are brought to one scale.
         """
-        parts = self._answer(X, condition, "score_parts")
+        parts = self._answer(X, condition, "score_components")
         return {name: values.to_numpy() for name, values in parts.items()}
 
     def score_samples(self, X: Any, *, condition: Any = None) -> Floats:
@@ -199,7 +199,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         """
         if space not in ("latent", "feature"):
             raise ValueError(f"space must be 'latent' or 'feature', not {space!r}")
-        question: Question = "embed" if space == "latent" else "features"
+        question: Query = "embed" if space == "latent" else "features"
         return cast("Floats", self._answer(X, condition, question))
 
     def source(self, data: Any, *, condition: Any = None, **how: Any) -> inputs.Source:
@@ -218,7 +218,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         return open_to_answer(self, data, condition, **how)
 
     def answer_chunks(
-        self, source: inputs.Source, question: Question = "anomaly_score"
+        self, source: inputs.Source, question: Query = "anomaly_score"
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Yield (row numbers, answers) of a source chunk by chunk, in constant memory.
 
@@ -226,7 +226,8 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
         ----------
         source : inputs.Source
             Samples, for example from :meth:`source`.
-        question : {"anomaly_score", "score_parts", "explain", "reconstruct", "embed", "features"}
+        question : {"anomaly_score", "score_components", "explain", "reconstruct", "embed",
+        "features"}
             The method whose answers are wanted ("features" are embed's of the discriminator); of a
             population also "member_scores": calibrated, shape (n, n_members).
         """
@@ -252,13 +253,13 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             raise ValueError(
                 "combine='standardised' has no scale for the parts of this score: fit with it"
             )
-        return score.combined(self.part_scale_.apply(score.parts))
+        return score.combined(self.part_scale_.apply(score.components))
 
     @property
     def _encoding(self) -> Encoding:
         return Encoding(self.codec_, self.condition_codec_)
 
-    def _answer(self, X: Any, condition: Any, question: Question) -> Any:
+    def _answer(self, X: Any, condition: Any, question: Query) -> Any:
         check_is_fitted(self)
         if isinstance(X, Iterator):
             if condition is not None:
@@ -269,7 +270,7 @@ class Detector(OutlierMixin, Decisions, Health, Method):  # type: ignore[misc]
             return joined([self._answer(chunk, None, question) for chunk in X])
         return self._all(self.source(X, condition=condition), question)
 
-    def _all(self, source: inputs.Source, question: Question) -> Any:
+    def _all(self, source: inputs.Source, question: Query) -> Any:
         """Ask about every sample of `source`; fit and all answers come through here."""
         return joined([values for _, values in self.answer_chunks(source, question)])
 

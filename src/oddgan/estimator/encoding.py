@@ -33,12 +33,12 @@ class Encoding:
     context: inputs.TableCodec | None
 
     @property
-    def n_context(self) -> int:
+    def condition_dim(self) -> int:
         """Length of an encoded context; 0 without one."""
         return self.context.shape[0] if self.context else 0
 
     def encode(self, source: inputs.Source, rows: NDArray[np.int64], raw: inputs.Raw) -> Sample:
-        """Return a chunk of samples, encoded, and their context, shape (n, n_context), or None."""
+        """Return a chunk of samples, encoded, and their condition, (n, condition_dim), or None."""
         if isinstance(source, inputs.Patches):
             x = torch.from_numpy(raw)
         else:
@@ -56,7 +56,7 @@ class Encoding:
 
     def read(
         self, source: inputs.Source, size: int
-    ) -> Iterator[tuple[NDArray[np.int64], Tensor | inputs.Whole, Tensor | None]]:
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor | inputs.PatchedImage, Tensor | None]]:
         """Yield (rows, samples, their context), encoded, in chunks of `size` at most.
 
         Images that are cut into patches come one by one, each whole.
@@ -99,7 +99,7 @@ class Encoding:
     def joint_shape(self) -> tuple[int, ...]:
         """Shape of a row of `joint_rows`."""
         shape = self.samples.shape
-        return (prod(shape) + self.n_context,) if self.context else shape
+        return (prod(shape) + self.condition_dim,) if self.context else shape
 
     def split(self, joint: Tensor) -> Sample:
         """Return samples and context of the rows of `joint_rows`."""

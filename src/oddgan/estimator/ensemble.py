@@ -13,8 +13,8 @@ from oddgan import inputs
 from oddgan.networks import member, stacked
 from oddgan.scores import RobustScale
 
-from .holdout import Split
-from .inference import READ, Question, in_batches, of_image, reconstruction
+from .holdout import HoldOut
+from .inference import READ, Query, in_batches, of_image, reconstruction
 from .shared_components import how_to_answer, how_to_score, refuse_changes
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def networks_of(members: Sequence["Detector"]) -> Networks:
     }
 
 
-def scores_left_out(population: "Detector", split: Split) -> Floats:
+def scores_left_out(population: "Detector", split: HoldOut) -> Floats:
     """Return the scores of held-out rows, each by the members that did not train on it."""
     means = []
     held_out = inputs.one_of_each_group(split.held_out)
@@ -105,7 +105,7 @@ def scores_left_out(population: "Detector", split: Split) -> Floats:
 
 
 def answers(
-    population: "Detector", source: inputs.Source, question: Question
+    population: "Detector", source: inputs.Source, question: Query
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, answers), each made of the answers of all members."""
     of_score = question in ("anomaly_score", "member_scores")
@@ -139,7 +139,7 @@ def as_it_is(population: "Detector") -> Sequence["Detector"]:
     return population.members_
 
 
-def _merged(question: Question, told: Sequence[Any], scale: RobustScale | None) -> Any:
+def _merged(question: Query, told: Sequence[Any], scale: RobustScale | None) -> Any:
     if scale:
         scores = calibrated(told, scale)
         return scores if question == "member_scores" else scores.mean(1)
@@ -150,7 +150,7 @@ def _merged(question: Question, told: Sequence[Any], scale: RobustScale | None) 
 
 def scale_of(members: Sequence["Detector"]) -> RobustScale:
     """Return the scale of each member's scores: that of the rows that it alone held out."""
-    return RobustScale.of({str(k): m.calibration_scores_ for k, m in enumerate(members)}, ())
+    return RobustScale.fit({str(k): m.calibration_scores_ for k, m in enumerate(members)}, ())
 
 
 def calibrated(scores: Sequence[Floats], scale: RobustScale) -> Floats:

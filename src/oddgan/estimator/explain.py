@@ -16,7 +16,7 @@ from oddgan.scores import MapScale
 from .contributions import explained
 from .ensemble import as_it_is
 from .explanation import Explanation, ImageExplanation, TableExplanation, in_one
-from .holdout import Split, drawn
+from .holdout import HoldOut, subsample
 from .inference import READ, Answer, blended, map_as_cut
 from .shared_components import map_by
 
@@ -112,12 +112,12 @@ def _of_cut_images(
     """Yield the map of one image after the other, blended of those of its patches."""
     members = _members(detector)
     for index, x, c in detector._encoding.read(source, READ["image"]):
-        assert isinstance(x, inputs.Whole)
+        assert isinstance(x, inputs.PatchedImage)
         maps = torch.stack([_of_cut_image(one, x, c) for one in members])
         yield index, ImageExplanation(maps.mean(0).numpy(), _threshold(detector))
 
 
-def _of_cut_image(detector: "Detector", whole: inputs.Whole, c: Tensor | None) -> Tensor:
+def _of_cut_image(detector: "Detector", whole: inputs.PatchedImage, c: Tensor | None) -> Tensor:
     """Return the map of an image, (1, h, w); where the score goes by it, as the score has it."""
     codec, places = detector.codec_, detector.place_scale_
     if isinstance(places, MapScale):
@@ -151,7 +151,7 @@ def _resized(maps: NDArray[Any], sizes: list[tuple[int, int]]) -> NDArray[Any]:
     return in_one(found)
 
 
-def learn_pixel_threshold(detector: "Detector", split: Split, seed: int) -> None:
+def learn_pixel_threshold(detector: "Detector", split: HoldOut, seed: int) -> None:
     """Set what pixels of held-out normal images stay below, all but a share of `pixel_fpr`.
 
     It is the quantile over at most 4,096 pixels of each of at most 256 images (32 for detectors
@@ -170,7 +170,7 @@ def learn_pixel_threshold(detector: "Detector", split: Split, seed: int) -> None
     most = (N_MAPS_SEARCHED if detector._searches else N_MAPS) // len(parts)
     rng, pixels = np.random.default_rng(seed), list[NDArray[Any]]()
     for one, held_out in parts:
-        for _, found in explanations(one, drawn(held_out, max(1, most), [seed, 1])):
+        for _, found in explanations(one, subsample(held_out, max(1, most), [seed, 1])):
             pixels += [_some(rng, one_map) for one_map in np.asarray(found)]
     threshold = decisions.conformal_threshold(np.concatenate(pixels), detector.pixel_fpr)
     for one in every:

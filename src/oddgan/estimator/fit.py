@@ -20,7 +20,7 @@ from oddgan.networks import use_generator
 
 from .encoding import Encoding, fit_encoding
 from .ensemble import Networks, apart, joined, one_of
-from .holdout import Split, drawn, readable, row_mask, seeds, split
+from .holdout import HoldOut, hold_out, readable, row_mask, seeds, subsample
 from .patching import how_to_cut, seen
 from .score_names import check_lengths
 from .training_terms import check_terms, with_terms
@@ -37,7 +37,7 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedMember:
     """What training leaves of one member, or of a detector that has none.
 
     Attributes
@@ -71,7 +71,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitResult:
     """What a training run leaves.
 
     Attributes
@@ -91,20 +91,20 @@ class Fit:
     """
 
     encoding: Encoding
-    members: list[Trained]
-    split: Split
+    members: list[TrainedMember]
+    split: HoldOut
     history: list[dict[str, float]]
     seed: int
     checkpoints: list[training.Checkpoint]
 
 
-def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
+def fit_networks(detector: "Detector", source: inputs.Source) -> FitResult:
     """Hold rows out, learn the encoding on the others, build the networks and train them."""
     check_terms(detector, source.kind)
     fabric = training.make_fabric(detector.device, detector.precision)
     of_split, *others, later = seeds(detector.random_state, 5)
     share, n_members = detector.calibration_fraction, detector.n_members
-    rows = split(source, share, n_members, detector.target_fpr, of_split)
+    rows = hold_out(source, share, n_members, detector.target_fpr, of_split)
     encoding = _fit_encoding(detector, rows.train, of_split)
     check_lengths(detector, encoding)
     # A held-out row that cannot be encoded is found out now, and not after hours of training.
@@ -126,15 +126,17 @@ def fit_networks(detector: "Detector", source: inputs.Source) -> Fit:
     ]
     members = []
     for k, ((nets, *told), (own, held_out)) in enumerate(zip(trained, rows.members, strict=True)):
-        references = drawn(seen(detector, encoding, own), detector.n_references, [of_split, 2, k])
-        some = drawn(own, _SOME, [of_split, 3, k])
+        references = subsample(
+            seen(detector, encoding, own), detector.n_references, [of_split, 2, k]
+        )
+        some = subsample(own, _SOME, [of_split, 3, k])
         held_out_samples = seen(detector, encoding, held_out, of_training=False)
         members.append(
-            Trained(nets, references, some, held_out, held_out_samples, readable(own), *told)
+            TrainedMember(nets, references, some, held_out, held_out_samples, readable(own), *told)
         )
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
-    return Fit(encoding, members, rows, _mean_history(trainers), later, checkpoints)
+    return FitResult(encoding, members, rows, _mean_history(trainers), later, checkpoints)
 
 
 def _mean_history(trainers: Sequence[training.Trainer]) -> list[dict[str, float]]:
@@ -150,7 +152,7 @@ def _mean_history(trainers: Sequence[training.Trainer]) -> list[dict[str, float]
 
 def _train(
     detector: "Detector",
-    split: Split,
+    split: HoldOut,
     encoding: Encoding,
     fabric: Fabric,
     by_seed: Sequence[int],
@@ -161,7 +163,7 @@ def _train(
     order, weights, noise = by_seed
     starts = [weights] if len(split.members) == 1 else seeds(weights, len(split.members))
     members = [
-        detector._build(codec, encoding.n_context, torch.Generator().manual_seed(start))
+        detector._build(codec, encoding.condition_dim, torch.Generator().manual_seed(start))
         for start in starts
     ]
     if detector.closed_form:
@@ -194,10 +196,10 @@ def _train(
         ],
         rows,
         training.Settings(
-            n_rounds=_n_rounds(detector, rows.batches_per_epoch),
+            n_steps=_n_steps(detector, rows.batches_per_epoch),
             latent_dim=detector._spec(codec).latent_dim,
             ema_decay=detector.ema_decay,
-            in_population=len(split.members) > 1,
+            in_ensemble=len(split.members) > 1,
         ),
         fabric=fabric,
         generator=generator,
@@ -218,7 +220,7 @@ def _train(
 
 def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
     return fit_encoding(
-        drawn(train, _SAMPLE[train.kind], [seed, 1]),
+        subsample(train, _SAMPLE[train.kind], [seed, 1]),
         _READ[train.kind],
         scaling=detector.scaling,
         image_size=detector.image_size,
@@ -228,11 +230,11 @@ def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Enco
 
 
 def _rows(
-    detector: "Detector", split: Split, encoding: Encoding, device: torch.device, seed: int
+    detector: "Detector", split: HoldOut, encoding: Encoding, device: torch.device, seed: int
 ) -> training.Rows:
     """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
     train, shape = split.train, encoding.joint_shape
-    batch_size = detector.batch_size * detector._batches_per_round
+    batch_size = detector.batch_size * detector._batches_per_step
     owns, stream = [own for own, _ in split.members], detector.stream
     if isinstance(encoding.samples, inputs.PatchCodec):  # their places change each epoch
         most = {True: 0, False: sys.maxsize, "auto": training.memory_budget(_CPU)}[stream]
@@ -246,7 +248,7 @@ def _rows(
             _streamed(own, encoding, batch_size, of_epoch, device)
             for own, of_epoch in zip(owns, of_epochs, strict=True)
         ]
-        return streams[0] if len(owns) == 1 else training.PopulationRows(streams)
+        return streams[0] if len(owns) == 1 else training.EnsembleRows(streams)
     held = torch.empty(train.count(), *shape, device=device)
     numbers: list[NDArray[np.int64]] = []
     n_filled = 0
@@ -260,7 +262,7 @@ def _rows(
     every = np.concatenate(numbers)
     kept = [torch.from_numpy(np.flatnonzero(row_mask(own)[every])).to(device) for own in owns]
     batch_size = min(batch_size, *map(len, kept))
-    return training.PopulationRows(
+    return training.EnsembleRows(
         [
             training.DeviceRows(held, batch_size, of_epoch, own)
             for of_epoch, own in zip(of_epochs, kept, strict=True)
@@ -280,7 +282,7 @@ def _streamed(
     return training.StreamedRows(read, n_readable, batch_size, seed, device, buffer)
 
 
-def _n_rounds(detector: "Detector", batches_per_epoch: int) -> int:
+def _n_steps(detector: "Detector", batches_per_epoch: int) -> int:
     rounds = max(detector.epochs * batches_per_epoch, detector.min_steps)
     return rounds if detector.max_steps is None else min(rounds, detector.max_steps)
 
@@ -295,7 +297,7 @@ def _checkpoint(
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
     quiet = {"checkpoint", "verbose", "target_fpr", "pixel_fpr"}
     settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
-    first = rows.members[0] if isinstance(rows, training.PopulationRows) else rows
+    first = rows.members[0] if isinstance(rows, training.EnsembleRows) else rows
     held = first.rows if isinstance(first, training.DeviceRows) else next(first.epoch(0))
     data = hashlib.sha256(np.ascontiguousarray(held.cpu().numpy()).data).hexdigest()
     text = json.dumps(

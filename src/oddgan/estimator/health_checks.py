@@ -15,8 +15,8 @@ from oddgan import decisions, health, inputs
 
 from .encoding import Encoding, Sample
 from .ensemble import calibrated, scale_of
-from .fit import Fit, Trained
-from .holdout import drawn
+from .fit import FitResult, TrainedMember
+from .holdout import subsample
 from .inference import as_floats, finite, in_batches
 from .score_names import shared_names
 from .shared_components import how_to_answer, own
@@ -52,7 +52,7 @@ class Health:
         )
 
 
-def examine(detector: "Detector", fit: Fit) -> tuple[health.HealthCheck, ...]:
+def examine(detector: "Detector", fit: FitResult) -> tuple[health.HealthCheck, ...]:
     """Measure a fit: its score on corrupted held-out samples, its networks and its rows.
 
     What is measured depends on what the detector has: see `Method.prior` and the roles of its
@@ -72,12 +72,12 @@ def examine(detector: "Detector", fit: Fit) -> tuple[health.HealthCheck, ...]:
     return (*_of_rows(detector, fit), *checks)
 
 
-def _of_members_together(detector: "Detector", fit: Fit) -> health.HealthCheck | None:
+def _of_members_together(detector: "Detector", fit: FitResult) -> health.HealthCheck | None:
     """Check what the members of a population say of the same samples."""
     generator = torch.Generator().manual_seed(fit.seed)
     n = _n_samples(detector, fit.encoding)
-    x, c = _encoded(fit.encoding, drawn(fit.split.held_out, n, [fit.seed, 3]))
-    like, _ = _encoded(fit.encoding, drawn(fit.members[0].references, n, [fit.seed, 2]))
+    x, c = _encoded(fit.encoding, subsample(fit.split.held_out, n, [fit.seed, 3]))
+    like, _ = _encoded(fit.encoding, subsample(fit.members[0].references, n, [fit.seed, 2]))
     both = torch.cat([x, health.noisy(x, like, _STRENGTHS[-1], generator)])
     contexts = None if c is None else torch.cat([c, c])
     scores = [_asked(one, both, contexts)[0] for one in detector.members_]
@@ -91,13 +91,13 @@ def _n_samples(detector: "Detector", encoding: Encoding) -> int:
 
 
 def _of_member(
-    detector: "Detector", encoding: Encoding, trained: Trained, seed: int
+    detector: "Detector", encoding: Encoding, trained: TrainedMember, seed: int
 ) -> list[health.HealthCheck]:
     """Check a member of a population, or a detector that has none."""
     generator = torch.Generator().manual_seed(seed)
     n = _n_samples(detector, encoding)
-    held_out = _encoded(encoding, drawn(trained.held_out_samples, n, [seed, 1]))
-    seen = _encoded(encoding, drawn(trained.references, n, [seed, 2]))
+    held_out = _encoded(encoding, subsample(trained.held_out_samples, n, [seed, 1]))
+    seen = _encoded(encoding, subsample(trained.references, n, [seed, 2]))
     checks = [
         *_of_answers(detector, held_out, seen, generator),
         *health.discriminators(trained.judgements),
@@ -127,7 +127,7 @@ def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
     return encoding.split(torch.cat(list(encoding.joint_rows(source, source.count()))))
 
 
-def _of_rows(detector: "Detector", fit: Fit) -> list[health.HealthCheck]:
+def _of_rows(detector: "Detector", fit: FitResult) -> list[health.HealthCheck]:
     n, fpr = len(detector.calibration_scores_), detector.target_fpr
     needed = decisions.smallest_sample(fpr)
     found = [health.few_held_out(n, needed, fpr, crossed=detector.crossed_)]
@@ -165,8 +165,8 @@ def _of_answers(
         means = as_floats(residuals.flatten(1).mean(1))
         found.append(health.score_sees_mixtures(clean, corrupted[-1]))
         found.append(health.overfit(means[n : n + len(x_trained)], means[:n]))
-    # Beside categories and booleans, which are often reconstructed without error, the only number
-    # has the residual to itself.
+    # Beside categories and booleans, which are often reconstructed without error, the only
+    # number has the residual to itself.
     if sum(column.kind == "numeric" for column in columns) > 1:
         shares = detector.codec_.per_column(residuals[:n]).astype(np.float64)
         found.append(health.dominating_column(shares, [column.name for column in columns]))

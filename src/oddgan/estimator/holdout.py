@@ -13,7 +13,7 @@ FEWEST = 10
 
 
 @dataclass(frozen=True)
-class Split:
+class HoldOut:
     """The rows of a fit.
 
     Attributes
@@ -34,9 +34,9 @@ class Split:
     members: list[tuple[inputs.Source, inputs.Source]]
     crossed: bool = False
 
-    def of_member(self, k: int) -> "Split":
+    def of_member(self, k: int) -> "HoldOut":
         """Return the rows of one member, as if there were no others."""
-        return Split(self.members[k][0], self.members[k][1], [self.members[k]])
+        return HoldOut(self.members[k][0], self.members[k][1], [self.members[k]])
 
     def left_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which members did not train on each of these held-out rows, (n, n_members)."""
@@ -45,9 +45,9 @@ class Split:
         return np.stack([row_mask(own)[rows] for _, own in self.members], axis=1)
 
 
-def split(
+def hold_out(
     source: inputs.Source, fraction: float, n_members: int, target_fpr: float, seed: int
-) -> Split:
+) -> HoldOut:
     """Split at random into training rows (at least 2) and held-out rows (at least 1).
 
     Of samples that belong together (`inputs.with_groups`) all are on one side, and what is said
@@ -65,7 +65,7 @@ def split(
     order = np.random.default_rng(seed).permutation(n)
     train, held_out = units.rows(order[n_held:]), units.rows(order[:n_held])
     if n_members == 1:
-        return Split(train, held_out, [(train, held_out)])
+        return HoldOut(train, held_out, [(train, held_out)])
     crossed = n_held < decisions.smallest_sample(target_fpr)
     if crossed:
         train = held_out = units.rows(order)
@@ -80,7 +80,7 @@ def split(
     for k in range(n_members):
         left = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
         members.append((units.rows(np.setdiff1d(order, left)), units.rows(left)))
-    return Split(train, held_out, members, crossed)
+    return HoldOut(train, held_out, members, crossed)
 
 
 def readable(source: inputs.Source) -> int:
@@ -105,13 +105,13 @@ def seeds(random_state: object, n: int) -> list[int]:
     return [int(seed) for seed in sequence.generate_state(n)]
 
 
-def drawn(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
+def subsample(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
     """Return `source`, or so many of its rows drawn at random if it has more."""
     n = source.count()
     if n <= most:
         return source
     if isinstance(source, inputs.Patches):
-        return source.drawn(most, np.random.default_rng(seed))
+        return source.subsample(most, np.random.default_rng(seed))
     chosen = np.zeros(n, dtype=bool)
     chosen[np.random.default_rng(seed).permutation(n)[:most]] = True
     return inputs.Subset(source, chosen)

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.networks import Scheme, condition_layers, initialise
-from oddgan.scores import COMBINATIONS, SHARED_PARTS, Score
+from oddgan.scores import COMBINATIONS, SHARED_COMPONENTS, Score
 
 from .parameters import CONSTRAINTS, DOCUMENTATION, SharedParams
 from .signature import merge_signature
 
 
 @dataclass(frozen=True)
-class Spec:
+class NetworkSpec:
     """What a detector needs to know to build its networks.
 
     Attributes
@@ -34,7 +34,7 @@ class Spec:
         Size of the latent vector.
     width : int or None
         Size of the networks.
-    n_context : int
+    condition_dim : int
         Length of the encoded context of a sample; 0 without one.
     """
 
@@ -43,7 +43,7 @@ class Spec:
     blocks: list[inputs.Block]
     latent_dim: int
     width: int | None
-    n_context: int = 0
+    condition_dim: int = 0
 
 
 class Method(BaseEstimator, ABC):  # type: ignore[misc]
@@ -65,7 +65,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Answers ("explain", "reconstruct", "embed") that this method cannot give, and why.
     unavailable: ClassVar[dict[str, str]] = {}
-    #: Whether the members of a population are trained in one pass (`training.population` has the
+    #: Whether the members of a population are trained in one pass (`training.ensemble` has the
     #: conditions), not one after the other.
     _in_one_pass: ClassVar[bool] = True
     #: Whether the weights have a closed form, which `_solve` computes: no rounds, no losses.
@@ -103,7 +103,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = {*COMBINATIONS, *SHARED_PARTS, *getattr(cls, "scores", ())}
+        known = {*COMBINATIONS, *SHARED_COMPONENTS, *getattr(cls, "scores", ())}
         names = {"score": [StrOptions(known), tuple, list]} if "scores" in vars(cls) else {}
         inherited = super(cls, cls)._parameter_constraints
         cls._parameter_constraints = {
@@ -200,7 +200,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         return cls(**{**cls.presets[name], **params})
 
     @abstractmethod
-    def _networks(self, spec: Spec) -> dict[str, nn.Module]:
+    def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         """Return the networks by role; built on the meta device, weights come later."""
 
     @abstractmethod
@@ -210,14 +210,14 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         """Yield the losses of one round for samples `x` and as many latent draws `z` ~ N(0, I).
 
         What follows a yield runs after the networks of that loss were updated. There are
-        `_batches_per_round` times `batch_size` samples, unless there are fewer in all.
+        `_batches_per_step` times `batch_size` samples, unless there are fewer in all.
         """
 
     def _stages_of(self, kind: str) -> tuple[str, ...]:
         return self._stages
 
     @property
-    def _batches_per_round(self) -> int:
+    def _batches_per_step(self) -> int:
         return 1
 
     def _solve(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
@@ -271,11 +271,13 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             fused=True,
         )
 
-    def _spec(self, codec: inputs.Codec, n_context: int = 0) -> Spec:
+    def _spec(self, codec: inputs.Codec, condition_dim: int = 0) -> NetworkSpec:
         latent_dim = self.latent_dim or self._latent_dims[codec.kind]
         if self._bottleneck and self.latent_dim is None and isinstance(codec, inputs.TableCodec):
             latent_dim = max(1, min(latent_dim, codec.n_free // 2))
-        return Spec(codec.kind, codec.shape, codec.blocks(), latent_dim, self.width, n_context)
+        return NetworkSpec(
+            codec.kind, codec.shape, codec.blocks(), latent_dim, self.width, condition_dim
+        )
 
     def _build(
         self, codec: inputs.Codec, n_condition: int, generator: torch.Generator | None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs
 from oddgan.networks import given
-from oddgan.scores import MapScale, PlaceScale
+from oddgan.scores import LocationScale, MapScale
 
 from .encoding import Encoding
 from .explanation import Explanation, in_one
@@ -27,9 +27,15 @@ _MULTIPLE = 32
 Answer = Mapping[str, Tensor]
 Compute = Callable[[Tensor], Answer]
 How = tuple[Compute, Callable[[Answer], Any]]
-Places = PlaceScale | MapScale
-Question = Literal[
-    "anomaly_score", "member_scores", "score_parts", "explain", "reconstruct", "embed", "features"
+Places = LocationScale | MapScale
+Query = Literal[
+    "anomaly_score",
+    "member_scores",
+    "score_components",
+    "explain",
+    "reconstruct",
+    "embed",
+    "features",
 ]
 
 
@@ -71,7 +77,7 @@ def answers(
     source: inputs.Source,
     compute: Compute,
     convert: Callable[[Answer], Any],
-    question: Question = "anomaly_score",
+    question: Query = "anomaly_score",
     places: Places | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, what `compute` says of these rows), chunk by chunk.
@@ -91,7 +97,7 @@ def answers(
         From these results, on the CPU, to what is yielded.
     question : str
         What is asked: the answers of an image's patches become its own accordingly.
-    places : PlaceScale or MapScale, optional
+    places : LocationScale or MapScale, optional
         The scale of patches' scores, or of the pixels that `compute` tells of.
     """
     for index, x, c in encoding.read(source, READ[source.kind]):
@@ -104,7 +110,10 @@ def answers(
 
 
 def reconstruction(
-    networks: Mapping[str, nn.Module], x: Tensor | inputs.Whole, c: Tensor | None, compute: Compute
+    networks: Mapping[str, nn.Module],
+    x: Tensor | inputs.PatchedImage,
+    c: Tensor | None,
+    compute: Compute,
 ) -> Tensor:
     """Return what `compute` makes of encoded samples, and of an image that is cut, (1, c, h, w)."""
     if isinstance(x, Tensor):
@@ -114,7 +123,7 @@ def reconstruction(
 
 
 def blended(
-    whole: inputs.Whole, c: Tensor | None, ask: Callable[[Tensor, Tensor | None], Tensor]
+    whole: inputs.PatchedImage, c: Tensor | None, ask: Callable[[Tensor, Tensor | None], Tensor]
 ) -> Tensor:
     """Return the map of an image, (1, c, h, w), of what `ask` says of its patches and context."""
     return whole.blended((at, ask(cut, same)) for at, cut, same in _cut(whole, c))[None]
@@ -123,7 +132,7 @@ def blended(
 def of_image(
     encoding: Encoding,
     networks: Mapping[str, nn.Module],
-    whole: inputs.Whole,
+    whole: inputs.PatchedImage,
     c: Tensor | None,
     how: How,
     places: Places | None = None,
@@ -140,7 +149,7 @@ def of_image(
 def map_as_cut(
     codec: inputs.PatchCodec,
     networks: Mapping[str, nn.Module],
-    whole: inputs.Whole,
+    whole: inputs.PatchedImage,
     c: Tensor | None,
     compute: Compute,
 ) -> NDArray[Any]:
@@ -151,7 +160,7 @@ def map_as_cut(
 
 
 def of_patches(
-    networks: Mapping[str, nn.Module], whole: inputs.Whole, c: Tensor | None, how: How
+    networks: Mapping[str, nn.Module], whole: inputs.PatchedImage, c: Tensor | None, how: How
 ) -> Any:
     """Return the answers for all patches of an image."""
     compute, convert = how
@@ -160,7 +169,9 @@ def of_patches(
     )
 
 
-def _cut(whole: inputs.Whole, c: Tensor | None) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+def _cut(
+    whole: inputs.PatchedImage, c: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Yield the patches of an image, some at a time: corners, patches, and their context."""
     for corners, patches in whole.patches():
         yield corners, patches, None if c is None else c.expand(len(patches), -1)

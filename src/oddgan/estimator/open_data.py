@@ -68,7 +68,7 @@ def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> 
             )
         source = inputs.with_condition(source, condition, like=detector.condition_codec_)
     if also := [name for name in detector.group_columns_ if name in (source.columns or ())]:
-        source = inputs.Beside(source, also)  # as they were known in training
+        source = inputs.WithoutColumns(source, also)  # as they were known in training
     _check_columns(detector, X, source, reset=False, without=also)
     return source
 

@@ -90,10 +90,10 @@ DOCUMENTATION = """
     Other Parameters
     ----------------
     score : str or sequence of str
-        Beside a method's own scores: the name of a part that all detectors share, or of several
-        parts and own scores, of which one that is named twice counts twice; or "local", which is
-        ("residual_relative", "latent_density", "latent_knn"), or "local_and_input", which is
-        ("residual_relative", "latent_density", "latent_knn", "residual_relative",
+        Beside a method's own scores: the name of a part that all detectors share, or of
+        several parts and own scores, of which one that is named twice counts twice; or "local",
+        which is ("residual_relative", "latent_density", "latent_knn"), or "local_and_input", which
+        is ("residual_relative", "latent_density", "latent_knn", "residual_relative",
         "input_density", "input_knn"). A part is a measure in a space, SPACE_MEASURE. There are
 
         - "latent": the latent vectors, each direction divided by its standard deviation;
@@ -190,7 +190,7 @@ DOCUMENTATION = """
         Share of the rows given to `fit` that is held out of training, to set the threshold and
         the p-values.
     combine : {"paper", "standardised"}, default="paper"
-        How the parts of a score (see `score_parts`) become one: their sum with the weights of
+        How the parts of a score (see `score_components`) become one: their sum with the weights of
         the paper, or the same after each part has been brought to the scale of the held-out
         normal samples, (part - mean) / standard deviation. As published, a sum over pixels
         swamps a term that is bounded. It has no effect on a score of shared parts.

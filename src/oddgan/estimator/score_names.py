@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from oddgan.networks import given
-from oddgan.scores import COMBINATIONS, SHARED_PARTS, check_length, spaces_needed
+from oddgan.scores import COMBINATIONS, SHARED_COMPONENTS, check_length, spaces_needed
 
 from .encoding import Encoding
 from .hooks import Method
@@ -46,10 +46,10 @@ def shared_names(detector: Method) -> tuple[str, ...]:
             return ()
         score = COMBINATIONS.get(score, (score,))
     for name in score:
-        if name not in SHARED_PARTS + detector.scores:
+        if name not in SHARED_COMPONENTS + detector.scores:
             raise ValueError(
                 f"score: {type(detector).__name__} has no part {name!r}; there are "
-                f"{', '.join(SHARED_PARTS)} and its own {', '.join(detector.scores)}"
+                f"{', '.join(SHARED_COMPONENTS)} and its own {', '.join(detector.scores)}"
             )
     if not score:
         raise ValueError(f"score names one or more parts, not {detector.score!r}")
@@ -90,9 +90,9 @@ def check_lengths(detector: Method, encoding: Encoding) -> None:
     check_length(names, "latent", spec.latent_dim)
     if "feature_mahalanobis" in names:
         # On the meta device nothing is computed but shapes.
-        nets = detector._build(encoding.samples, encoding.n_context, None)
+        nets = detector._build(encoding.samples, encoding.condition_dim, None)
         for network in nets.values():
             network.eval()
-        x, c = (torch.empty(2, *n, device="meta") for n in (spec.shape, (encoding.n_context,)))
-        with given(c if encoding.n_context else None):
+        x, c = (torch.empty(2, *n, device="meta") for n in (spec.shape, (encoding.condition_dim,)))
+        with given(c if encoding.condition_dim else None):
             check_length(names, "feature", detector._features(nets, x).flatten(1).shape[1])

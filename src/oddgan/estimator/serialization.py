@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from oddgan import inputs, training
 from oddgan.decisions import ProbaCalibration
-from oddgan.scores import Learnt, Scale, load_places
+from oddgan.scores import FittedComponents, Scale, location_scale_from_state
 
 from . import health_checks
 from .ensemble import networks_of, new_members
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return what a file must hold of a fitted detector."""
-    codec, codec_arrays = detector.codec_.state()
+    codec, codec_arrays = detector.codec_.to_state()
     arrays = {f"codec/{name}": array for name, array in codec_arrays.items()}
     context = detector.condition_codec_
     members = [_learnt(member) for member in detector.members_]
@@ -36,7 +36,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "params": storable(detector.get_params(deep=False)),
         "fitted_params": storable(detector.fitted_params_),
         "codec": codec,
-        "condition": context.state()[0] if context else None,
+        "condition": context.to_state()[0] if context else None,
         "condition_columns": list(detector.condition_columns_),
         "group_columns": list(detector.group_columns_),
         "n_features_in": getattr(detector, "n_features_in_", None),
@@ -53,7 +53,7 @@ def dump(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
 def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return what a detector, or a member of a population, has learnt beyond the encoding."""
     calibration = getattr(detector, "proba_calibration_", None)
-    parts, parts_arrays = detector.parts_.state() if detector.parts_ else (None, {})
+    parts, parts_arrays = detector.parts_.to_state() if detector.parts_ else (None, {})
     arrays = {f"parts/{name}": array for name, array in parts_arrays.items()}
     arrays["calibration_scores"] = detector.calibration_scores_
     if not detector.members_:
@@ -68,7 +68,7 @@ def _learnt(detector: "Detector") -> tuple[dict[str, Any], dict[str, NDArray[Any
         "parts": parts,
         "proba_calibration": asdict(calibration) if calibration else None,
         "part_scale": asdict(detector.part_scale_) if detector.part_scale_ else None,
-        "place_scale": detector.place_scale_.state() if detector.place_scale_ else None,
+        "place_scale": detector.place_scale_.to_state() if detector.place_scale_ else None,
         "health": health_checks.state(detector.health_checks_),
     }
     return header, arrays
@@ -101,12 +101,12 @@ def restore(
         params["device"] = "cpu"
     detector = detectors[header["detector"]](**params)
     detector.fitted_params_ = as_given(header["fitted_params"])
-    detector.codec_ = inputs.load_codec(header["codec"], _below("codec/", arrays))
+    detector.codec_ = inputs.codec_from_state(header["codec"], _below("codec/", arrays))
     detector.condition_columns_ = header["condition_columns"]
     detector.group_columns_ = header["group_columns"]
     detector.condition_codec_ = None
     if header["condition"]:
-        detector.condition_codec_ = inputs.TableCodec.load(header["condition"], {})
+        detector.condition_codec_ = inputs.TableCodec.from_state(header["condition"], {})
     detector.n_train_ = header["n_train"]
     detector.crossed_ = header.get("crossed", False)
     detector.versions_ = header["versions"]
@@ -139,7 +139,7 @@ def _relearn(
     detector.calibration_scores_ = arrays["calibration_scores"]
     detector.part_scale_ = Scale(**header["part_scale"]) if header["part_scale"] else None
     places = header.get("place_scale")
-    detector.place_scale_ = load_places(places) if places else None
+    detector.place_scale_ = location_scale_from_state(places) if places else None
     detector.parts_ = None
     if header["parts"]:
         from oddgan.detectors._critics import (
@@ -147,7 +147,9 @@ def _relearn(
         )
 
         arrays_of_parts = _below("parts/", arrays)
-        detector.parts_ = Learnt.load(header["parts"], arrays_of_parts, SpaceCritic.load)
+        detector.parts_ = FittedComponents.from_state(
+            header["parts"], arrays_of_parts, SpaceCritic.from_state
+        )
     detector.health_checks_ = health_checks.restored(header["health"])
     _restore_probabilities(detector, header.get("proba_calibration"))
     detector.pixel_threshold_ = header["pixel_threshold"]
@@ -168,7 +170,7 @@ def rebuilt(
     They are built by the parameters of the fit; `set_params` may have changed them since.
     """
     as_fitted = type(detector)(**detector.fitted_params_)
-    networks = as_fitted._build(detector.codec_, detector._encoding.n_context, None)
+    networks = as_fitted._build(detector.codec_, detector._encoding.condition_dim, None)
     for role, network in networks.items():
         network.load_state_dict(weights(role), assign=True)
         network.eval()

@@ -13,7 +13,14 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from oddgan import inputs
 from oddgan.detectors._critics import SpaceCritic
-from oddgan.scores import REACH, SHARED_PARTS, Learnt, MapScale, PlaceScale, spaces_needed
+from oddgan.scores import (
+    REACH,
+    SHARED_COMPONENTS,
+    FittedComponents,
+    LocationScale,
+    MapScale,
+    spaces_needed,
+)
 
 from .hooks import Method
 from .inference import (
@@ -22,7 +29,7 @@ from .inference import (
     Compute,
     How,
     Places,
-    Question,
+    Query,
     answers,
     as_floats,
     as_frame,
@@ -59,15 +66,17 @@ def own(detector: "Detector", name: str | None = None) -> "Detector":
     return type(detector)(**{**detector.get_params(deep=False), "score": name})
 
 
-def learn(detector: "Detector", training: inputs.Source, held_out: inputs.Source) -> Learnt | None:
+def learn(
+    detector: "Detector", training: inputs.Source, held_out: inputs.Source
+) -> FittedComponents | None:
     """Learn what the parts that `detector.score` names need to know of normal samples."""
     names = shared_names(detector)
     if not names:
         return None
-    shared = tuple(name for name in names if name in SHARED_PARTS)
+    shared = tuple(name for name in names if name in SHARED_COMPONENTS)
     spaces = _all(detector, shared, training, _arrays)
-    train_critic = partial(SpaceCritic.of, like=detector)
-    learnt = Learnt.of(shared, spaces, N_NEAREST[detector.codec_.kind], train_critic)
+    train_critic = partial(SpaceCritic.fit, like=detector)
+    learnt = FittedComponents.fit(shared, spaces, N_NEAREST[detector.codec_.kind], train_critic)
     return learnt.scaled(_all(detector, names, held_out, partial(part_values, learnt, names)))
 
 
@@ -84,7 +93,7 @@ def _all(
 
 
 def answers_of_one(
-    detector: "Detector", source: inputs.Source, question: Question
+    detector: "Detector", source: inputs.Source, question: Query
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield (row numbers, answers) of a detector that has no members, chunk by chunk."""
     if question == "member_scores":
@@ -111,30 +120,28 @@ def map_by(detector: "Detector") -> Compute:
     return lambda x: {"": finite(detector._explain(detector.networks_, x)[0])}
 
 
-def how_to_answer(
-    detector: "Detector", question: Question
-) -> tuple[Compute, Callable[[Answer], Any]]:
+def how_to_answer(detector: "Detector", question: Query) -> tuple[Compute, Callable[[Answer], Any]]:
     """Return how networks answer for encoded samples, and what is told of their answers."""
     nets, codec = detector.networks_, detector.codec_
-    if question in ("anomaly_score", "score_parts") and shared_names(detector):
+    if question in ("anomaly_score", "score_components") and shared_names(detector):
         return asked(detector, question)
     if question == "features" and (why := without_features(type(detector))):
         raise ValueError(f"{type(detector).__name__} cannot embed in feature space: {why}")
     compute: Compute = {
         "anomaly_score": lambda x: {"": finite(detector._total(detector._score(nets, x)))},
-        "score_parts": lambda x: detector._score(nets, x).parts,
+        "score_components": lambda x: detector._score(nets, x).components,
         "reconstruct": lambda x: {"": detector._reconstruct(nets, x)},
         "embed": lambda x: {"": detector._embed(nets, x)},
         "features": lambda x: {"": detector._features(nets, x).flatten(1)},
     }[question]
     convert = {
-        "score_parts": as_frame,
+        "score_components": as_frame,
         "reconstruct": lambda found: codec.decode(found[""]),
     }.get(question, lambda found: as_floats(found[""]))
     return compute, convert
 
 
-def learnt_for(detector: "Detector", names: Sequence[str]) -> Learnt:
+def learnt_for(detector: "Detector", names: Sequence[str]) -> FittedComponents:
     """Return what a detector has learnt for these parts, which its score names.
 
     Raises
@@ -161,7 +168,7 @@ def asked(detector: "Detector", question: str) -> tuple[Compute, Callable[[Answe
 
     def convert(found: Answer) -> Any:
         parts = part_values(learnt, names, found)
-        if question == "score_parts":
+        if question == "score_components":
             return pd.DataFrame(parts)
         # In 32 bit copies of a sample tie, though products of other sizes round differently.
         return as_floats(finite(torch.from_numpy(learnt.total(names, parts)).float()))
@@ -181,18 +188,18 @@ def learn_places(detector: "Detector", source: inputs.Source) -> Places | None:
         maps = (
             map_as_cut(codec, nets, whole, c, map_by(detector))
             for _, whole, c in detector._encoding.read(source, READ["image"])
-            if isinstance(whole, inputs.Whole)
+            if isinstance(whole, inputs.PatchedImage)
         )
-        return MapScale.of(maps, REACH if detector.by_place else 0)
+        return MapScale.fit(maps, REACH if detector.by_place else 0)
     if not detector.by_place:
         return None
     how = how_to_answer(detector, "anomaly_score")
     places, scores = list[Floats](), list[Floats]()
     for _, whole, c in detector._encoding.read(source, READ["image"]):
-        assert isinstance(whole, inputs.Whole)
+        assert isinstance(whole, inputs.PatchedImage)
         places.append(whole.places())
         scores.append(of_patches(nets, whole, c, how))
-    return PlaceScale.of(np.concatenate(places), np.concatenate(scores))
+    return LocationScale.fit(np.concatenate(places), np.concatenate(scores))
 
 
 def place_scale(detector: "Detector") -> Places | None:
@@ -243,7 +250,7 @@ def in_spaces(detector: "Detector", names: Sequence[str], x: Tensor) -> Answer:
         found["residual"] = x - y
     found = {space: rows.flatten(1) for space, rows in found.items()}
     for name in names:
-        if name not in SHARED_PARTS:
+        if name not in SHARED_COMPONENTS:
             found[_OWN + name] = own(detector, name)._score(nets, x).total
     return found
 
@@ -259,7 +266,7 @@ def _arrays(found: Answer) -> dict[str, Floats]:
     return {name: values.numpy() for name, values in found.items()}
 
 
-def part_values(learnt: Learnt, names: Sequence[str], found: Answer) -> dict[str, Floats]:
+def part_values(learnt: FittedComponents, names: Sequence[str], found: Answer) -> dict[str, Floats]:
     """Return the parts of samples by name, in this order."""
     shared = learnt.measure(names, _arrays(found))
     return {n: shared[n] if n in shared else as_floats(found[_OWN + n]) for n in names}

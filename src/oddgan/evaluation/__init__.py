@@ -15,7 +15,6 @@ from oddgan.evaluation.comparison import Comparison, PairedTest, compare
 from oddgan.evaluation.intervals import PairedDifference, bootstrap_intervals, paired_difference
 from oddgan.evaluation.maps import PixelMetrics, evaluate_maps
 from oddgan.evaluation.metrics import LOWER_IS_BETTER, METRICS, Metrics, evaluate_scores
-from oddgan.evaluation.peers import PEERS, Peer, available_peers, run_peer
 from oddgan.evaluation.promises import Promises, evaluate_promises
 from oddgan.evaluation.protocols import (
     KDD99,
@@ -39,6 +38,12 @@ from oddgan.evaluation.tables import (
     markdown_table,
     results_table,
 )
+from oddgan.evaluation.third_party import (
+    THIRD_PARTY_DETECTORS,
+    ThirdPartyDetector,
+    available_third_party,
+    run_third_party,
+)
 
 __all__ = [
     "BASELINES",
@@ -46,8 +51,8 @@ __all__ = [
     "KDD99",
     "LOWER_IS_BETTER",
     "METRICS",
-    "PEERS",
     "PROTOCOLS",
+    "THIRD_PARTY_DETECTORS",
     "Baseline",
     "Comparison",
     "Contaminated",
@@ -58,14 +63,14 @@ __all__ = [
     "OneClassNormal",
     "PairedDifference",
     "PairedTest",
-    "Peer",
     "PixelMetrics",
     "Promises",
     "Protocol",
     "Published",
     "RandomHalf",
     "Split",
-    "available_peers",
+    "ThirdPartyDetector",
+    "available_third_party",
     "baseline_matrix",
     "bootstrap_intervals",
     "compare",
@@ -81,5 +86,5 @@ __all__ = [
     "published",
     "results_table",
     "run_baselines",
-    "run_peer",
+    "run_third_party",
 ]

@@ -18,12 +18,12 @@ Sources (`open_source`)
 Raw chunks (`Raw`)
     A 2-D array or an Arrow table; a 3-D or 4-D array of images, or a list of images of varying
     size. `select` and `concat` take rows of one and join several.
-Codecs (`TableCodec`, `ImageCodec`; `fit_codec`, `load_codec`)
+Codecs (`TableCodec`, `ImageCodec`; `fit_codec`, `codec_from_state`)
     ``kind``, ``shape``, ``columns``, ``text_columns``; ``encode(raw, rows)``, ``decode(x)``,
-    ``blocks()``, ``per_column(residual)``, ``state()``. ``rows`` only serves messages: it holds
+    ``blocks()``, ``per_column(residual)``, ``to_state()``. ``rows`` only serves messages: it holds
     what each sample is called (its index in the source, or its file name).
-Patches (`PatchCodec`, `Patches`, `Whole`)
-    Of images that are cut into patches a `PatchCodec` gives each as a `Whole`, which has its
+Patches (`PatchCodec`, `Patches`, `PatchedImage`)
+    Of images that are cut into patches a `PatchCodec` gives each as a `PatchedImage`, which has its
     patches and blends their maps; `Patches` are patches at random places, to train on.
 
 Every refusal of bad input is a `ValueError` (a missing file a `FileNotFoundError`) that names the
@@ -35,13 +35,13 @@ from .codecs.fit_columns import SCALINGS, Scaling
 from .codecs.image import ImageCodec
 from .codecs.table import TableCodec
 from .condition import with_condition
-from .fit_codec import Codec, fit_codec, load_codec
+from .fit_codec import Codec, codec_from_state, fit_codec
 from .groups import Units, one_of_each_group, with_groups
 from .patches.codec import PATCH_SCORES, PatchCodec, PatchScore
-from .patches.patches import Whole
+from .patches.patches import PatchedImage
 from .patches.source import PatchAugment, Patches
 from .raw import Raw, concat, select
-from .side_data import Beside
+from .side_data import WithoutColumns
 from .sources.folder import pixels_of
 from .sources.open import open_source
 from .sources.source import Source
@@ -50,7 +50,6 @@ from .sources.subset import Subset
 __all__ = [
     "PATCH_SCORES",
     "SCALINGS",
-    "Beside",
     "Block",
     "Codec",
     "Column",
@@ -58,6 +57,7 @@ __all__ = [
     "PatchAugment",
     "PatchCodec",
     "PatchScore",
+    "PatchedImage",
     "Patches",
     "Raw",
     "Scaling",
@@ -65,10 +65,10 @@ __all__ = [
     "Subset",
     "TableCodec",
     "Units",
-    "Whole",
+    "WithoutColumns",
+    "codec_from_state",
     "concat",
     "fit_codec",
-    "load_codec",
     "one_of_each_group",
     "open_source",
     "pixels_of",

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from .codecs.table import TableCodec
 from .raw import Raw, select
-from .side_data import Beside, read_beside
+from .side_data import WithoutColumns, read_side_data
 from .sources.source import Source
 from .sources.subset import Subset
 
 
-class Conditioned(Beside):
+class Conditioned(WithoutColumns):
     """A source whose samples have a known context.
 
     Parameters
@@ -68,7 +68,7 @@ def with_condition(source: Source, condition: Any, like: TableCodec | None = Non
     ValueError
         There is no such column or file, or there are more or fewer values than samples.
     """
-    values, columns = read_beside("condition", source, condition, like)
+    values, columns = read_side_data("condition", source, condition, like)
     if isinstance(source, Subset):
         return Subset(Conditioned(source.source, values, columns), source.keep)
     return Conditioned(source, values, columns)

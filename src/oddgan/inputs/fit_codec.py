@@ -67,8 +67,8 @@ def fit_codec(
     return ImageCodec.fit(sample, image_size, channels, rows)
 
 
-def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
-    """Make a codec from what its ``state()`` returned; it encodes the same, bit for bit.
+def codec_from_state(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
+    """Make a codec from what its ``to_state()`` returned; it encodes the same, bit for bit.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def load_codec(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
         The codec.
     """
     if state["kind"] == "table":
-        return TableCodec.load(state, arrays)
+        return TableCodec.from_state(state, arrays)
     if "cut" in state:
-        return PatchCodec.load(state)
-    return ImageCodec.load(state)
+        return PatchCodec.from_state(state)
+    return ImageCodec.from_state(state)

@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .side_data import Beside, read_beside
+from .side_data import WithoutColumns, read_side_data
 from .sources.source import Source
 from .sources.subset import Subset
 
 
-class Grouped(Beside):
+class Grouped(WithoutColumns):
     """A source whose samples are of groups.
 
     Parameters
@@ -54,7 +54,7 @@ def with_groups(source: Source, groups: Any) -> Source:
     ValueError
         There is no such column or file, or there are more or fewer values than samples.
     """
-    values, columns = read_beside("groups", source, groups)
+    values, columns = read_side_data("groups", source, groups)
     number = values.to_pandas().groupby(values.column_names, dropna=False, sort=False).ngroup()
     numbers = number.to_numpy(dtype=np.int64)
     if isinstance(source, Subset):

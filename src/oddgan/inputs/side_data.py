@@ -22,7 +22,7 @@ _FILES = (".csv", ".csv.gz", ".parquet")
 _SAMPLE = "sample"  # the column of a file that says which image a row is of
 
 
-class Beside(Source):
+class WithoutColumns(Source):
     """A source without those of its columns that are no part of the samples.
 
     Parameters
@@ -79,7 +79,7 @@ class Beside(Source):
         return self._source.condition(rows)
 
 
-def read_beside(
+def read_side_data(
     what: str, source: Source, given: Any, like: TableCodec | None = None
 ) -> tuple[pa.Table, list[str]]:
     """Read what a user gives beside samples; see `with_condition` for the forms it may have.

@@ -23,13 +23,13 @@ from .layers import Dropout, LatentDraws, Noise, use_generator
 from .members import member, stacked
 from .private import generate
 from .retrieval.columns import Columns
-from .retrieval.corruption import Bank
+from .retrieval.corruption import CorruptionPool
 from .retrieval.monotone import MonotoneCritics
 from .retrieval.neighbourhood import Neighbourhood
 
 __all__ = [
-    "Bank",
     "Columns",
+    "CorruptionPool",
     "Decoder",
     "Discriminator",
     "Dropout",

@@ -26,13 +26,13 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.generator: torch.Generator | None = None
-        self.in_population = False
+        self.in_ensemble = False
 
     @override
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        if self.in_population:  # vmap has no rule for the comparison below
+        if self.in_ensemble:  # vmap has no rule for the comparison below
             keep = torch.rand(x.shape, generator=self.generator, device=x.device)
             return x * keep.sub_(self.p).ceil_().div_(1 - self.p)
         # Half the time of `bernoulli_` on a CPU.

@@ -22,7 +22,7 @@ def stacked(members: Sequence[nn.Module]) -> nn.Module:
         # A batched product has the gradient of (n, m) weights as (m, n): it need not be copied.
         return together.mT.contiguous().mT if tensor.ndim == 2 else together
 
-    return _with_tensors(members[0], joined, in_population=True)
+    return _with_tensors(members[0], joined, in_ensemble=True)
 
 
 def member(population: nn.Module, k: int) -> nn.Module:
@@ -30,7 +30,7 @@ def member(population: nn.Module, k: int) -> nn.Module:
     return _with_tensors(
         population,
         lambda _, tensor: tensor[k].detach().clone(memory_format=torch.contiguous_format),
-        in_population=False,
+        in_ensemble=False,
     )
 
 
@@ -40,7 +40,7 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _with_tensors(
-    module: nn.Module, new: Callable[[str, Tensor], Tensor], *, in_population: bool
+    module: nn.Module, new: Callable[[str, Tensor], Tensor], *, in_ensemble: bool
 ) -> nn.Module:
     """Return a copy of `module` with `new(name, tensor)` in place of each weight and buffer."""
     instead: dict[int, object] = {}
@@ -52,5 +52,5 @@ def _with_tensors(
     copied = copy.deepcopy(module, instead)
     for layer in copied.modules():
         if isinstance(layer, Dropout):
-            layer.in_population = in_population
+            layer.in_ensemble = in_ensemble
     return copied

@@ -1,27 +1,27 @@
 """Scores: what can be measured between samples, and how parts become one anomaly score."""
 
 from .gaussian import Gaussian
+from .locations import REACH, LocationScale, MapScale, location_scale_from_state
 from .mixture import Mixture, energy, estimate_mixture
-from .neighbours import N_NEIGHBOURS, References, finite_rows
-from .parts import Score, binary_cross_entropy, distance
-from .places import REACH, MapScale, PlaceScale, load_places
+from .neighbours import N_NEIGHBOURS, NeighborIndex, finite_rows
 from .scale import RobustScale, Scale
+from .score import Score, binary_cross_entropy, distance
 from .search import Descent, Found, latent_search
-from .shared import COMBINATIONS, SHARED_PARTS, Learnt, check_length, spaces_needed
+from .shared import COMBINATIONS, SHARED_COMPONENTS, FittedComponents, check_length, spaces_needed
 
 __all__ = [
     "COMBINATIONS",
     "N_NEIGHBOURS",
     "REACH",
-    "SHARED_PARTS",
+    "SHARED_COMPONENTS",
     "Descent",
+    "FittedComponents",
     "Found",
     "Gaussian",
-    "Learnt",
+    "LocationScale",
     "MapScale",
     "Mixture",
-    "PlaceScale",
-    "References",
+    "NeighborIndex",
     "RobustScale",
     "Scale",
     "Score",
@@ -32,6 +32,6 @@ __all__ = [
     "estimate_mixture",
     "finite_rows",
     "latent_search",
-    "load_places",
+    "location_scale_from_state",
     "spaces_needed",
 ]

@@ -31,7 +31,7 @@ class Gaussian:
     precision: Floats
 
     @classmethod
-    def of(cls, rows: NDArray[Any]) -> Self:
+    def fit(cls, rows: NDArray[Any]) -> Self:
         """Learn from samples, shape (m, d) with d of at most `MOST_COVARIATES`."""
         found = LedoitWolf().fit(finite_rows(rows))
         # Samples that are all alike have no covariance to measure in.
@@ -53,11 +53,11 @@ class Gaussian:
         added: Floats = centred * (centred @ self.precision)
         return added
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def to_state(self) -> dict[str, NDArray[Any]]:
         """Return what a file must hold."""
         return {"mean": self.mean, "precision": self.precision}
 
     @classmethod
-    def load(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the Gaussian that `state` described."""
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the Gaussian that `to_state` described."""
         return cls(**state)

@@ -53,7 +53,7 @@ class Near(NamedTuple):
 
 
 @dataclass(frozen=True)
-class References:
+class NeighborIndex:
     """Samples of the training set in one space, to measure distances to.
 
     Attributes
@@ -78,7 +78,7 @@ class References:
     errors: Floats
 
     @classmethod
-    def of(
+    def fit(
         cls, rows: NDArray[Any], *, standardised: bool = False, errors: Floats | None = None
     ) -> Self:
         """Take samples as references.
@@ -148,13 +148,13 @@ class References:
         away = np.square(exact - mean)
         return mean, away + np.maximum(squares - np.square(mean), 0)
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def to_state(self) -> dict[str, NDArray[Any]]:
         """Return what a file must hold."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def load(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the references that `state` described."""
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the references that `to_state` described."""
         return cls(**state)
 
     @cached_property

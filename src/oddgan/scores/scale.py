@@ -23,7 +23,7 @@ class Scale:
     deviations: Mapping[str, float]
 
     @classmethod
-    def of(cls, parts: Mapping[str, NDArray[np.float64]]) -> Self:
+    def fit(cls, parts: Mapping[str, NDArray[np.float64]]) -> Self:
         """Learn the scale from `parts` of shape (n,) each; one that never varies keeps its own.
 
         Raises
@@ -85,7 +85,7 @@ class RobustScale:
     floors: Mapping[str, float]
 
     @classmethod
-    def of(cls, parts: Mapping[str, NDArray[np.float64]], logarithmic: Collection[str]) -> Self:
+    def fit(cls, parts: Mapping[str, NDArray[np.float64]], logarithmic: Collection[str]) -> Self:
         """Learn the scale from `parts` of shape (n,) each; of `logarithmic` ones by their log.
 
         Raises

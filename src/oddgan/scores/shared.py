@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .gaussian import MOST_COVARIATES, Gaussian
-from .neighbours import N_NEIGHBOURS, Floats, References, finite_rows
+from .neighbours import N_NEIGHBOURS, Floats, NeighborIndex, finite_rows
 from .scale import RobustScale
 
 #: The parts by name.
-SHARED_PARTS = (
+SHARED_COMPONENTS = (
     "residual_mahalanobis",
     "residual_relative",
     "latent_mahalanobis",
@@ -44,7 +44,7 @@ COMBINATIONS = {
 _TWO_SIDED = frozenset({"residual_relative"})
 
 #: Parts that are distances, and scaled by their logarithm; what a critic says is none.
-_DISTANCES = frozenset(name for name in SHARED_PARTS if not name.endswith("_critic"))
+_DISTANCES = frozenset(name for name in SHARED_COMPONENTS if not name.endswith("_critic"))
 
 #: Samples in each space, (n, d), by its name.
 Spaces = Mapping[str, NDArray[Any]]
@@ -52,7 +52,7 @@ Spaces = Mapping[str, NDArray[Any]]
 
 def spaces_needed(names: Sequence[str]) -> set[str]:
     """Return the spaces that these parts measure in; others than shared parts need none."""
-    shared = [name for name in names if name in SHARED_PARTS]
+    shared = [name for name in names if name in SHARED_COMPONENTS]
     beside = {"latent"} if "residual_relative" in shared else set()
     return {_split(name)[0] for name in shared} | beside
 
@@ -82,19 +82,19 @@ class Critic(Protocol):
     def nearest(self, rows: NDArray[Any]) -> tuple[Floats, Floats]:
         """Return what is expected of each row, and what each number adds, both (n, d)."""
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file must hold: what JSON can, and arrays."""
 
 
 @dataclass(frozen=True)
-class Learnt:
+class FittedComponents:
     """What the shared parts of a score know of normal samples.
 
     Attributes
     ----------
     n_nearest : int
         Neighbours that the ``knn`` parts take the mean distance to.
-    references : mapping of str to References
+    references : mapping of str to NeighborIndex
         By space, training samples to measure distances to.
     gaussians : mapping of str to Gaussian
         By space, mean and covariance of training samples.
@@ -105,13 +105,13 @@ class Learnt:
     """
 
     n_nearest: int
-    references: Mapping[str, References]
+    references: Mapping[str, NeighborIndex]
     gaussians: Mapping[str, Gaussian]
     critics: Mapping[str, Critic]
     scale: RobustScale | None = None
 
     @classmethod
-    def of(
+    def fit(
         cls,
         names: Sequence[str],
         spaces: Spaces,
@@ -119,11 +119,11 @@ class Learnt:
         train_critic: Callable[[NDArray[Any]], Critic],
     ) -> Self:
         """Learn what the parts `names` need from training samples in each space."""
-        split = [_split(name) for name in names if name in SHARED_PARTS]
+        split = [_split(name) for name in names if name in SHARED_COMPONENTS]
         near = _near(split)
         errors = _mean_squares(spaces["residual"]) if "residual_relative" in names else None
         references = {
-            space: References.of(
+            space: NeighborIndex.fit(
                 spaces[space],
                 # Only the latent space has axes without a common unit.
                 standardised=space == "latent",
@@ -136,13 +136,13 @@ class Learnt:
         return cls(
             n_nearest,
             references,
-            {space: Gaussian.of(spaces[space]) for space in covered},
+            {space: Gaussian.fit(spaces[space]) for space in covered},
             {space: train_critic(spaces[space]) for space in judged},
         )
 
     def scaled(self, parts: Mapping[str, Floats]) -> Self:
         """Return the same with the scale that `parts` have over held-out normal samples."""
-        return replace(self, scale=RobustScale.of(parts, _DISTANCES))
+        return replace(self, scale=RobustScale.fit(parts, _DISTANCES))
 
     def measure(self, names: Sequence[str], spaces: Spaces) -> dict[str, Floats]:
         """Return the shared parts among `names`, unscaled, for samples in each space; (n,) each.
@@ -152,7 +152,7 @@ class Learnt:
         divided by the mean of their own; ``critic`` what the critic says; ``residual_relative`` the
         mean square of the residual, divided by the mean of theirs.
         """
-        split = {name: _split(name) for name in names if name in SHARED_PARTS}
+        split = {name: _split(name) for name in names if name in SHARED_COMPONENTS}
         ks = sorted({self.n_nearest, N_NEIGHBOURS})
         near = {
             space: self.references[space].near(spaces[space], ks)
@@ -179,11 +179,11 @@ class Learnt:
 
         One that is named twice counts twice.
         """
-        scaled = self.scaled_parts(parts)
+        scaled = self.scaled_components(parts)
         mean: Floats = np.mean([scaled[name] for name in names], axis=0)
         return mean
 
-    def scaled_parts(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
+    def scaled_components(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return `parts` as the score counts them: on the scale of held-out normal samples."""
         assert self.scale
         scaled = self.scale.apply(parts)
@@ -194,9 +194,9 @@ class Learnt:
         """The parts that were learnt, and have a scale."""
         return frozenset(self.scale.medians) if self.scale else frozenset()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file must hold: what JSON can, and arrays."""
-        critics = {space: critic.state() for space, critic in self.critics.items()}
+        critics = {space: critic.to_state() for space, critic in self.critics.items()}
         header = {
             "n_nearest": self.n_nearest,
             "references": sorted(self.references),
@@ -204,29 +204,29 @@ class Learnt:
             "critics": {space: told for space, (told, _) in critics.items()},
             "scale": asdict(self.scale) if self.scale else None,
         }
-        states = {f"references/{s}": known.state() for s, known in self.references.items()}
-        states |= {f"gaussians/{s}": known.state() for s, known in self.gaussians.items()}
+        states = {f"references/{s}": known.to_state() for s, known in self.references.items()}
+        states |= {f"gaussians/{s}": known.to_state() for s, known in self.gaussians.items()}
         states |= {f"critics/{space}": arrays for space, (_, arrays) in critics.items()}
         return header, {
             f"{k}/{name}": a for k, state in states.items() for name, a in state.items()
         }
 
     @classmethod
-    def load(
+    def from_state(
         cls,
         header: Mapping[str, Any],
         arrays: Mapping[str, NDArray[Any]],
         load_critic: Callable[[dict[str, Any], dict[str, NDArray[Any]]], Critic],
     ) -> Self:
-        """Return what `state` described."""
+        """Return what `to_state` described."""
 
         def below(prefix: str) -> dict[str, NDArray[Any]]:
             return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
         return cls(
             header["n_nearest"],
-            {s: References.load(below(f"references/{s}/")) for s in header["references"]},
-            {s: Gaussian.load(below(f"gaussians/{s}/")) for s in header["gaussians"]},
+            {s: NeighborIndex.from_state(below(f"references/{s}/")) for s in header["references"]},
+            {s: Gaussian.from_state(below(f"gaussians/{s}/")) for s in header["gaussians"]},
             {
                 s: load_critic(h, below(f"critics/{s}/"))
                 for s, h in header.get("critics", {}).items()

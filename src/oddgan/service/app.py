@@ -15,12 +15,12 @@ from starlette.responses import FileResponse, Response
 
 from . import answers, description, schemas
 from .deadline import Stopped
+from .errors import RequestError, refused
 from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
 from .models import Model
 from .reading import Received, in_thread, receive, samples_of
-from .refusals import Refusal, refused
 from .worker import Job, Worker
 
 _STATIC = Path(__file__).parent / "static"
@@ -62,17 +62,19 @@ class Service:
     async def score(self, name: str, request: Request, explain: bool) -> Response:
         """Answer one request for scores."""
         if name not in self.models:
-            raise Refusal(404, f"there is no model {name!r}; there are {', '.join(self.models)}")
+            raise RequestError(
+                404, f"there is no model {name!r}; there are {', '.join(self.models)}"
+            )
         model = self.models[name]
         if explain and not model.can("explain"):
-            raise Refusal(422, f"model {name!r} cannot explain: ask without explain=true")
+            raise RequestError(422, f"model {name!r} cannot explain: ask without explain=true")
         received = await receive(request, model, self.limits)
         seconds = self.limits.seconds
         try:
             async with asyncio.timeout(seconds):
                 return await self._answer(model, received, explain)
         except (TimeoutError, Stopped) as error:
-            raise Refusal(
+            raise RequestError(
                 504, f"this took more than {seconds:g} seconds, and was stopped: send fewer samples"
             ) from error
 
@@ -82,7 +84,7 @@ class Service:
         samples = await in_thread(samples_of, received, model, self.limits, small=small)
         if explain and samples.count() > self.limits.explained:
             most = self.limits.explained
-            raise Refusal(413, f"explanations are for {most} samples at a time: send fewer")
+            raise RequestError(413, f"explanations are for {most} samples at a time: send fewer")
         job = Job(samples, explain, until)
         worker.submit(job)
         try:

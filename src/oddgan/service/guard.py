@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
+from .errors import RequestError, busy, refused
 from .limits import Limits
 from .memory import Memory, Share
 from .metrics import Metrics
-from .refusals import Refusal, busy, refused
 
 _log = logging.getLogger("oddgan.service")
 
@@ -116,7 +116,7 @@ class Guard:
             finally:
                 share.give_back()
                 self._in_flight -= counted
-        except Refusal as refusal:
+        except RequestError as refusal:
             await refusal.response()(scope, receive, sending)
         except ClientDisconnect:  # nobody is told, but the request is counted
             await refused(400, "the connection ended before the body")(scope, receive, sending)
@@ -129,17 +129,17 @@ class Guard:
     def _check(self, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
         if self._hosts is not None and _hostname(host) not in self._hosts:
-            raise Refusal(421, f"this service does not answer to the host name {host!r}")
+            raise RequestError(421, f"this service does not answer to the host name {host!r}")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            raise Refusal(403, "pages of other sites may not ask this service")
+            raise RequestError(403, "pages of other sites may not ask this service")
         if path.startswith("/v1") or path == "/metrics":
             self._check_token(headers)
         if headers.get("content-encoding", "identity") != "identity":
-            raise Refusal(415, "the body is compressed as a whole: send it as it is")
+            raise RequestError(415, "the body is compressed as a whole: send it as it is")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
-            raise Refusal(400, "the header Content-Length is no number")
+            raise RequestError(400, "the header Content-Length is no number")
         if int(length) > self._limits.body:
             raise _too_large(self._limits.body)
 
@@ -149,7 +149,7 @@ class Guard:
         given = headers.get("authorization", "").encode("latin-1", "replace")
         # Digests are of one length whatever was given, and compared in constant time.
         if not hmac.compare_digest(_digest(given), self._token):
-            raise Refusal(
+            raise RequestError(
                 401,
                 "this needs the service's token, as 'Authorization: Bearer TOKEN'",
                 {"WWW-Authenticate": "Bearer"},
@@ -167,7 +167,9 @@ class Guard:
                 message = await asyncio.wait_for(receive(), until - time.monotonic())
             except TimeoutError as error:
                 limit = self._limits.upload_seconds
-                raise Refusal(408, f"the body did not arrive within {limit:g} seconds") from error
+                raise RequestError(
+                    408, f"the body did not arrive within {limit:g} seconds"
+                ) from error
             n_bytes += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if n_bytes > self._limits.body:
@@ -178,8 +180,8 @@ class Guard:
         return receiving
 
 
-def _too_large(limit: int) -> Refusal:
-    return Refusal(413, f"the body is larger than {limit} bytes: send fewer samples at a time")
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, f"the body is larger than {limit} bytes: send fewer samples at a time")
 
 
 def _digest(text: bytes) -> bytes:

@@ -7,9 +7,9 @@ from PIL import Image, UnidentifiedImageError
 from oddgan import inputs
 from oddgan.inputs import Raw
 
+from .errors import RequestError
 from .limits import Limits
 from .memory import Share
-from .refusals import Refusal
 
 #: The formats of `inputs.open_source`, by content and not by name.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -31,13 +31,13 @@ def decoded(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw
 
     Raises
     ------
-    Refusal
+    RequestError
         An image has too many pixels (413) or cannot be decoded (422), or there is no memory for
         them now (503).
     """
     n_pixels = sum(_size(name, content, limits) for name, content in files)
     if n_pixels > limits.all_pixels:
-        raise Refusal(
+        raise RequestError(
             413,
             f"these images have {n_pixels} pixels together, more than the {limits.all_pixels} of "
             "one request: send fewer at a time",
@@ -51,7 +51,7 @@ def _size(name: str, content: bytes, limits: Limits) -> int:
     with _opened(name, content) as image:
         n_pixels: int = image.width * image.height
     if n_pixels > limits.pixels:
-        raise Refusal(413, f"{name}: {n_pixels} pixels, more than {limits.pixels}")
+        raise RequestError(413, f"{name}: {n_pixels} pixels, more than {limits.pixels}")
     return n_pixels
 
 
@@ -59,18 +59,18 @@ def _opened(name: str, content: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:
-        raise Refusal(422, f"{name}: not an image in PNG, JPEG, TIFF or BMP format") from error
+        raise RequestError(422, f"{name}: not an image in PNG, JPEG, TIFF or BMP format") from error
     except Image.DecompressionBombError as error:
-        raise Refusal(413, f"{name}: far too many pixels") from error
+        raise RequestError(413, f"{name}: far too many pixels") from error
     except Exception as error:  # whatever a damaged header leads a decoder to
-        raise Refusal(422, f"{name}: cannot be read as an image") from error
+        raise RequestError(422, f"{name}: cannot be read as an image") from error
 
 
 def _decode(name: str, content: bytes) -> inputs.Raw:
     try:
         with _opened(name, content) as image:
             return inputs.pixels_of(image)
-    except (Refusal, MemoryError):
+    except (RequestError, MemoryError):
         raise
     except Exception as error:  # whatever a damaged file leads its decoder to
-        raise Refusal(422, f"{name}: cannot be read as an image, it is damaged") from error
+        raise RequestError(422, f"{name}: cannot be read as an image, it is damaged") from error

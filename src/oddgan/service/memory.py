@@ -2,7 +2,7 @@
 
 import threading
 
-from .refusals import busy
+from .errors import busy
 
 
 class Memory:
@@ -22,7 +22,7 @@ class Memory:
 
         Raises
         ------
-        Refusal
+        RequestError
             Other requests hold them.
         """
         with self._lock:

@@ -17,10 +17,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from . import images, tables
+from .errors import RequestError
 from .limits import Limits
 from .memory import Share
 from .models import Model
-from .refusals import Refusal
 from .samples import Samples
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ async def receive(request: Request, model: Model, limits: Limits) -> Received:
 
     Raises
     ------
-    Refusal
+    RequestError
         The content type is another (415), or the form cannot be read (400, 413, 422).
     """
     kind, share = _content_type(request), request.state.share
@@ -100,10 +100,10 @@ async def receive(request: Request, model: Model, limits: Limits) -> Received:
             return Received(FORM, share, files=files, fields=fields)
         return _one_table(model, files, fields, share)
     if model.kind == "image":
-        raise Refusal(415, f"model {model.name!r} takes images: send them as {FORM}")
+        raise RequestError(415, f"model {model.name!r} takes images: send them as {FORM}")
     if kind not in (JSON, CSV, PARQUET):
         known = f"{JSON}, {CSV}, {PARQUET}, {FORM}"
-        raise Refusal(415, f"the content type {kind!r} is none of {known}")
+        raise RequestError(415, f"the content type {kind!r} is none of {known}")
     return Received(kind, share, await request.body())
 
 
@@ -131,10 +131,10 @@ async def _form(request: Request, limits: Limits) -> FormData:
         form = await parser.parse()
     except MultiPartException as error:
         status = 413 if error.message.startswith("Too many") else 400
-        raise Refusal(status, f"the form cannot be read: {error.message}") from error
+        raise RequestError(status, f"the form cannot be read: {error.message}") from error
     if not parser.complete:
         await form.close()
-        raise Refusal(400, "the form is cut short: its last boundary is missing")
+        raise RequestError(400, "the form is cut short: its last boundary is missing")
     return form
 
 
@@ -147,11 +147,13 @@ async def _parts(form: FormData) -> tuple[list[tuple[str, bytes]], dict[str, str
         elif name == "files":
             files.append((_clean(value.filename or ""), await value.read()))
         else:
-            raise Refusal(422, f"the form has a file in the field {name!r}: put it in 'files'")
+            raise RequestError(422, f"the form has a file in the field {name!r}: put it in 'files'")
     if extra := sorted(fields.keys() - {"condition"}):
-        raise Refusal(422, f"the form has a field {extra[0]!r}; there are 'files' and 'condition'")
+        raise RequestError(
+            422, f"the form has a field {extra[0]!r}; there are 'files' and 'condition'"
+        )
     if not files:
-        raise Refusal(422, "the form has no file in the field 'files'")
+        raise RequestError(422, "the form has no file in the field 'files'")
     return files, fields
 
 
@@ -165,13 +167,15 @@ def _one_table(
     model: Model, files: list[tuple[str, bytes]], fields: dict[str, str], share: Share
 ) -> Received:
     if len(files) > 1:
-        raise Refusal(422, f"model {model.name!r} takes one table at a time, not {len(files)}")
+        raise RequestError(422, f"model {model.name!r} takes one table at a time, not {len(files)}")
     if fields:
-        raise Refusal(422, "the context of a row is in columns of the table, not in a field")
+        raise RequestError(422, "the context of a row is in columns of the table, not in a field")
     name, content = files[0]
     kind = _TABLES.get(PurePosixPath(name.lower()).suffix)
     if kind is None:
-        raise Refusal(415, f"{name}: model {model.name!r} takes a table, a .csv or .parquet file")
+        raise RequestError(
+            415, f"{name}: model {model.name!r} takes a table, a .csv or .parquet file"
+        )
     return Received(kind, share, content)
 
 
@@ -183,7 +187,7 @@ def samples_of(received: Received, model: Model, limits: Limits) -> Samples:
 
     Raises
     ------
-    Refusal
+    RequestError
         They are too many (413), or not what the model was trained on (400, 422); or there is no
         memory for them now (503).
     """
@@ -202,7 +206,7 @@ def _unreadable() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise Refusal(422, " ".join(str(error).split())) from error
+        raise RequestError(422, " ".join(str(error).split())) from error
 
 
 def _table(received: Received, model: Model, limits: Limits) -> pa.Table:
@@ -246,4 +250,4 @@ def _json(content: bytes) -> Any:
     try:
         return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise Refusal(400, f"this is no JSON that can be read: {error}") from error
+        raise RequestError(400, f"this is no JSON that can be read: {error}") from error

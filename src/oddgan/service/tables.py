@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from oddgan import inputs
 
+from .errors import RequestError
 from .limits import Limits
 from .memory import Share
-from .refusals import Refusal
 
 TEXT = pa.large_string()
 #: How many times a request's largest body a Parquet file may unpack to.
@@ -25,9 +25,11 @@ _UNPACKED = 8
 def check_rows(n: int, limits: Limits) -> None:
     """Refuse a table without rows, or with too many."""
     if n > limits.rows:
-        raise Refusal(413, f"the table has more than {limits.rows} rows: send fewer rows at a time")
+        raise RequestError(
+            413, f"the table has more than {limits.rows} rows: send fewer rows at a time"
+        )
     if n == 0:
-        raise Refusal(422, "the table has no rows")
+        raise RequestError(422, "the table has no rows")
 
 
 def from_rows(rows: Any, columns: Mapping[str, bool], limits: Limits) -> pa.Table:
@@ -44,7 +46,7 @@ def from_rows(rows: Any, columns: Mapping[str, bool], limits: Limits) -> pa.Tabl
 
     Raises
     ------
-    Refusal, ValueError
+    RequestError, ValueError
         It names the column and the row.
     """
     check_rows(len(rows), limits)
@@ -104,7 +106,7 @@ def from_csv(content: bytes, text_columns: Sequence[str], limits: Limits) -> pa.
 
     Raises
     ------
-    Refusal, ValueError
+    RequestError, ValueError
         The file cannot be read, or is too large.
     """
     _check_header(content, limits)
@@ -125,13 +127,13 @@ def _check_header(content: bytes, limits: Limits) -> None:
     try:
         header = next(csv.reader(text), [])
     except csv.Error as error:
-        raise Refusal(422, f"the CSV table has no header that can be read: {error}") from error
+        raise RequestError(422, f"the CSV table has no header that can be read: {error}") from error
     _check_columns(len(header), limits)
 
 
 def _check_columns(n: int, limits: Limits) -> None:
     if n > limits.columns:
-        raise Refusal(413, f"the table has {n} columns, more than {limits.columns}")
+        raise RequestError(413, f"the table has {n} columns, more than {limits.columns}")
 
 
 def _counted(source: inputs.Source, limits: Limits) -> Iterator[pa.Table]:
@@ -148,7 +150,7 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
 
     Raises
     ------
-    Refusal, ValueError
+    RequestError, ValueError
         The file cannot be read, or is too large.
     """
     try:
@@ -163,7 +165,7 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
         check_rows(len(table), limits)
         _check_size(_text_bytes(table), limits, share)
     except (pa.ArrowException, OSError) as error:
-        raise Refusal(422, "this is no Parquet file that can be read") from error
+        raise RequestError(422, "this is no Parquet file that can be read") from error
     kept = [name for name in table.column_names if not name.startswith("__index_level_")]
     source = inputs.open_source(table.select(kept))
     return inputs.concat([raw for _, raw in source.chunks(limits.rows)])
@@ -171,7 +173,7 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
 
 def _check_size(n_bytes: int, limits: Limits, share: Share) -> None:
     if n_bytes > _UNPACKED * limits.body:
-        raise Refusal(413, f"the Parquet table unpacks to {n_bytes} bytes, which is too large")
+        raise RequestError(413, f"the Parquet table unpacks to {n_bytes} bytes, which is too large")
     share.add(n_bytes)
 
 

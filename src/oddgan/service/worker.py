@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .deadline import Stopped, stopping
+from .errors import RequestError, busy
 from .explaining import explained
 from .limits import Limits
 from .metrics import Metrics
 from .models import Model
-from .refusals import Refusal, busy
 from .samples import Samples
 
 _log = logging.getLogger("oddgan.service")
@@ -98,7 +98,7 @@ class Worker:
 
         Raises
         ------
-        Refusal
+        RequestError
             The queue is full, or the service ends.
         """
         with self._changed:
@@ -208,7 +208,7 @@ def _told(error: Exception) -> Exception:
     if isinstance(error, Stopped):
         return error
     if isinstance(error, ValueError):  # the data is not as described; the message names the culprit
-        return Refusal(422, " ".join(str(error).split()))
+        return RequestError(422, " ".join(str(error).split()))
     if isinstance(error, MemoryError):
         return busy("there is not enough memory for this request now")
     _log.error("a request failed", exc_info=error)

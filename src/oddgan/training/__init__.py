@@ -6,16 +6,16 @@ from .device import PRECISIONS, find_device, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
 from .progress import Progress, RichProgress, Silent
-from .rows import DeviceRows, PopulationRows, Rows, StreamedRows
+from .rows import DeviceRows, EnsembleRows, Rows, StreamedRows
 from .watch import TrainingError
 
 __all__ = [
     "PRECISIONS",
     "Checkpoint",
     "DeviceRows",
+    "EnsembleRows",
     "Loss",
     "LossFunction",
-    "PopulationRows",
     "Progress",
     "RichProgress",
     "Rows",

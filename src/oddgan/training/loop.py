@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from .checkpoint import Checkpoint
+from .ensemble import Ensemble
 from .interrupt import deferred_interrupt
-from .population import Population
 from .progress import Progress
 from .rows import Rows
 from .watch import TrainingError, Watch
@@ -60,22 +60,22 @@ class Settings:
 
     Attributes
     ----------
-    n_rounds : int
+    n_steps : int
         Rounds to train for in each stage; a round is one batch of the rows.
     latent_dim : int
         Size of the latent draws z ~ N(0, I).
     ema_decay : float
         Decay of the exponential moving average of the weights, in [0, 1); 0 for none.
-    in_population : bool
+    in_ensemble : bool
         Whether the networks hold the weights of several members, (K, ...), and the rows come as
         batches (K, n, ...): then all losses and weights are those of single members, and the
         averages in the history are over the members too.
     """
 
-    n_rounds: int
+    n_steps: int
     latent_dim: int
     ema_decay: float
-    in_population: bool = False
+    in_ensemble: bool = False
 
 
 class Trainer:
@@ -126,7 +126,7 @@ class Trainer:
     ) -> None:
         self.networks = networks
         self.stages = stages
-        self.n_rounds = settings.n_rounds * len(stages)
+        self.n_steps = settings.n_steps * len(stages)
         self.rows = rows
         self.settings = settings
         self.fabric = fabric
@@ -140,14 +140,14 @@ class Trainer:
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
         }
         self._all = nn.ModuleDict(dict(networks))
-        self._population = Population(self._all)
+        self._population = Ensemble(self._all)
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             self._average = AveragedModel(self._all, multi_avg_fn=self._move_average)
         self._trained = {
             role: [p for p in networks[role].parameters() if p.requires_grad] for role in optimizers
         }
-        self._watch = Watch(title, max(1, min(50, self.n_rounds // 100)))
+        self._watch = Watch(title, max(1, min(50, self.n_steps // 100)))
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -180,17 +180,17 @@ class Trainer:
         else:
             self._save()  # a file that cannot be written is found out now, not after hours
         self._all.train()
-        if not self.n_rounds:  # what a stage begins with is there without a round
+        if not self.n_steps:  # what a stage begins with is there without a round
             self._average = None  # it would not know of it
             for stage in range(len(self.stages)):
                 self._begin(stage)
-        self.progress.start(self.title, self.n_rounds, self.step)
+        self.progress.start(self.title, self.n_steps, self.step)
         try:
             with deferred_interrupt() as interrupted, warnings.catch_warnings():
                 # Of operations that vmap computes member by member: slower, and no less right.
                 warnings.filterwarnings("ignore", message="There is a performance drop")
                 for x in self._batches():
-                    self._round(x)
+                    self._step(x)
                     self._report()
                     if interrupted() or (self.checkpoint and self.checkpoint.due()):
                         self._save()
@@ -203,11 +203,11 @@ class Trainer:
 
     def _batches(self) -> Iterator[Tensor]:
         """Yield one batch for each round that is left."""
-        while self.step < self.n_rounds:
+        while self.step < self.n_steps:
             epoch, skip = divmod(self.step, self.rows.batches_per_epoch)
             for x in self.rows.epoch(epoch, skip):
                 yield x
-                if self.step == self.n_rounds:
+                if self.step == self.n_steps:
                     return
             missing = (epoch + 1) * self.rows.batches_per_epoch - self.step
             if missing > 0:  # the same epoch would be asked for again, for ever
@@ -217,15 +217,15 @@ class Trainer:
                     "since training began?"
                 )
 
-    def _round(self, x: Tensor) -> None:
-        stage, done = divmod(self.step, self.settings.n_rounds)
+    def _step(self, x: Tensor) -> None:
+        stage, done = divmod(self.step, self.settings.n_steps)
         if not done:
             self._begin(stage)
-        losses, in_population = self.stages[stage], self.settings.in_population
-        shape = (*x.shape[: 1 + in_population], self.settings.latent_dim)
+        losses, in_ensemble = self.stages[stage], self.settings.in_ensemble
+        shape = (*x.shape[: 1 + in_ensemble], self.settings.latent_dim)
         z = torch.randn(shape, device=x.device, generator=self.generator)
         with self.fabric.autocast():
-            if in_population:
+            if in_ensemble:
                 self._population.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
             else:
                 for loss in losses(self.networks, x, z):
@@ -258,12 +258,12 @@ class Trainer:
     def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
         # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short
         # run would otherwise be scored with what is left of its first weights.
-        done = (self.step - 1) % self.settings.n_rounds + 1  # of this stage
+        done = (self.step - 1) % self.settings.n_steps + 1  # of this stage
         decay = min(self.settings.ema_decay, (1 + done) / (10 + done))
         torch._foreach_lerp_(average, current, 1 - decay)
 
     def _report(self) -> None:
-        if self._watch.due(self.step) or self.step == self.n_rounds:
+        if self._watch.due(self.step) or self.step == self.n_steps:
             self.progress.update(self.step, self._watch.report(self.step))
 
     def _save(self) -> None:

@@ -127,7 +127,7 @@ class StreamedRows:
         return rows[:n], rows[n:]
 
 
-class PopulationRows:
+class EnsembleRows:
     """Rows of several members, side by side: batches of shape (K, batch_size, ...).
 
     Parameters

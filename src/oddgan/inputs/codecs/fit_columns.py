@@ -62,10 +62,10 @@ def _fit_numbers(
     stop = start + 1 + missing
     fill = float(np.median(present))
     if scaling == "rank":
-        return Rank(name, start, stop, missing, fill, Ranks.of(present, single))
+        return Rank(name, start, stop, missing, fill, Ranks.fit(present, single))
     center, scale = _scale(present, scaling)
     if scaling in ("two_view", "auto"):
-        ranks = Ranks.of(present, single)
+        ranks = Ranks.fit(present, single)
         both = TwoViews(name, start, stop + 1, missing, center, scale, fill, ranks)
         if scaling == "two_view" or _views_differ(both.views(present, single)):
             return both

@@ -28,7 +28,7 @@ class ImageCodec:
       from [0, 1] or [-1, 1] if the training rows lie within, else from their minimum and maximum.
       Later values outside are not clipped.
 
-    Make one with `fit_codec` or `load_codec`.
+    Make one with `fit_codec` or `codec_from_state`.
 
     Attributes
     ----------
@@ -238,8 +238,8 @@ class ImageCodec:
         sums: NDArray[np.float32] = residual.detach().to("cpu", torch.float32).sum(1).numpy()
         return sums
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return all that was learnt, as JSON-able values and arrays (see `load_codec`)."""
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return all that was learnt, as JSON-able values and arrays (see `codec_from_state`)."""
         return {
             "kind": self.kind,
             "shape": list(self.shape),
@@ -249,8 +249,8 @@ class ImageCodec:
         }, {}
 
     @classmethod
-    def load(cls, state: dict[str, Any]) -> "ImageCodec":
-        """Make a codec from the JSON-able part of `state`."""
+    def from_state(cls, state: dict[str, Any]) -> "ImageCodec":
+        """Make a codec from the JSON-able part of `to_state`."""
         pixels = Pixels(**state["pixels"])
         return cls(tuple(state["shape"]), state["layout"], state["resize"], pixels)
 

@@ -42,7 +42,7 @@ class Ranks:
     single: bool
 
     @classmethod
-    def of(cls, present: Floats, single: bool) -> "Ranks":
+    def fit(cls, present: Floats, single: bool) -> "Ranks":
         """Learn from training values, at least one."""
         knots, times = np.unique(present, return_counts=True)
         upto = np.cumsum(times)

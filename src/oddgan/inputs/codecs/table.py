@@ -37,7 +37,7 @@ class TableCodec:
     - Missing values in training: the median (numbers) or the more frequent value (booleans) and a
       feature that says where; for text a slot of its own.
 
-    Make one with `fit_codec` or `load_codec`.
+    Make one with `fit_codec` or `codec_from_state`.
 
     Attributes
     ----------
@@ -207,8 +207,8 @@ class TableCodec:
         result: NDArray[np.float32] = sums.numpy()
         return result
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return all that was learnt, as JSON-able values and arrays (see `load_codec`)."""
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return all that was learnt, as JSON-able values and arrays (see `codec_from_state`)."""
         columns, ranks = [], []
         for column in self.columns:
             fields = {f.name: getattr(column, f.name) for f in dataclasses.fields(column)}
@@ -235,8 +235,8 @@ class TableCodec:
         }, arrays
 
     @classmethod
-    def load(cls, state: dict[str, Any], arrays: dict[str, Array]) -> "TableCodec":
-        """Make a codec from what `state` returned."""
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, Array]) -> "TableCodec":
+        """Make a codec from what `to_state` returned."""
         columns, n_read = [], 0
         for fields in state["columns"]:
             known = dict(fields)

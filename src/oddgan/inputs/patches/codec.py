@@ -14,8 +14,8 @@ from oddgan.inputs.codecs.image import MAX_SIDE, MIN_SIDE, ImageCodec, whole_pai
 from oddgan.inputs.codecs.pixels import Pixels, learn_pixels
 from oddgan.inputs.raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, place
 
-from .illumination import Level
-from .patches import Pair, Whole, resized
+from .illumination import IlluminationCorrection
+from .patches import Pair, PatchedImage, resized
 
 PatchScore = Literal["max", "top", "mean", "map"]
 PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean", "map")
@@ -114,7 +114,7 @@ class PatchCodec(ImageCodec):
             patch_score=patch_score,
         )
 
-    def wholes(self, raw: Raw, rows: Rows = None) -> Iterator[Whole]:
+    def wholes(self, raw: Raw, rows: Rows = None) -> Iterator[PatchedImage]:
         """Yield the images of a chunk, encoded one by one.
 
         Parameters
@@ -135,7 +135,7 @@ class PatchCodec(ImageCodec):
         for i, image in enumerate(images):
             yield self._whole(self._scaled(image[None], [place(rows, i)])[0])
 
-    def _whole(self, image: Tensor) -> Whole:
+    def _whole(self, image: Tensor) -> PatchedImage:
         h, w = size = image.shape[1], image.shape[2]
         if isinstance(self._image_size, float):
             image = resized(image, (_share(h, self._image_size), _share(w, self._image_size)))
@@ -143,14 +143,14 @@ class PatchCodec(ImageCodec):
             image = resized(image, self._image_size)
         level = None
         if self._level is True:
-            image, level = Level.whole(image)
+            image, level = IlluminationCorrection.whole(image)
         elif self._level:
-            image, level = Level.local(image, self._level)
+            image, level = IlluminationCorrection.local(image, self._level)
         inner = image.shape[1], image.shape[2]
         more = [(0, 0), *((0, max(0, p - s)) for p, s in zip(self.patch, inner, strict=True))]
         if any(after for _, after in more):
             image = torch.from_numpy(np.pad(image.numpy(), more, mode="symmetric"))
-        return Whole(image, self.patch, self.stride, inner, size, level)
+        return PatchedImage(image, self.patch, self.stride, inner, size, level)
 
     def of_image(self, values: Any) -> Any:
         """Return what is said of an image, given what is said of each of its patches.
@@ -173,9 +173,9 @@ class PatchCodec(ImageCodec):
         top: NDArray[Any] = np.sort(values, axis=0)[len(values) - n :]
         return top.mean(0, keepdims=True)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return all that was learnt, as JSON-able values and arrays (see `load_codec`)."""
-        header, arrays = super().state()
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return all that was learnt, as JSON-able values and arrays (see `codec_from_state`)."""
+        header, arrays = super().to_state()
         cut = {
             "stride": self.stride,
             "image_size": self._image_size,
@@ -185,8 +185,8 @@ class PatchCodec(ImageCodec):
         return {**header, "cut": cut}, arrays
 
     @classmethod
-    def load(cls, state: dict[str, Any]) -> "PatchCodec":
-        """Make a codec from the JSON-able part of `state`."""
+    def from_state(cls, state: dict[str, Any]) -> "PatchCodec":
+        """Make a codec from the JSON-able part of `to_state`."""
         cut: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in state["cut"].items()
         }

@@ -20,7 +20,7 @@ _LIMIT = 2.0
 
 
 @dataclass(frozen=True)
-class Level:
+class IlluminationCorrection:
     """What was taken off the values of an image, and what they were divided by.
 
     Attributes
@@ -38,13 +38,13 @@ class Level:
     logarithmic: bool = False
 
     @classmethod
-    def whole(cls, image: Tensor) -> tuple[Tensor, "Level"]:
+    def whole(cls, image: Tensor) -> tuple[Tensor, "IlluminationCorrection"]:
         """Take off the median of an image (c, h, w) of [-1, 1], and divide by its deviation."""
         level = cls(image.median(), 3 * (float(image.std(correction=0)) + _LEAST_SPREAD))
         return (image - level.middle) / level.spread, level
 
     @classmethod
-    def local(cls, image: Tensor, window: float) -> tuple[Tensor, "Level"]:
+    def local(cls, image: Tensor, window: float) -> tuple[Tensor, "IlluminationCorrection"]:
         """Take off what is around each place, by a Gaussian of deviation `window` pixels.
 
         It is taken off the logarithm of brightness, since light multiplies: a shadow is a

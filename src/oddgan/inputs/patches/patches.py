@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from .illumination import Level
+    from .illumination import IlluminationCorrection
 
 Pair = tuple[int, int]
 
@@ -35,7 +35,7 @@ def window(patch: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Whole:
+class PatchedImage:
     """An encoded image, to be cut into patches.
 
     Attributes
@@ -48,7 +48,7 @@ class Whole:
         Height and width without what was added to a small image.
     size : (int, int)
         Height and width as it was given.
-    level : Level, optional
+    level : IlluminationCorrection, optional
         What was taken off its pixels.
     """
 
@@ -57,7 +57,7 @@ class Whole:
     stride: Pair
     inner: Pair
     size: Pair
-    level: "Level | None" = None
+    level: "IlluminationCorrection | None" = None
 
     def corners(self) -> Tensor:
         """Return the upper left corners of all patches, shape (n, 2)."""

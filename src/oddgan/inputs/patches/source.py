@@ -13,7 +13,7 @@ from oddgan.inputs.sources.source import Chunk, Source
 from oddgan.inputs.sources.subset import Subset
 
 from .codec import PatchCodec
-from .patches import Whole
+from .patches import PatchedImage
 
 PatchAugment = Literal["flip", "turn"]
 #: Images that are read together.
@@ -60,7 +60,7 @@ class Patches(Source):
         self._seed = seed
         self._augment = augment
         self._kept_bytes = kept_bytes
-        self._kept: dict[int, Whole] | None = None
+        self._kept: dict[int, PatchedImage] | None = None
         self.names = source.names
         self.has_condition = source.has_condition
 
@@ -73,7 +73,7 @@ class Patches(Source):
         """Return the number of patches."""
         return self.source.count() * self.n_each
 
-    def drawn(self, most: int, rng: np.random.Generator) -> Self:
+    def subsample(self, most: int, rng: np.random.Generator) -> Self:
         """Return `most` patches at most: of fewer images, or fewer of each."""
         n = self.source.count()
         chosen = np.zeros(n, dtype=bool)
@@ -103,19 +103,19 @@ class Patches(Source):
         """Return the known context of these samples, or None."""
         return self.source.condition(rows)
 
-    def _cut(self, whole: Whole, rng: np.random.Generator) -> Tensor:
+    def _cut(self, whole: PatchedImage, rng: np.random.Generator) -> Tensor:
         room = [side - p + 1 for side, p in zip(whole.image.shape[1:], whole.patch, strict=True)]
         patches = whole.at(torch.from_numpy(rng.integers(room, size=(self.n_each, 2))))
         return symmetric(patches, self._augment, rng) if self._augment else patches
 
-    def _wholes(self, order: np.random.Generator | None) -> Iterator[tuple[int, Whole]]:
+    def _wholes(self, order: np.random.Generator | None) -> Iterator[tuple[int, PatchedImage]]:
         """Yield the images with their rows, from memory if they are kept there."""
         if self._kept is not None:
             rows = list(self._kept)
             for i in range(len(rows)) if order is None else order.permutation(len(rows)):
                 yield rows[i], self._kept[rows[i]]
             return
-        kept: dict[int, Whole] = {}
+        kept: dict[int, PatchedImage] = {}
         left = self._kept_bytes
         for index, raw in self.source.chunks(_READ, order):
             for row, whole in zip(

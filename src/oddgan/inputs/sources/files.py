@@ -109,9 +109,9 @@ class ParquetSource(Source):
 class CsvSource(Source):
     """A CSV file (``.csv`` or ``.csv.gz``) with a header, read front to back in blocks.
 
-    The first block of 8 MiB in which a column has values decides what it holds. Whole numbers are
-    read as floats, since decimals may follow; the strings of ``MISSING_TEXT``, quoted or not, are
-    missing values.
+    The first block of 8 MiB in which a column has values decides what it holds. PatchedImage
+    numbers are read as floats, since decimals may follow; the strings of ``MISSING_TEXT``, quoted
+    or not, are missing values.
 
     Parameters
     ----------

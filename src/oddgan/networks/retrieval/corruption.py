@@ -57,7 +57,7 @@ def corrupt(
 N_CORRUPTED, N_CANDIDATES, REACH = 4000, 4, 1 / 40
 
 
-class Bank(nn.Module):
+class CorruptionPool(nn.Module):
     """Features of normal rows and of corrupted ones, made once and drawn from in every round.
 
     It is made of the references and a seed, and kept no longer than training lasts: a run that is

@@ -1,8 +1,8 @@
 """What a sample looks like from its neighbours among reference rows.
 
 Two views of a row, its values and the normal scores of its ranks, and both together; in each the
-logarithms of the distances to near references, and of how these compare with the distances that
-the neighbours have among themselves (a local density ratio, as in Breunig et al. 2000). Beside
+logarithms of the distances to near references, and of how these compare with the distances that the
+neighbours have among themselves (a local density ratio, as in Breunig et al. 2000). WithoutColumns
 them two figures of the single columns: how rare are this row's values, each by itself?
 """
 
@@ -43,7 +43,7 @@ class Neighbourhood(nn.Module):
     ----------
     columns : Columns
         What the columns of a row are.
-    n_context : int
+    condition_dim : int
         Length of the known context of a row, which neighbours have to share.
     capacity : int
         References at most; fewer if these were more than two million numbers.
@@ -51,7 +51,9 @@ class Neighbourhood(nn.Module):
         Whether numbers are scaled already; those of a learnt latent space are not.
     """
 
-    def __init__(self, columns: Columns, n_context: int, capacity: int, *, scaled: bool) -> None:
+    def __init__(
+        self, columns: Columns, condition_dim: int, capacity: int, *, scaled: bool
+    ) -> None:
         super().__init__()
         self.columns = columns
         self.scaled = scaled
@@ -68,7 +70,7 @@ class Neighbourhood(nn.Module):
         self.scale: Tensor
         self.register_buffer("count", torch.empty((), dtype=torch.int64))
         self.register_buffer("rows", torch.empty(capacity, d))
-        self.register_buffer("context", torch.empty(capacity, n_context))
+        self.register_buffer("context", torch.empty(capacity, condition_dim))
         self.register_buffer("sorted", torch.empty(d, capacity))  # each column, then infinity
         self.register_buffer("ranks", torch.empty(capacity, d))
         # Of each column: centre and factor of its values, deviation, median, width of the kernel.
@@ -169,7 +171,7 @@ class Neighbourhood(nn.Module):
         ----------
         x : Tensor of shape (n, d)
             Rows.
-        context : Tensor of shape (n, n_context) or None
+        context : Tensor of shape (n, condition_dim) or None
             Their context; None is the current one.
         own : Tensor of shape (n,) or None
             The reference that each row is, or was made of, and which is left out.
