@@ -215,9 +215,9 @@ def test_columns_and_kinds_that_differ_from_training(codec, frame):
         codec.encode(np.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"trained on a table.*given images"):
         codec.encode(np.zeros((2, 8, 8)))
-    by_place = fit_codec(np.random.default_rng(0).normal(size=(9, 3)))
+    normalize_by_location = fit_codec(np.random.default_rng(0).normal(size=(9, 3)))
     with pytest.raises(ValueError, match=r"column 'x2', row 0: expected a number.*'Bonn'"):
-        by_place.encode(raw_of(frame))
+        normalize_by_location.encode(raw_of(frame))
 
 
 @pytest.mark.parametrize(

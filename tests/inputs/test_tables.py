@@ -241,13 +241,13 @@ def test_float32_and_float64_encode_alike():
     assert torch.equal(fitted(X)[1], fitted(X.astype(np.float64))[1])
 
 
-def test_frames_match_by_name_and_arrays_by_place():
+def test_frames_match_by_name_and_arrays_normalize_by_location():
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [True, False, True]})
     codec, x = fitted(frame)
     assert torch.equal(codec.encode(raw_of(frame[["b", "a"]])), x)
     assert torch.equal(codec.encode(raw_of(frame.to_numpy(dtype=float))), x)
-    by_place, y = fitted(np.array([[1.0, 1.0], [2.0, 0.0], [3.0, 1.0]]))
-    assert torch.equal(by_place.encode(raw_of(pl.from_pandas(frame))), y)
+    normalize_by_location, y = fitted(np.array([[1.0, 1.0], [2.0, 0.0], [3.0, 1.0]]))
+    assert torch.equal(normalize_by_location.encode(raw_of(pl.from_pandas(frame))), y)
 
 
 def test_decimals_and_categories_of_numbers():

@@ -29,7 +29,7 @@ def fit_codec(
     sample : Raw
         Training rows: all, or enough of them to show every column's scale and categories. A
         value missing later in a column without missing values here is an error.
-    scaling : {"standard", "minmax", "robust", "rank", "two_view", "auto", "none"}
+    scaling : {"standard", "minmax", "robust", "rank", "standard+rank", "auto", "none"}
         For numeric columns:
 
         - "standard": mean 0 and standard deviation 1. As in the next two, a soft clip follows.
@@ -39,8 +39,8 @@ def fit_codec(
         - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which any
           increasing transformation of the column leaves as it is. Exact for up to 1,000 distinct
           values, interpolated for more.
-        - "two_view": "standard" and "rank" side by side, each divided by sqrt(2).
-        - "auto": "two_view" for columns whose two views share less than 90 % of their variance
+        - "standard+rank": both side by side, each divided by sqrt(2).
+        - "auto": "standard+rank" for columns whose two views share less than 90 % of their variance
           over the training rows (long tails, many zeros, far outliers), "standard" for others.
         - "none": the numbers as they are, without the soft clip either.
     image_size : int or (int, int), optional

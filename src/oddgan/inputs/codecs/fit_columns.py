@@ -15,7 +15,7 @@ from .rank_columns import Rank, TwoViews
 from .ranks import Ranks, is_single
 from .values import Values, distinct, is_missing, numbers, texts
 
-Scaling = Literal["standard", "minmax", "robust", "rank", "two_view", "auto", "none"]
+Scaling = Literal["standard", "minmax", "robust", "rank", "standard+rank", "auto", "none"]
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 
 #: Scaling "auto" adds the rank view where the views share less than this of their variance. For
@@ -64,10 +64,10 @@ def _fit_numbers(
     if scaling == "rank":
         return Rank(name, start, stop, missing, fill, Ranks.fit(present, single))
     center, scale = _scale(present, scaling)
-    if scaling in ("two_view", "auto"):
+    if scaling in ("standard+rank", "auto"):
         ranks = Ranks.fit(present, single)
         both = TwoViews(name, start, stop + 1, missing, center, scale, fill, ranks)
-        if scaling == "two_view" or _views_differ(both.views(present, single)):
+        if scaling == "standard+rank" or _views_differ(both.views(present, single)):
             return both
     return Numeric(name, start, stop, missing, center, scale, fill, clip=scaling != "none")
 

@@ -44,7 +44,7 @@ class TwoViews(Column):
     and the column weighs as much as one of a single view.
     """
 
-    kind = "two_view"
+    kind = "standard+rank"
     center: float
     scale: float
     fill: float

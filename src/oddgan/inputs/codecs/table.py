@@ -20,6 +20,7 @@ from .values import Values
 _KINDS: dict[str, type[Column]] = {
     kind.kind: kind for kind in (Numeric, Rank, TwoViews, Boolean, Categorical, Constant, Ignored)
 }
+_KINDS["two_view"] = TwoViews  # as files of format 5 call it
 
 
 class TableCodec:

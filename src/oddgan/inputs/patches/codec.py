@@ -17,8 +17,8 @@ from oddgan.inputs.raw import Array, Channels, Layout, Raw, Rows, as_images, lay
 from .illumination import IlluminationCorrection
 from .patches import Pair, PatchedImage, resized
 
-PatchScore = Literal["max", "top", "mean", "map"]
-PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean", "map")
+PatchAggregation = Literal["max", "top", "mean", "map"]
+PATCH_AGGREGATIONS: tuple[PatchAggregation, ...] = ("max", "top", "mean", "map")
 #: Share of an image's patches whose mean is the score "top".
 TOP_SHARE = 0.05
 
@@ -32,7 +32,7 @@ class PatchCodec(ImageCodec):
     ----------
     patch, stride : (int, int)
         Height and width of a patch, and how far patches are apart.
-    patch_score : {"max", "top", "mean", "map"}
+    patch_aggregation : {"max", "top", "mean", "map"}
         How an image's score is made. Of what "map" has no say in, "top" decides.
     """
 
@@ -44,15 +44,15 @@ class PatchCodec(ImageCodec):
         *,
         stride: Pair,
         image_size: Pair | float | None,
-        level: bool | float,
-        patch_score: PatchScore,
+        illumination_correction: bool | float,
+        patch_aggregation: PatchAggregation,
     ) -> None:
         super().__init__(shape, layout, True, pixels)
         self.patch: Pair = shape[1:]
         self.stride = stride
         self._image_size = image_size
-        self._level = level
-        self.patch_score: PatchScore = patch_score
+        self._illumination_correction = illumination_correction
+        self.patch_aggregation: PatchAggregation = patch_aggregation
 
     @classmethod
     def learn(
@@ -63,8 +63,8 @@ class PatchCodec(ImageCodec):
         stride: int | Pair | None = None,
         image_size: int | Pair | float | None = None,
         channels: Channels = "auto",
-        level: bool | float = False,
-        patch_score: PatchScore = "top",
+        illumination_correction: bool | float = False,
+        patch_aggregation: PatchAggregation = "top",
     ) -> "PatchCodec":
         """Learn from chunks of training images, of which the extremes alone are kept.
 
@@ -72,8 +72,8 @@ class PatchCodec(ImageCodec):
         ----------
         chunks : iterable of (rows, raw)
             What the images are called, and the images.
-        patch_size, stride, image_size, channels, level, patch_score
-            As the detectors' parameters of these names have it (`level_images` is `level`).
+        patch_size, stride, image_size, channels, illumination_correction, patch_aggregation
+            As the detectors' parameters of these names.
 
         Raises
         ------
@@ -110,8 +110,8 @@ class PatchCodec(ImageCodec):
             pixels,
             stride=step,  # type: ignore[arg-type]
             image_size=size,
-            level=level,
-            patch_score=patch_score,
+            illumination_correction=illumination_correction,
+            patch_aggregation=patch_aggregation,
         )
 
     def wholes(self, raw: Raw, rows: Rows = None) -> Iterator[PatchedImage]:
@@ -142,10 +142,10 @@ class PatchCodec(ImageCodec):
         elif self._image_size is not None:
             image = resized(image, self._image_size)
         level = None
-        if self._level is True:
+        if self._illumination_correction is True:
             image, level = IlluminationCorrection.whole(image)
-        elif self._level:
-            image, level = IlluminationCorrection.local(image, self._level)
+        elif self._illumination_correction:
+            image, level = IlluminationCorrection.local(image, self._illumination_correction)
         inner = image.shape[1], image.shape[2]
         more = [(0, 0), *((0, max(0, p - s)) for p, s in zip(self.patch, inner, strict=True))]
         if any(after for _, after in more):
@@ -168,7 +168,7 @@ class PatchCodec(ImageCodec):
         if isinstance(values, pd.DataFrame):
             return pd.DataFrame(self.of_image(values.to_numpy()), columns=values.columns)
         n = {"max": 1, "mean": len(values)}.get(
-            self.patch_score, max(1, round(TOP_SHARE * len(values)))
+            self.patch_aggregation, max(1, round(TOP_SHARE * len(values)))
         )
         top: NDArray[Any] = np.sort(values, axis=0)[len(values) - n :]
         return top.mean(0, keepdims=True)
@@ -179,8 +179,8 @@ class PatchCodec(ImageCodec):
         cut = {
             "stride": self.stride,
             "image_size": self._image_size,
-            "level": self._level,
-            "patch_score": self.patch_score,
+            "level": self._illumination_correction,
+            "patch_score": self.patch_aggregation,
         }
         return {**header, "cut": cut}, arrays
 
@@ -190,6 +190,9 @@ class PatchCodec(ImageCodec):
         cut: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in state["cut"].items()
         }
+        # The names of the file format are older than those of the parameters.
+        cut["illumination_correction"] = cut.pop("level")
+        cut["patch_aggregation"] = cut.pop("patch_score")
         return cls(tuple(state["shape"]), state["layout"], Pixels(**state["pixels"]), **cut)
 
 
