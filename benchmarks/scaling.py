@@ -22,7 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 from oddgan import all_detectors, datasets
 from oddgan.inputs import Scaling, fit_codec
 
-SCALINGS: tuple[Scaling, ...] = ("standard", "robust", "rank", "two_view", "auto")
+SCALINGS: tuple[Scaling, ...] = ("standard", "robust", "rank", "standard+rank", "auto")
 ADBENCH = (
     *("annthyroid", "breastw", "cardio", "mammography", "pageblocks", "pendigits"),
     *("pima", "satellite", "satimage-2", "shuttle", "spambase", "thyroid"),

@@ -12,7 +12,7 @@ from scipy.stats import norm, rankdata
 from oddgan import VAE, Autoencoder, load
 from oddgan.inputs import Block, codec_from_state, fit_codec, open_source
 
-RANKS = ["rank", "two_view"]
+RANKS = ["rank", "standard+rank"]
 
 
 def encoded(codec, values):
@@ -39,7 +39,7 @@ def test_ranks_of_training_are_those_of_scipy():
 
 
 def test_two_views_by_hand():
-    x = encoded(column([1, 3], "two_view"), [1.0, 3.0])
+    x = encoded(column([1, 3], "standard+rank"), [1.0, 3.0])
     value, rank = 10 * np.tanh(0.1), norm.ppf(2 / 3)
     np.testing.assert_allclose(x * np.sqrt(2), [[-value, -rank], [value, rank]], rtol=1e-6)
 
@@ -80,7 +80,7 @@ def test_two_views_decode_noise_by_the_view_that_tells_values_apart():
     rng = np.random.default_rng(0)
     values = rng.normal(size=2000)
     values[:5] = [2e3, 4e3, 6e3, 8e3, 1e4]  # the standard deviation is over 300
-    codec = column(values, "two_view")
+    codec = column(values, "standard+rank")
     x = codec.encode(values[:, None]) + 0.02 * torch.from_numpy(rng.normal(size=(2000, 2))).float()
     back = codec.decode(x)[:, 0]
     assert np.abs(back[5:] - values[5:]).max() < 1  # 0.02 of the value view is 10
@@ -130,7 +130,7 @@ def mixed(n=60):
 
 def test_layout_of_two_views():
     frame, raw = mixed()
-    codec = fit_codec(raw, scaling="two_view")
+    codec = fit_codec(raw, scaling="standard+rank")
     layout = [(c.name, c.kind, c.start, c.stop) for c in codec.columns]
     assert layout == [
         ("long", "two_view", 0, 2),
@@ -194,9 +194,9 @@ def test_auto_adds_the_rank_where_it_says_more():
     }
 
 
-def test_a_vae_of_two_views_learns_saves_and_explains(tmp_path):
+def test_a_vae_of_two_views_trains_saves_and_explains(tmp_path):
     frame, _ = mixed()
-    vae = VAE(min_steps=60, epochs=1, scaling="two_view", random_state=0)
+    vae = VAE(min_steps=60, epochs=1, scaling="standard+rank", random_state=0)
     vae.fit(frame, condition=np.exp(frame["other"] % 3))
     assert vae.history_[-1]["elbo"] < vae.history_[0]["elbo"]
     vae.save(tmp_path / "model")
@@ -210,5 +210,5 @@ def test_a_vae_of_two_views_learns_saves_and_explains(tmp_path):
 def test_a_second_view_widens_no_bottleneck():
     X = np.random.default_rng(0).normal(size=(40, 6))
     quick = {"min_steps": 1, "max_steps": 1, "random_state": 0}
-    for scaling in ("standard", "two_view"):
+    for scaling in ("standard", "standard+rank"):
         assert Autoencoder(scaling=scaling, **quick).fit(X).embed(X).shape == (40, 3)
