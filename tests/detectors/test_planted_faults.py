@@ -382,7 +382,7 @@ FAULTS = [
     ),
     Planted(
         AddsThePartsAsTheyAre,
-        partial(checks.check_standardised_parts_are_summed, score="sigma"),
+        partial(checks.check_standardised_parts_are_summed, score_name="sigma"),
     ),
 ]
 

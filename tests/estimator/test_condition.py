@@ -261,8 +261,8 @@ def test_one_sample_is_judged_by_the_columns_that_the_fit_named(frame):
     ("condition", "message"),
     [
         (["season", "season"], "names the column 'season' twice"),
-        (["season", "zzz"], "'zzz' is no column of a, b, c, d, season, day"),
-        (("season", "zzz"), "'zzz' is no column of a, b, c, d, season, day"),
+        (["season", "zzz"], "'zzz' is not a column of a, b, c, d, season, day"),
+        (("season", "zzz"), "'zzz' is not a column of a, b, c, d, season, day"),
         (["season", "c.csv"], r"the file 'c\.csv' cannot be mixed with columns"),
         ([0, 1] * 99, "condition has 198 rows, but there are 200 samples"),
         ([[1, 2], [3]] * 100, "condition has rows of different lengths"),
@@ -475,7 +475,7 @@ def test_conditions_on_the_command_line_that_cannot_be(run):
     pd.DataFrame({"s": season}).to_csv("ctx.csv", index=False)
     for second, message in (
         ("s", "names the column 's' twice"),
-        ("zzz", "'zzz' is no column of a, b, c, d, s"),
+        ("zzz", "'zzz' is not a column of a, b, c, d, s"),
         ("ctx.csv", "the file 'ctx.csv' cannot be mixed with columns"),
     ):
         words = ["fit", "vae", "t.csv", "-o", "m", "--condition", "s", "--condition", second]

@@ -194,7 +194,7 @@ def test_a_combination_has_no_group_in_two_of_its_three_parts():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (np.arange(120) // 60, "groups: there are samples of 2 group.s., and at least 3"),
+        (np.arange(120) // 60, "groups: there are samples of 2 group.s., but at least 3"),
         (np.arange(7), "groups has 7 rows, but there are 120 samples"),
         ([], "groups is empty"),
         ("part", "groups='part' is neither a column nor a file"),

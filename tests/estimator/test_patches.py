@@ -115,22 +115,22 @@ def test_images_are_levelled_and_resized_before_they_are_cut():
 def test_light_that_varies_slowly_is_levelled():
     """Twice the light everywhere changes nothing at all, as the logarithm only moves."""
     surface = torch.from_numpy(surfaces(1, low=40, high=40)[0]).float()[None] * 0.4 - 0.9
-    levelled, _ = IlluminationCorrection.local(surface, 4.0)
+    levelled, _ = IlluminationCorrection.by_surroundings(surface, 4.0)
     light = surface + 1 + 1 / 16
     left = light.log() - torch.from_numpy(gaussian_filter(light.log().numpy(), (0, 4, 4)))
     expected = (left / (3 * (left.std(correction=0) + 0.1))).clamp(-2, 2)
     torch.testing.assert_close(levelled, expected, atol=1e-5, rtol=1e-5)
     for slope in (torch.tensor(2.0), torch.linspace(1, 1.5, 40)):
-        other, _ = IlluminationCorrection.local(light * slope - 1 - 1 / 16, 4.0)
+        other, _ = IlluminationCorrection.by_surroundings(light * slope - 1 - 1 / 16, 4.0)
         inside = (..., slice(8, -8), slice(8, -8))
         close = 1e-5 if slope.ndim == 0 else 0.05
         torch.testing.assert_close(other[inside], levelled[inside], atol=close, rtol=0)
 
 
 def test_a_flat_image_is_levelled_to_nothing():
-    levelled, level = IlluminationCorrection.local(torch.full((1, 12, 12), 0.5), 3.0)
+    levelled, level = IlluminationCorrection.by_surroundings(torch.full((1, 12, 12), 0.5), 3.0)
     assert levelled.abs().max() < 1e-5
-    torch.testing.assert_close(level.undone(levelled[None]), torch.full((1, 1, 12, 12), 0.5))
+    torch.testing.assert_close(level.undo(levelled[None]), torch.full((1, 1, 12, 12), 0.5))
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("max", 39), ("top", 38.5), ("mean", 19.5)])

@@ -38,7 +38,7 @@ def test_ranks_of_training_are_those_of_scipy():
     np.testing.assert_allclose(x, norm.ppf(rankdata(values) / 501), rtol=1e-6, atol=1e-7)
 
 
-def test_standard_and_rank_by_hand():
+def test_standard_and_rank_columns_by_hand():
     x = encoded(column([1, 3], "standard+rank"), [1.0, 3.0])
     value, rank = 10 * np.tanh(0.1), norm.ppf(2 / 3)
     np.testing.assert_allclose(x * np.sqrt(2), [[-value, -rank], [value, rank]], rtol=1e-6)
@@ -76,7 +76,7 @@ def test_decoding_undoes_encoding(scaling):
     np.testing.assert_allclose(back, new, rtol=5e-3)
 
 
-def test_standard_and_rank_decode_noise_by_the_view_that_tells_values_apart():
+def test_standard_and_rank_columns_decode_noise_by_the_view_that_tells_values_apart():
     rng = np.random.default_rng(0)
     values = rng.normal(size=2000)
     values[:5] = [2e3, 4e3, 6e3, 8e3, 1e4]  # the standard deviation is over 300
@@ -194,7 +194,7 @@ def test_auto_adds_the_rank_where_it_says_more():
     }
 
 
-def test_a_vae_of_standard_and_rank_learns_saves_and_explains(tmp_path):
+def test_a_vae_of_standard_and_rank_columns_trains_saves_and_explains(tmp_path):
     frame, _ = mixed()
     vae = VAE(min_steps=60, epochs=1, scaling="standard+rank", random_state=0)
     vae.fit(frame, condition=np.exp(frame["other"] % 3))

@@ -154,7 +154,7 @@ def _images(fitted: Detector, source: inputs.Source) -> Iterator[Pixels]:
     codec = fitted.codec_
     assert isinstance(codec, inputs.ImageCodec)
     for _, raw in source.chunks(_TOGETHER):
-        yield from codec.shown(raw)
+        yield from codec.for_display(raw)
 
 
 def _save(picture: Image.Image, folder: Path, name: str) -> None:

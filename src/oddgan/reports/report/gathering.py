@@ -184,12 +184,12 @@ def _look(
     """Add the images, and what the detector would have expected instead."""
     images = [raw for _, raw in source.chunks(len(samples))]
     for sample, image in zip(
-        samples, (one for raw in images for one in codec.shown(raw)), strict=True
+        samples, (one for raw in images for one in codec.for_display(raw)), strict=True
     ):
         sample.image = image
     if "reconstruct" in detector.unavailable:
         return
     found = (values for _, values in detector.iter_outputs(source, "reconstruct"))
-    reconstructed = (one for values in found for one in codec.shown(values))
+    reconstructed = (one for values in found for one in codec.for_display(values))
     for sample, image in zip(samples, reconstructed, strict=True):
         sample.reconstruction = image
