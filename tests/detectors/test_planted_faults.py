@@ -23,7 +23,7 @@ from support import checks
 
 
 def with_parts(score, change):
-    return replace(score, parts={name: change(part) for name, part in score.components.items()})
+    return replace(score, components={name: change(part) for name, part in score.components.items()})
 
 
 class UpsideDown(VAE):
@@ -230,9 +230,9 @@ class TrainedOnHeldOutRows(VAE):
             every = rows.train.source
             return replace(rows, train=every, members=[(every, rows.held_out)])
 
-        split = fit.split
+        hold_out = fit.hold_out
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "split", lambda source, *more: on_all(split(source, *more)))
+            patch.setattr(fit, "hold_out", lambda *args: on_all(hold_out(*args)))
             return super().fit(X)
 
 

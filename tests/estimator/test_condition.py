@@ -506,7 +506,7 @@ def test_the_baselines_are_given_the_context_too(run, suffix):
     assert code == 0, err
     assert "without the condition" not in err
     assert json.loads(out)["results"]["pca_reconstruction"][0]["auroc"] > 0.9
-    how = cli.data.How(label="bad", condition=["ctx.csv"])
+    how = cli.data.DataOptions(label="bad", condition=["ctx.csv"])
     found = cli.data.open_data(data, how).with_samples(oddgan.load("m").codec_).X
     assert found.shape == (600, 5)
     assert "condition: a" in found.columns
@@ -518,11 +518,11 @@ def test_the_baselines_of_a_data_set_by_name_are_given_the_context(run, monkeypa
     named = datasets.Dataset("digits", "table", frame, np.zeros(60), None, "made up")
     monkeypatch.setattr(datasets, "load", lambda _: named)
     pd.DataFrame({"t": season}).to_csv("ctx.csv", index=False)
-    opened = cli.data.open_data("digits", cli.data.How(condition=["ctx.csv"]))
+    opened = cli.data.open_data("digits", cli.data.DataOptions(condition=["ctx.csv"]))
     found = opened.with_samples(None).X
     assert list(found) == [*"abcds", "condition: t"]
     assert found["condition: t"].tolist() == season.tolist()
-    opened = cli.data.open_data("digits", cli.data.How(condition=["s"]))
+    opened = cli.data.open_data("digits", cli.data.DataOptions(condition=["s"]))
     assert list(opened.with_samples(None).X) == [*"abcds"]
 
 

@@ -187,9 +187,9 @@ def test_fewer_patches_are_drawn_of_few_images_or_of_fewer():
     X = surfaces(6)
     source = Patches(open_source(X), codec(X), 5, seed=0)
     rng = np.random.default_rng(0)
-    assert (source.drawn(12, rng).count(), source.drawn(12, rng).n_each) == (12, 2)
-    assert (source.drawn(4, rng).count(), source.drawn(4, rng).n_each) == (4, 1)
-    rows = np.concatenate([rows for rows, _ in source.drawn(4, rng).chunks(9)])
+    assert (source.subsample(12, rng).count(), source.subsample(12, rng).n_each) == (12, 2)
+    assert (source.subsample(4, rng).count(), source.subsample(4, rng).n_each) == (4, 1)
+    rows = np.concatenate([rows for rows, _ in source.subsample(4, rng).chunks(9)])
     assert len(set(rows.tolist())) == 4
 
 

@@ -380,13 +380,13 @@ def test_a_critic_of_the_input_is_that_of_retrieval_critic(table):
     detector.fit(table)
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        learn = FittedComponents.of
+        learn = FittedComponents.fit
 
         def noted(names, spaces, *args):
             seen.append(spaces["input"])
             return learn(names, spaces, *args)
 
-        patch.setattr(FittedComponents, "of", noted)
+        patch.setattr(FittedComponents, "fit", noted)
         detector.fit(table)
     own = RetrievalCritic(max_steps=20, min_steps=20, random_state=0, health=False)
     own.set_params(n_references=detector.n_references).fit(seen[0].astype(np.float64))
