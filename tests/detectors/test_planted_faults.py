@@ -23,7 +23,8 @@ from support import checks
 
 
 def with_parts(score, change):
-    return replace(score, components={name: change(part) for name, part in score.components.items()})
+    components = {name: change(values) for name, values in score.components.items()}
+    return replace(score, components=components)
 
 
 class UpsideDown(VAE):
