@@ -30,6 +30,11 @@ DETECTORS = list(all_detectors().values())
 QUESTIONS = ("explain", "reconstruct", "embed")
 
 
+def in_one_process(cls):
+    """Return the mark of tests that share fits: each process of pytest-xdist makes its own."""
+    return pytest.mark.xdist_group(cls.__name__)
+
+
 def detectors(*kinds, trained=False, own=False):
     """Parametrise over the detectors that take all these kinds.
 
@@ -39,7 +44,7 @@ def detectors(*kinds, trained=False, own=False):
     return pytest.mark.parametrize(
         "detector_class",
         [
-            pytest.param(cls, id=cls.__name__)
+            pytest.param(cls, id=cls.__name__, marks=in_one_process(cls))
             for cls in DETECTORS
             if set(kinds) <= set(cls.kinds)
             and not (trained and cls.closed_form)
@@ -53,7 +58,7 @@ def detectors_and_kinds(trained=False, own=False):
     return pytest.mark.parametrize(
         ("detector_class", "kind"),
         [
-            pytest.param(cls, kind, id=f"{cls.__name__}-{kind}")
+            pytest.param(cls, kind, id=f"{cls.__name__}-{kind}", marks=in_one_process(cls))
             for cls in DETECTORS
             for kind in cls.kinds
             if not (trained and cls.closed_form) and not (own and cls is OddGAN)
