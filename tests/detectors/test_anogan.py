@@ -192,7 +192,7 @@ def test_huge_logits_give_finite_losses_and_gradients():
 
 def test_more_steps_and_restarts_are_used(table):
     """PyOD's AnoGAN compares every new row with one and the same generated row."""
-    detector = quick(AnoGAN, n_restarts=2, search_tolerance=0).fit(table)
+    detector = quick(AnoGAN, n_restarts=2, n_steps=50, search_tolerance=0).fit(table)
     assert detector.networks_["starts"].noise.shape == (2, 4)
     assert len(np.unique(detector.embed(table[:20]).round(4), axis=0)) > 15
     before = detector.set_params(n_steps=1).anomaly_score(table)

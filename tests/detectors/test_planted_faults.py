@@ -23,9 +23,8 @@ from support import checks
 
 
 def with_parts(score, change):
-    return replace(
-        score, components={name: change(part) for name, part in score.components.items()}
-    )
+    components = {name: change(values) for name, values in score.components.items()}
+    return replace(score, components=components)
 
 
 class UpsideDown(VAE):
@@ -230,7 +229,7 @@ class TrainedOnHeldOutRows(VAE):
 
         hold_out = fit.hold_out
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "hold_out", lambda source, *more: on_all(hold_out(source, *more)))
+            patch.setattr(fit, "hold_out", lambda *args: on_all(hold_out(*args)))
             return super().fit(X)
 
 

@@ -98,6 +98,7 @@ def test_every_answer_is_given_for_a_context(conditional_class, kind, table, ima
         {"place": rng.choice(["a", "b", "c"], len(X)), "hour": rng.random(len(X))}
     )
     detector = quick(conditional_class).fit(X, condition=context)
+    X, context = X[:40], context[:40]
     scores = detector.anomaly_score(X, condition=context)
     assert np.isfinite(scores).all()
     elsewhere = context.assign(place=context["place"].map({"a": "b", "b": "c", "c": "a"}))

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unhealthy fit")
 
 def examined(cls, X, **params):
     """Return the names of what is wrong with a quick fit."""
+    params = {"max_steps": 30, **params}
     return [check.name for check in quick(cls, health=True, **params).fit(X).health_]
 
 
@@ -240,7 +241,7 @@ def test_without_it_nothing_is_checked_and_the_fit_is_the_same(table):
 
 
 def test_it_is_saved_with_the_model_and_told_in_words(table, tmp_path):
-    detector = quick(UpsideDown, health=True).fit(table)
+    detector = quick(UpsideDown, max_steps=30, health=True).fit(table)
     detector.__class__ = Autoencoder  # the file names a detector that there is
     detector.save(tmp_path / "m")
     again = oddgan.load(tmp_path / "m")
@@ -360,9 +361,9 @@ def test_only_the_second_half_of_training_judges_a_discriminator():
 
 
 def test_members_that_disagree_are_found_and_others_are_not(table):
-    found = quick(Quarrelling, n_members=4, max_steps=2, health=True).fit(table)
+    found = quick(Quarrelling, n_members=4, max_steps=2, batch_size=64, health=True).fit(table)
     assert "members disagree" in [check.name for check in found.health_]
-    sound = quick(EGBAD, n_members=3, health=True).fit(table)
+    sound = quick(EGBAD, n_members=3, max_steps=30, health=True).fit(table)
     (check,) = (c for c in sound.health_checks_ if c.name == "members disagree")
     assert check.passed, check
 
