@@ -80,7 +80,7 @@ def measured(seeds: int, other: str, only: str | None) -> pd.DataFrame:
                     type(detector).__name__: detector.anomaly_score(test),
                 }
                 columns = fit_codec(train, scaling=scaling).columns
-                doubled = sum(column.kind == "two_view" for column in columns)
+                doubled = sum(column.kind == "standard+rank" for column in columns)
                 for judge, values in scores.items():
                     found.append(
                         {

@@ -494,7 +494,7 @@ def test_drift_on_the_training_data_is_warned_of(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("answer", ["predict", "p_value", "detect", "drift"])
 def test_another_score_than_that_of_the_fit_decides_nothing(answer, table):
-    detector = fitted(EGBAD, "table").set_params(score="feature_matching")
+    detector = fitted(EGBAD, "table").set_params(score_name="feature_matching")
     detector.anomaly_score(table)
-    with pytest.raises(ValueError, match="held-out scores are those of score='sigma'"):
+    with pytest.raises(ValueError, match="held-out scores are those of score_name='sigma'"):
         getattr(detector, answer)(table)

@@ -19,9 +19,14 @@ from torch.nn.utils.parametrize import is_parametrized
 
 import oddgan
 from oddgan import training
-from oddgan.estimator.hooks import Method
 from oddgan.scores import SHARED_COMPONENTS, spaces_needed
 from support.data import DATA, fitted, quick
+
+
+def method_of(detector, kind):
+    """Return the detector that has the hooks: of OddGAN, that of its recipe."""
+    return detector.recipe(kind) if isinstance(detector, oddgan.OddGAN) else detector
+
 
 # --------------------------------------------------------------------- 1. outliers score higher
 
@@ -55,7 +60,7 @@ def check_every_name_of_a_score_gives_another(cls, kind):
     X, detector = DATA[kind](), fitted(cls, kind)
     seen = []
     for name in cls.scores:
-        seen.append(detector.set_params(score=name).anomaly_score(X[:9]))
+        seen.append(detector.set_params(score_name=name).anomaly_score(X[:9]))
         assert np.isfinite(seen[-1]).all()
     assert len({tuple(scores) for scores in seen}) == len(cls.scores)
 
@@ -197,9 +202,10 @@ def check_the_number_of_rounds(cls, kind, case):
     params, rounds = ROUNDS[case]
     X, detector = DATA[kind](), quick(cls, batch_size=16, **params)
     detector.fit(X)
+    method = method_of(detector, kind)
     n_trained = len(X) - len(detector.calibration_scores_)
-    epoch = n_trained // (16 * detector._batches_per_step)
-    assert detector.history_[-1]["step"] == rounds(epoch) * len(detector._stages_of(kind))
+    epoch = n_trained // (16 * method._batches_per_step)
+    assert detector.history_[-1]["step"] == rounds(epoch) * len(method._stages_of(kind))
 
 
 def check_the_axis_of_the_channels_is_as_told(cls):
@@ -224,8 +230,8 @@ def check_a_higher_rate_of_false_alarms_lowers_the_threshold(cls, kind):
 def check_standardised_parts_are_summed(cls, kind, score):
     """Return a detector that sums its parts on the scale that they have over normal samples."""
     X = DATA[kind]()
-    plain = fitted(cls, kind).set_params(score=score)
-    detector = fitted(cls, kind, score=score, combine="standardised")
+    plain = fitted(cls, kind).set_params(score_name=score)
+    detector = fitted(cls, kind, score_name=score, combine="standardised")
     parts = detector.score_components(X)
     for name, values in plain.score_components(X).items():
         np.testing.assert_array_equal(parts[name], values)  # the parts stay those of the paper
@@ -247,8 +253,8 @@ def _score_of(detector, X):
     """Return what `_score` says when these samples are scored."""
     seen, score = [], detector._score
 
-    def noted(nets, x):
-        seen.append(score(nets, x))
+    def noted(nets, x, name):
+        seen.append(score(nets, x, name))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -265,7 +271,7 @@ def shared_parts_of(cls):
     without = {
         "latent": "embed" in cls.unavailable,
         "residual": "reconstruct" in cls.unavailable,
-        "feature": cls._features is Method._features,
+        "feature": cls.without_features() is not None,
     }
     lacks = [space for space in without if without[space]]
     missing = [name for name in SHARED_COMPONENTS if spaces_needed([name]) & set(lacks)]
@@ -277,7 +283,7 @@ def check_shared_parts(cls, kind, path):
     X = DATA[kind]()
     names, missing = shared_parts_of(cls)
     few = {"n_steps": 3} if "n_steps" in cls().get_params() else {}
-    detector = quick(cls, score=(*names, cls.scores[0]), **few).fit(X)
+    detector = quick(cls, score_name=(*names, cls.scores[0]), **few).fit(X)
     parts = detector.score_components(X)
     assert list(parts) == [*names, cls.scores[0]]
     assert len({tuple(values) for values in parts.values()}) == len(parts)
@@ -289,7 +295,7 @@ def check_shared_parts(cls, kind, path):
     assert np.isin(detector.calibration_scores_, together).mean() > 0.9
     detector.save(path)
     np.testing.assert_array_equal(oddgan.load(path).anomaly_score(X), together)
-    detector.set_params(score=names)
+    detector.set_params(score_name=names)
     noise = np.random.default_rng(1).permutation(X.ravel()).reshape(X.shape)
     y = np.repeat([0, 1], len(X))
     assert roc_auc_score(y, detector.anomaly_score(np.concatenate([X, noise]))) > 0.9
@@ -297,7 +303,7 @@ def check_shared_parts(cls, kind, path):
         patch.setattr(training.Trainer, "run", lambda self: pytest.fail("it trained"))
         for name in missing:
             with pytest.raises(ValueError, match=f"{cls.__name__} cannot have {name}: "):
-                quick(cls, score=name).fit(X)
+                quick(cls, score_name=name).fit(X)
 
 
 def check_a_population_trains_its_members_and_answers_by_them(cls, kind):
@@ -338,7 +344,7 @@ def check_first_weights_follow_the_rule(cls, kind):
     for net in first.values():
         for layer in net.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                spread = _spread(layer.weight, cls._initialisation[kind])
+                spread = _spread(layer.weight, method_of(cls(), kind)._initialisation[kind])
                 # Four standard errors of a standard deviation that is estimated from so many.
                 tolerance = 4 / (2 * layer.weight.numel()) ** 0.5
                 has_its_own_rule = hasattr(layer, "draw") or is_parametrized(layer)

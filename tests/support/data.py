@@ -36,6 +36,11 @@ class Known(nn.Module):
         return self.answer(*inputs)
 
 
+def call_hook(detector, hook, nets, x):
+    """Call a hook of a detector that takes the name of its score, such as `_score`."""
+    return getattr(detector, hook)(nets, x, detector.score_name)
+
+
 def quick(cls, **params):
     """Return a detector that trains, and scores, in a fraction of a second."""
     small = {"max_steps": 30, "width": 8, "latent_dim": 4, "health": False, "random_state": 0}

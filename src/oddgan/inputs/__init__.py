@@ -38,7 +38,7 @@ from .codecs.table import TableCodec
 from .condition import with_condition
 from .fit_codec import Codec, codec_from_state, fit_codec
 from .groups import Units, one_of_each_group, with_groups
-from .patches.codec import PATCH_SCORES, PatchCodec, PatchScore
+from .patches.codec import PATCH_AGGREGATIONS, PatchAggregation, PatchCodec
 from .patches.patches import PatchedImage
 from .patches.source import PatchAugment, Patches
 from .raw import Raw, concat, select
@@ -48,15 +48,15 @@ from .sources.open import open_source
 from .sources.source import Source, Subset
 
 __all__ = [
-    "PATCH_SCORES",
+    "PATCH_AGGREGATIONS",
     "SCALINGS",
     "Block",
     "Codec",
     "Column",
     "ImageCodec",
+    "PatchAggregation",
     "PatchAugment",
     "PatchCodec",
-    "PatchScore",
     "PatchedImage",
     "Patches",
     "Raw",

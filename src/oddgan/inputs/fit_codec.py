@@ -39,8 +39,7 @@ def fit_codec(
         - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which does not
           change under any increasing transformation of the column. Exact for up to 1,000 distinct
           values, interpolated for more.
-        - "standard+rank": "standard" and "rank" side by side, each divided by sqrt(2). "two_view",
-          its earlier name, is accepted too.
+        - "standard+rank": "standard" and "rank" side by side, each divided by sqrt(2).
         - "auto": "standard+rank" for columns whose two views share less than 90 % of their
           variance over the training rows (long tails, many zeros, far outliers), "standard" for
           others.

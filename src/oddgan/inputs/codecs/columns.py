@@ -16,7 +16,7 @@ from oddgan.inputs.raw import Array, Rows, sample_name
 
 from .values import Values, is_missing, numbers, refuse_missing, texts
 
-Kind = Literal["numeric", "rank", "two_view", "boolean", "categorical", "constant", "ignored"]
+Kind = Literal["numeric", "rank", "standard+rank", "boolean", "categorical", "constant", "ignored"]
 
 SOFT_CLIP = 10.0  # in units of the column's scale
 OTHER = "(other)"  # how a pooled category is decoded

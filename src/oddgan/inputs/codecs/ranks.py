@@ -125,7 +125,7 @@ class StandardAndRank(Column):
     the two views, and the column weighs as much as one with a single view.
     """
 
-    kind = "two_view"  # its name in model files
+    kind = "standard+rank"
     center: float
     scale: float
     fill: float

@@ -20,8 +20,7 @@ _KINDS: dict[str, type[Column]] = {
     cls.kind: cls
     for cls in (Numeric, Rank, StandardAndRank, Boolean, Categorical, Constant, Ignored)
 }
-#: Earlier names of scalings.
-_OLD_SCALINGS: dict[str, Scaling] = {"two_view": "standard+rank"}
+_KINDS["two_view"] = StandardAndRank  # its name in files of format 5
 
 
 class TableCodec:
@@ -61,7 +60,6 @@ class TableCodec:
     @classmethod
     def fit(cls, sample: Array | pa.Table, scaling: Scaling, rows: Rows = None) -> "TableCodec":
         """Fit a chunk of training rows (see `fit_codec`)."""
-        scaling = _OLD_SCALINGS.get(scaling, scaling)
         if scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {scaling!r}")
         if not len(sample):

@@ -18,8 +18,8 @@ from oddgan.inputs.raw import Array, Channels, Layout, Raw, Rows, as_images, lay
 from .illumination import IlluminationCorrection
 from .patches import PatchedImage
 
-PatchScore = Literal["max", "top", "mean", "map"]
-PATCH_SCORES: tuple[PatchScore, ...] = ("max", "top", "mean", "map")
+PatchAggregation = Literal["max", "top", "mean", "map"]
+PATCH_AGGREGATIONS: tuple[PatchAggregation, ...] = ("max", "top", "mean", "map")
 #: The score "top" is the mean over this share of an image's patches.
 TOP_SHARE = 0.05
 
@@ -33,7 +33,7 @@ class PatchCodec(ImageCodec):
     ----------
     patch, stride : (int, int)
         Height and width of a patch, and the distances between patches.
-    patch_score : {"max", "top", "mean", "map"}
+    patch_aggregation : {"max", "top", "mean", "map"}
         How the scores of patches are aggregated into the score of an image; `of_image` aggregates
         by "top" if it is "map".
     """
@@ -46,15 +46,15 @@ class PatchCodec(ImageCodec):
         *,
         stride: Size,
         image_size: Size | float | None,
-        level: bool | float,
-        patch_score: PatchScore,
+        illumination_correction: bool | float,
+        patch_aggregation: PatchAggregation,
     ) -> None:
         super().__init__(shape, layout, True, pixels)
         self.patch: Size = shape[1:]
         self.stride = stride
         self._image_size = image_size
-        self._level = level
-        self.patch_score: PatchScore = patch_score
+        self._illumination_correction = illumination_correction
+        self.patch_aggregation: PatchAggregation = patch_aggregation
 
     @classmethod
     def learn(
@@ -65,8 +65,8 @@ class PatchCodec(ImageCodec):
         stride: int | Size | None = None,
         image_size: int | Size | float | None = None,
         channels: Channels = "auto",
-        level: bool | float = False,
-        patch_score: PatchScore = "top",
+        illumination_correction: bool | float = False,
+        patch_aggregation: PatchAggregation = "top",
     ) -> "PatchCodec":
         """Fit chunks of training images; only their extreme values are kept in memory.
 
@@ -74,9 +74,8 @@ class PatchCodec(ImageCodec):
         ----------
         chunks : iterable of (rows, raw)
             The names of the images for messages, and the images.
-        patch_size, stride, image_size, channels, level, patch_score
-            The detectors' parameters of the same names; `level` is `illumination_correction`, and
-            `patch_score` is `patch_aggregation`.
+        patch_size, stride, image_size, channels, illumination_correction, patch_aggregation
+            The detectors' parameters of the same names.
 
         Raises
         ------
@@ -113,8 +112,8 @@ class PatchCodec(ImageCodec):
             pixels,
             stride=step,  # type: ignore[arg-type]
             image_size=size,
-            level=level,
-            patch_score=patch_score,
+            illumination_correction=illumination_correction,
+            patch_aggregation=patch_aggregation,
         )
 
     def wholes(self, raw: Raw, rows: Rows = None) -> Iterator[PatchedImage]:
@@ -146,10 +145,12 @@ class PatchCodec(ImageCodec):
         elif self._image_size is not None:
             images = resize(images, self._image_size)
         image, correction = images[0], None
-        if self._level is True:
+        if self._illumination_correction is True:
             image, correction = IlluminationCorrection.by_median(image)
-        elif self._level:
-            image, correction = IlluminationCorrection.by_surroundings(image, self._level)
+        elif self._illumination_correction:
+            image, correction = IlluminationCorrection.by_surroundings(
+                image, self._illumination_correction
+            )
         unpadded = image.shape[1], image.shape[2]
         padding = [(0, 0), *((0, max(0, p - s)) for p, s in zip(self.patch, unpadded, strict=True))]
         if any(after for _, after in padding):
@@ -172,7 +173,7 @@ class PatchCodec(ImageCodec):
         if isinstance(values, pd.DataFrame):
             return pd.DataFrame(self.of_image(values.to_numpy()), columns=values.columns)
         n = {"max": 1, "mean": len(values)}.get(
-            self.patch_score, max(1, round(TOP_SHARE * len(values)))
+            self.patch_aggregation, max(1, round(TOP_SHARE * len(values)))
         )
         top: NDArray[Any] = np.sort(values, axis=0)[len(values) - n :]
         return top.mean(0, keepdims=True)
@@ -183,8 +184,8 @@ class PatchCodec(ImageCodec):
         cut = {
             "stride": self.stride,
             "image_size": self._image_size,
-            "level": self._level,
-            "patch_score": self.patch_score,
+            "level": self._illumination_correction,
+            "patch_score": self.patch_aggregation,
         }
         return {**header, "cut": cut}, arrays
 
@@ -194,6 +195,9 @@ class PatchCodec(ImageCodec):
         cut: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in state["cut"].items()
         }
+        # The file format has other names than the parameters.
+        cut["illumination_correction"] = cut.pop("level")
+        cut["patch_aggregation"] = cut.pop("patch_score")
         return cls(tuple(state["shape"]), state["layout"], Pixels(**state["pixels"]), **cut)
 
 
