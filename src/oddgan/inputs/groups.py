@@ -78,7 +78,7 @@ def one_of_each_group(source: Source) -> Source:
 
 @dataclass(frozen=True)
 class Units:
-    """The units that a split assigns to one side: groups, or samples if there are no groups.
+    """The units of a split, which stay on one side: groups, or samples if there are none.
 
     Attributes
     ----------
@@ -98,12 +98,12 @@ class Units:
             return cls(source, np.arange(source.count()))
         return cls(source, np.unique(source.groups, return_inverse=True)[1])
 
-    def check(self, least: int) -> int:
+    def check(self, minimum: int) -> int:
         """Return the number of units; too few groups are refused."""
         n = int(self.of_row.max()) + 1
-        if n < least:
+        if n < minimum:
             raise ValueError(
-                f"groups: there are samples of {n} group(s), but at least {least} are needed"
+                f"groups: there are samples of {n} group(s), but at least {minimum} are needed"
             )
         return n
 

@@ -1,4 +1,4 @@
-"""How each kind of column is encoded: one small class per kind, whose fields are what it fitted."""
+"""Encoding of columns: a small class for each kind of column, whose fields are fitted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

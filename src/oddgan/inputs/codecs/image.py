@@ -234,7 +234,7 @@ class ImageCodec:
         return sums
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return what was fitted as JSON-able values and arrays (see `codec_from_state`)."""
+        """Return the fitted state as JSON-able values and arrays (see `codec_from_state`)."""
         return {
             "kind": self.kind,
             "shape": list(self.shape),

@@ -208,7 +208,7 @@ class TableCodec:
         return result
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return what was fitted as JSON-able values and arrays (see `codec_from_state`)."""
+        """Return the fitted state as JSON-able values and arrays (see `codec_from_state`)."""
         columns, ranks = [], []
         for column in self.columns:
             fields = {f.name: getattr(column, f.name) for f in dataclasses.fields(column)}

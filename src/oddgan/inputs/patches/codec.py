@@ -179,7 +179,7 @@ class PatchCodec(ImageCodec):
         return top.mean(0, keepdims=True)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return what was fitted as JSON-able values and arrays (see `codec_from_state`)."""
+        """Return the fitted state as JSON-able values and arrays (see `codec_from_state`)."""
         header, arrays = super().to_state()
         cut = {
             "stride": self.stride,

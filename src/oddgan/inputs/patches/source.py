@@ -72,13 +72,13 @@ class Patches(Source):
         """Return the number of patches."""
         return self.source.count() * self.n_each
 
-    def subsample(self, most: int, rng: np.random.Generator) -> Self:
-        """Return at most `most` patches: of fewer images, or fewer patches per image."""
+    def subsample(self, limit: int, rng: np.random.Generator) -> Self:
+        """Return at most `limit` patches: of fewer images, or fewer patches per image."""
         n = self.source.count()
         keep = np.zeros(n, dtype=bool)
-        keep[rng.permutation(n)[:most]] = True
-        n_each = max(1, min(self.n_each, most // int(keep.sum())))
-        images = Subset(self.source, keep) if n > most else self.source
+        keep[rng.permutation(n)[:limit]] = True
+        n_each = max(1, min(self.n_each, limit // int(keep.sum())))
+        images = Subset(self.source, keep) if n > limit else self.source
         return type(self)(images, self.codec, n_each, self._seed, augment=self._augment)
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
