@@ -30,9 +30,8 @@ def split(dataset, seed, rate):
     """Return training rows, test rows and the labels of the test rows."""
     X, is_anomaly = dataset.X.to_numpy(), dataset.y == 1
     rng = np.random.default_rng(seed)
-    normal, anomalies = (
-        rng.permutation(np.flatnonzero(rows)) for rows in (~is_anomaly, is_anomaly)
-    )
+    normal = rng.permutation(np.flatnonzero(~is_anomaly))
+    anomalies = rng.permutation(np.flatnonzero(is_anomaly))
     half = len(anomalies) // 2
     n = min(int(0.7 * len(normal)), MAX_ROWS, 9 * half)
     train_anomalies = anomalies[: round(n * rate / (1 - rate))]
