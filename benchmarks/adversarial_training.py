@@ -1,16 +1,16 @@
-"""What training earns on tables: GANs, autoencoders and the same networks untrained, by one score.
+"""What training gains on tables: GANs, autoencoders and untrained networks, by the same score.
 
     OMP_NUM_THREADS=1 ODDGAN_DATA=DATA python benchmarks/adversarial_training.py --out rows.jsonl
 
-Each method is trained once per task and seed and scored by each of `SCORES`; the rows go to the
-file, in which what is there already is not measured again. `--show` prints the table of a file:
-mean AUROC and AUPRC over tasks, with the standard deviation over seeds of that mean, and on KDD99
-the F1.
+Each method is trained once per task and seed and scored by each of `SCORES`. The rows go to the
+file; existing rows are not measured again. `--show` prints the table of a file: mean AUROC and
+AUPRC over tasks, with the standard deviation over seeds of that mean, and on KDD99 the F1.
 
 Tasks: "kddcup99" (the papers' split), "adbench/NAME" (70 % of the normal rows train), "digits-N"
-(the digit N of scikit-learn's digits, as rows of 64 pixels, anomalous among nine). All columns are
-scaled in two views. "Untrained" networks are as they were drawn; "tied" has the reconstruction term
-and denoising; "R1" has no dropout in D and an R1 penalty instead. No label enters a fit.
+(the digit N of scikit-learn's digits, as rows of 64 pixels, anomalous among nine). All columns have
+`scaling="standard+rank"`. "Untrained" networks have their initial random weights; "tied" has the
+reconstruction term and denoising; "R1" has an R1 penalty instead of dropout in D. No label enters a
+fit.
 """
 
 import argparse
@@ -59,14 +59,14 @@ TASKS = [
 
 
 def rows_of(task: str, seed: int, limit: int) -> tuple[Any, Any, np.ndarray, float | None]:
-    """Return training rows, test rows, their truth, and the rate to flag (of KDD99)."""
+    """Return training rows, test rows, test labels, and the rate to flag (KDD99)."""
     if task.startswith("digits-"):
         X, y = load_digits(return_X_y=True)
-        truth = y == int(task.removeprefix("digits-"))
-        order = np.random.default_rng(seed).permutation(np.flatnonzero(~truth))
+        is_anomaly = y == int(task.removeprefix("digits-"))
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(~is_anomaly))
         n = int(0.7 * len(order))
-        test = np.concatenate([order[n:], np.flatnonzero(truth)])
-        return X[order[:n]], X[test], truth[test], None
+        test = np.concatenate([order[n:], np.flatnonzero(is_anomaly)])
+        return X[order[:n]], X[test], is_anomaly[test], None
     protocol = {"name": "kdd99"} if task == "kddcup99" else {"name": "labelled", "seed": seed}
     dataset = load(task, progress=False)
     split = from_dict(protocol).split(dataset).limited(train=limit, test=limit)
@@ -77,42 +77,42 @@ def rows_of(task: str, seed: int, limit: int) -> tuple[Any, Any, np.ndarray, flo
 def measure(
     task: str, method: str, seed: int, args: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each score of a method that was trained once."""
-    train, test, truth, rate = rows_of(task, seed, args.limit)
+    """Train a method once and yield a row for each of its scores."""
+    train, test, is_anomaly, rate = rows_of(task, seed, args.limit)
     cls, params = METHODS[method]
     has_features = cls is not Autoencoder
     scores = [s for s in SCORES if has_features or "feature_knn" not in s]
-    every = tuple(sorted({part for score in scores for part in score}))
+    components = tuple(sorted({component for score in scores for component in score}))
     params = {"max_steps": args.max_steps, **params}
-    detector = cls(score_name=every, scaling="standard+rank", random_state=seed, **params).fit(
+    detector = cls(score_name=components, scaling="standard+rank", random_state=seed, **params).fit(
         train
     )
     for score in scores:
-        found = detector.set_params(score_name=score).anomaly_score(test)
-        metrics = evaluate_scores(truth, found, flag_rate=rate).as_dict()
-        keep = {name: metrics[name] for name in ("auroc", "average_precision", "f1_at_rate")}
-        yield {"task": task, "method": method, "seed": seed, "score": " + ".join(score), **keep}
+        values = detector.set_params(score_name=score).anomaly_score(test)
+        metrics = evaluate_scores(is_anomaly, values, flag_rate=rate).as_dict()
+        selected = {name: metrics[name] for name in ("auroc", "average_precision", "f1_at_rate")}
+        yield {"task": task, "method": method, "seed": seed, "score": " + ".join(score), **selected}
 
 
 def show(rows: pd.DataFrame) -> None:
-    """Print mean over tasks, and the deviation over seeds of that mean; KDD99 by itself."""
-    for name, of, metrics in (
+    """Print the mean over tasks and its deviation over seeds; KDD99 separately."""
+    for name, in_group, metrics in (
         ("KDD99", rows.task == "kddcup99", ["f1_at_rate", "auroc"]),
         ("ADBench", rows.task.str.startswith("adbench"), ["auroc", "average_precision"]),
         ("digits", rows.task.str.startswith("digits"), ["auroc", "average_precision"]),
     ):
-        if not of.any():
+        if not in_group.any():
             continue
-        tasks = rows[of].task.unique()
+        tasks = rows[in_group].task.unique()
         print(f"\n{name}: {', '.join(tasks)}\n")
-        by_seed = rows[of].groupby(["method", "score", "seed"])
+        by_seed = rows[in_group].groupby(["method", "score", "seed"])
         complete = by_seed.task.count() == len(tasks)
         means = by_seed[metrics].mean()[complete].groupby(["method", "score"])
         table = means.agg(["mean", "std", "count"])
         print("| method | score | " + " | ".join(metrics) + " | seeds |")
         print("|---" * (3 + len(metrics)) + "|")
         for method in METHODS:
-            for score in (" + ".join(parts) for parts in SCORES):
+            for score in (" + ".join(components) for components in SCORES):
                 if (method, score) in table.index:
                     row = table.loc[(method, score)]
                     cells = [f"{row[m, 'mean']:.4f} ± {row[m, 'std']:.4f}" for m in metrics]
@@ -127,7 +127,9 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=TASKS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=10000, help="most training and test rows")
+    parser.add_argument(
+        "--limit", type=int, default=10000, help="maximum number of training and of test rows"
+    )
     parser.add_argument("--max-steps", type=int, default=1000)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,10 @@
-"""Whether `explain` names the column that a value was changed in, and the value that was there.
+"""Whether `explain` finds the changed column of a row, and the original value.
 
-Rows of two groups of four columns, each group of one hidden number; in each of 80 new rows one
-value is moved by four units of its column. Prints for each detector how often the odd column
-contributes most, and how far what is expected there is from what was there, as a share of the four
-units: with the oddest value replaced by what is expected, as `explain` does it, and without.
+Rows have two groups of four columns; each group depends on one hidden number. In each of 80 new
+rows one value is moved by four units of its column. For each detector the script prints how often
+the anomalous column contributes most. It also prints how far the expected value is from the
+original value, as a share of the four units: with the most anomalous value replaced by its
+expected value, as `explain` does it, and without.
 
     python benchmarks/explain_planted.py
 """
@@ -29,27 +30,28 @@ def rows(n: int, seed: int) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    """Measure all detectors that take tables."""
+    """Measure all detectors of tables."""
     normal, columns = rows(80, 1), np.arange(80) % 8
     signs = np.random.default_rng(2).choice([-1, 1], 80)
-    here = (np.arange(80), columns)
-    odd = normal.copy()
-    odd[here] += 4 * np.abs(UNITS[columns]) * signs
+    cells = (np.arange(80), columns)
+    changed = normal.copy()
+    changed[cells] += 4 * np.abs(UNITS[columns]) * signs
     n_repairs = explain.N_REPAIRS
-    print(f"{'detector':24}{'odd column first':>18}{'left over':>11}{'without':>9}")
+    print(f"{'detector':24}{'anomalous column first':>24}", end="")
+    print(f"{'remaining error':>17}{'without replacement':>21}")
     for cls in all_detectors().values():
         if "table" not in cls.kinds:
             continue
         params = {"n_steps": SEARCH_STEPS} if "n_steps" in cls().get_params() else {}
         detector = cls(max_steps=400, health=False, random_state=0, **params).fit(rows(800, 0))
-        left = []
+        errors = []
         for times in (n_repairs, 0):
             explain.N_REPAIRS = times
-            found = detector.explain(odd)
-            away = found.expected.to_numpy()[here] - normal[here]
-            left.append(float(np.median(np.abs(away) / np.abs(odd - normal)[here])))
-        first = (found.contributions.argmax(1) == columns).mean()
-        print(f"{cls.__name__:24}{first:18.2f}{left[0]:11.2f}{left[1]:9.2f}", flush=True)
+            explanation = detector.explain(changed)
+            error = explanation.expected.to_numpy()[cells] - normal[cells]
+            errors.append(float(np.median(np.abs(error) / np.abs(changed - normal)[cells])))
+        first = (explanation.contributions.argmax(1) == columns).mean()
+        print(f"{cls.__name__:24}{first:24.2f}{errors[0]:17.2f}{errors[1]:21.2f}", flush=True)
 
 
 if __name__ == "__main__":

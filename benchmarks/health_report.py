@@ -1,9 +1,9 @@
-"""How often the health report finds planted faults, and how often it speaks of sound fits.
+"""How often the health report finds planted faults, and how often it reports sound fits.
 
-Faults are those of tests/test_health.py, of whole fits that train a few dozen rounds. Sound fits
-are of all detectors with default settings, but for a fifth held out, on normal rows alone. Each fit
-is a line of a file, and a fit that has its line is not run again: a run that was stopped goes on.
-Prints both tables as Markdown.
+The faults are those of tests/estimator/test_health_checks.py, in whole fits of a few dozen training
+steps. The sound fits cover all detectors with default settings, except that a fifth is held out, on
+normal rows alone. Each fit is a line of a file, and a fit with a line is not run again: an
+interrupted run resumes where it stopped. Prints both tables as Markdown.
 
     OMP_NUM_THREADS=1 ODDGAN_DATA=DATA python benchmarks/health_report.py [--seeds 5]
 """
@@ -21,9 +21,10 @@ import numpy as np
 
 from oddgan import all_detectors, datasets
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "estimator")]
 
-#: Data sets with the class whose rows are normal, and how many of these are used at most.
+#: Data sets with their normal class, and the maximum number of rows.
 DATA: dict[str, tuple[Any, int]] = {
     "adbench/breastw": (0, 1000),
     "adbench/pima": (0, 1000),
@@ -36,30 +37,30 @@ KINDS = {"adbench/breastw": "table", "adbench/pima": "table", "digits": "image"}
 
 def rows(name: str) -> np.ndarray:
     """Return normal samples in random order."""
-    normal, most = DATA[name]
+    normal, max_rows = DATA[name]
     data = datasets.load(name)
     X = np.asarray(data.X)[data.is_class(normal)]
-    return X[np.random.default_rng(0).permutation(len(X))[:most]]
+    return X[np.random.default_rng(0).permutation(len(X))[:max_rows]]
 
 
 def sound(seeds: int) -> Iterator[tuple[str, Any]]:
-    """Yield what is to be fitted, and how."""
+    """Yield the key of each fit, with its detector and its data."""
     for seed in range(seeds):
         for name in DATA:
-            for called, cls in all_detectors().items():
+            for detector_name, cls in all_detectors().items():
                 if KINDS[name] not in cls.kinds:
                     continue
-                # Of 182 digits a tenth would be too few to hold out.
+                # A tenth of 182 digits would be too few to hold out.
                 detector = cls(calibration_fraction=0.2, random_state=seed)
-                yield json.dumps(["sound", name, called, seed]), (detector, name)
+                yield json.dumps(["sound", name, detector_name, seed]), (detector, name)
 
 
 def planted(seeds: int) -> Iterator[tuple[str, Any]]:
-    """Yield faulty detectors on rows that depend on each other."""
-    import test_health
+    """Yield faulty detectors on rows of dependent columns."""
+    import test_health_checks
 
     for seed in range(seeds):
-        for cls, fault in test_health.FAULTS.items():
+        for cls, fault in test_health_checks.FAULTS.items():
             detector = cls(
                 max_steps=60,
                 width=8,
@@ -71,62 +72,62 @@ def planted(seeds: int) -> Iterator[tuple[str, Any]]:
 
 
 def correlated() -> np.ndarray:
-    """Return 600 rows of four columns that depend on each other."""
+    """Return 600 rows of four dependent columns."""
     rng = np.random.default_rng(0)
     return rng.normal(size=(600, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(600, 4))
 
 
 def measure(detector: Any, X: np.ndarray) -> dict[str, Any]:
-    """Fit, and return what was found and what it cost."""
-    from oddgan.estimator import detector
+    """Fit, and return the findings and the times."""
+    from oddgan.estimator import detector as module
 
-    spent = [0.0]
-    examine = detector.examine
+    examine_seconds = [0.0]
+    examine = module.examine
 
     def timed(*args: Any) -> Any:
         start = time.process_time()
-        found = examine(*args)
-        spent[0] = time.process_time() - start
-        return found
+        checks = examine(*args)
+        examine_seconds[0] = time.process_time() - start
+        return checks
 
-    detector.examine = timed
+    module.examine = timed
     start = time.process_time()
     try:
         detector.fit(X)
     finally:
-        detector.examine = examine
+        module.examine = examine
     seconds = time.process_time() - start
-    found = [[check.name, check.severity, check.value] for check in detector.health_]
-    return {"found": found, "seconds": seconds, "examined_in": spent[0]}
+    findings = [[check.name, check.severity, check.value] for check in detector.health_]
+    return {"found": findings, "seconds": seconds, "examined_in": examine_seconds[0]}
 
 
 def tables(done: dict[str, dict[str, Any]]) -> str:
     """Return both tables."""
-    found: dict[str, list[bool]] = {}
-    said: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    hits_by_fault: dict[str, list[bool]] = {}
+    sound_results: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for key, result in done.items():
-        kind, where, called, _ = json.loads(key)
+        kind, subject, detector_name, _ = json.loads(key)
         if kind == "planted":
-            found.setdefault(where, []).append(where in [name for name, *_ in result["found"]])
+            hit = subject in [name for name, *_ in result["found"]]
+            hits_by_fault.setdefault(subject, []).append(hit)
         else:
-            said.setdefault((called, where), []).append(result)
+            sound_results.setdefault((detector_name, subject), []).append(result)
     lines = ["| planted fault | found |", "|---|---:|"]
-    lines += [f"| {fault} | {sum(hits)} of {len(hits)} |" for fault, hits in found.items()]
-    lines += ["", "| detector | data | fits with a finding | found | of the fit's time |"]
+    lines += [f"| {fault} | {sum(hits)} of {len(hits)} |" for fault, hits in hits_by_fault.items()]
+    lines += ["", "| detector | data | fits with a finding | found | share of the fit's time |"]
     lines += ["|---|---|---:|---|---:|"]
-    for (called, where), results in sorted(said.items()):
-        every = [entry for r in results for entry in r["found"]]
-        names = sorted({f"{name} ({severity})" for name, severity, _ in every})
+    for (detector_name, data), results in sorted(sound_results.items()):
+        findings = [entry for r in results for entry in r["found"]]
+        names = sorted({f"{name} ({severity})" for name, severity, _ in findings})
         share = np.median([r["examined_in"] / r["seconds"] for r in results])
         n = sum(bool(r["found"]) for r in results)
-        lines.append(
-            f"| {called} | {where} | {n} of {len(results)} | {', '.join(names)} | {share:.1%} |"
-        )
+        cells = f"{n} of {len(results)} | {', '.join(names)} | {share:.1%}"
+        lines.append(f"| {detector_name} | {data} | {cells} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Run what has not been run, and print the tables."""
+    """Run the missing fits, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("health_report.jsonl"))

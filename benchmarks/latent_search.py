@@ -1,24 +1,25 @@
-"""The latent search: all samples at once against one at a time, and AUROC against its length.
+"""The latent search: all samples at once against one at a time, and AUROC by number of steps.
 
     OMP_NUM_THREADS=1 ODDGAN_DATA=DATA python benchmarks/latent_search.py [--part batch ...]
 
-"batch": time per sample of AnoGAN's search of many samples over that of a plain loop, which
-searches one sample at a time with torch.optim.Adam: same networks, start, rates and steps (no
-tolerance). A careless loop also lets PyTorch compute the gradients of the weights. Images are
-MNIST's, 28 x 28; rows are KDD Cup 99's, 121 columns, or random ones where the data are not there.
-Above 1 OddGAN is faster. Shown beside it is by how much the scores differ.
+"batch": time per sample of a plain loop, which searches one sample at a time with
+torch.optim.Adam, over that of AnoGAN's search of many samples: same networks, start, rates and
+steps (no tolerance). A careless loop also lets PyTorch compute the gradients of the weights.
+Images are MNIST's, 28 x 28; rows are KDD Cup 99's, 121 columns, or random ones if the data are
+missing. Above 1 OddGAN is faster. The last column shows by how much the scores differ.
 
-"options": the same search in bf16, with channels last, and with other memory budgets, over the
-search as it comes. Above 1 the option is faster.
+"options": time of the default search over that of the search in bf16, with channels last, and with
+other memory budgets. Above 1 the option is faster.
 
-"pyod": PyOD's AnoGAN searches in `fit` alone, row by row, 20 steps; per 1,000 rows that time over
-ours at 20 steps. Its scoring searches nothing, and so is not comparable; its time is given too.
+"pyod": PyOD's AnoGAN searches only in `fit`, row by row, 20 steps; the ratio is that time over ours
+at 20 steps, for 1,000 rows. Its scoring does no search, so it is not comparable; its time is shown
+too.
 
 "auroc": one digit of MNIST is normal. AUROC after each number of steps, from a random start and,
-where the trained GAN has an encoder, from what the encoder says. The curve is shown, not used: the
-default number of steps is the paper's.
+if the trained GAN has an encoder, from the encoder's latent. The curve is only shown: the default
+number of steps is the paper's.
 
-"prior": the same for AnoGAN with a prior on z in the search and without, from a random start and
+"prior": the same for AnoGAN with and without a prior on z in the search, from a random start and
 from the nearest of 512 generated images, by AnoGAN's score and by the squared residual.
 """
 
@@ -63,7 +64,7 @@ def rows(n: int) -> np.ndarray:
 
 
 def trained(X: np.ndarray, width: int | None) -> AnoGAN:
-    """Return an AnoGAN of a few rounds: how good it is does not matter for its speed."""
+    """Return an AnoGAN of a few training steps: its quality does not matter for its speed."""
     return AnoGAN(
         max_steps=20, n_steps=1, width=width, scaling="none", search_schedule="constant",
         search_tolerance=0, random_state=0, target_fpr=0.2,
@@ -77,9 +78,9 @@ def encoded(detector: AnoGAN, X: np.ndarray) -> torch.Tensor:
 def one_at_a_time(
     detector: AnoGAN, x: torch.Tensor, n_steps: int, *, careless: bool = False
 ) -> np.ndarray:
-    """Search for one sample after the other, as a plain loop does, and return the scores.
+    """Search for one sample after the other in a plain loop, and return the scores.
 
-    Most loops that are published are `careless`: the weights get gradients, which nobody needs.
+    Most published loops are `careless`: they compute gradients of the weights, which nobody needs.
     """
     G, D = detector.networks_["generator"], detector.networks_["discriminator"]
     for net in (G, D):
@@ -111,13 +112,13 @@ def batch(args: argparse.Namespace) -> None:
         f"| data | width | samples | steps | precision | {ratio} | careless {ratio} | differ by |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for name, X, width, few, steps in (
+    for name, X, width, n_alone, steps in (
         ("MNIST, 28 x 28", images(128), 64, 4, 10),
         ("MNIST, 28 x 28", images(256), 16, 4, 40),
         ("KDD99, 121 columns", rows(4096), 64, 4, 200),
     ):
         detector = trained(X, width).set_params(n_steps=steps)
-        x = encoded(detector, X[:few])
+        x = encoded(detector, X[:n_alone])
         ratios: dict[tuple[str, bool], list[float]] = {
             (precision, careless): [] for precision in PRECISIONS for careless in (False, True)
         }
@@ -126,18 +127,18 @@ def batch(args: argparse.Namespace) -> None:
                 careless: seconds(
                     lambda x=x, d=detector, s=steps, c=careless: one_at_a_time(d, x, s, careless=c)
                 )
-                / few
+                / n_alone
                 for careless in (False, True)
             }
             for precision in PRECISIONS:
                 detector.set_params(search_precision=precision)
                 together = seconds(lambda X=X, d=detector: d.anomaly_score(X)) / len(X)
-                for careless, took in alone.items():
-                    ratios[precision, careless].append(took / together)
+                for careless, duration in alone.items():
+                    ratios[precision, careless].append(duration / together)
         scores = one_at_a_time(detector, x, steps)
         for precision in PRECISIONS:
-            found = detector.set_params(search_precision=precision).anomaly_score(X)[:few]
-            gap = np.max(np.abs(found / scores - 1))
+            batched = detector.set_params(search_precision=precision).anomaly_score(X)[:n_alone]
+            gap = np.max(np.abs(batched / scores - 1))
             cells = " | ".join(spread(ratios[precision, careless]) for careless in (False, True))
             print(
                 f"| {name} | {width} | {len(X)} | {steps} | {precision} | {cells} | {gap:.1e} |",
@@ -147,7 +148,7 @@ def batch(args: argparse.Namespace) -> None:
 
 
 def options(args: argparse.Namespace) -> None:
-    print("| samples | option | as it comes / with the option |\n|---|---|---|")
+    print("| data | option | default / with the option |\n|---|---|---|")
     for name, X in (("MNIST, 28 x 28", images(128)), ("KDD99, 121 columns", rows(4096))):
         detector = trained(X, None)
         x = encoded(detector, X)
@@ -159,12 +160,12 @@ def options(args: argparse.Namespace) -> None:
             choices[f"chunks of {memory} MiB"] = {"memory": memory * 2**20}
         ratios: dict[str, list[float]] = {choice: [] for choice in choices}
         for _ in range(args.turns):
-            usual = seconds(lambda d=detector, x=x: searched(d, x, 5))
-            for choice, how in choices.items():
-                taken = seconds(lambda d=detector, x=x, how=how: searched(d, x, 5, **how))
-                ratios[choice].append(usual / taken)
-        for choice, found in ratios.items():
-            print(f"| {name} | {choice} | {spread(found)} |", flush=True)
+            default = seconds(lambda d=detector, x=x: searched(d, x, 5))
+            for choice, settings in choices.items():
+                with_option = seconds(lambda d=detector, x=x, s=settings: searched(d, x, 5, **s))
+                ratios[choice].append(default / with_option)
+        for choice, values in ratios.items():
+            print(f"| {name} | {choice} | {spread(values)} |", flush=True)
     print()
 
 
@@ -178,9 +179,9 @@ def searched(
     memory: int | None = None,
 ) -> torch.Tensor:
     nets = {role: detector.networks_[role] for role in ("generator", "discriminator")}
-    usual = torch.channels_last if last else torch.contiguous_format
+    memory_format = torch.channels_last if last else torch.contiguous_format
     if x.ndim == 4:
-        nets = {role: net.to(memory_format=usual) for role, net in nets.items()}
+        nets = {role: net.to(memory_format=memory_format) for role, net in nets.items()}
     start = detector.networks_["starts"].noise.expand(len(x), -1)
     return search_latents(
         nets, detector._search_loss, start, (x, nets["discriminator"](x)[1].detach()),
@@ -197,24 +198,24 @@ def pyod(args: argparse.Namespace) -> None:
     print("| | PyOD / OddGAN |\n|---|---|")
     fits, scores = [], []
     for _ in range(args.turns):
-        theirs = Theirs(epochs=0, epochs_query=20, latent_dim_G=32)  # `fit` is the search alone
-        taken = seconds(lambda p=theirs: p.fit(X))
+        theirs = Theirs(epochs=0, epochs_query=20, latent_dim_G=32)  # `fit` is only the search
+        fit = seconds(lambda p=theirs: p.fit(X))
         ours = seconds(lambda: detector.anomaly_score(X))
-        fits.append(taken / ours)
+        fits.append(fit / ours)
         scores.append(seconds(lambda p=theirs: p.decision_function(X)) / ours)
     print(f"| search of 1,000 rows, 20 steps (PyOD: in `fit`) | {spread(fits)} |")
     print(f"| scoring of 1,000 rows (PyOD: without any search) | {spread(scores)} |\n")
 
 
 def digit(args: argparse.Namespace, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return training images of one digit, and test images and truth: it and the others."""
+    """Return training images of one digit, and test images with labels: this digit and others."""
     data = load("mnist")
     y = np.asarray(data.y).astype(str)
     order = np.random.default_rng(0).permutation(len(y))
-    normal, odd = order[y[order] == name], order[y[order] != name]
-    test = np.concatenate([normal[-args.n_test // 2 :], odd[: args.n_test // 2]])
-    truth = np.repeat([0, 1], args.n_test // 2)
-    return data.X[normal[: -args.n_test // 2]][:3000], data.X[test], truth
+    normal, anomalies = order[y[order] == name], order[y[order] != name]
+    test = np.concatenate([normal[-args.n_test // 2 :], anomalies[: args.n_test // 2]])
+    is_anomaly = np.repeat([0, 1], args.n_test // 2)
+    return data.X[normal[: -args.n_test // 2]][:3000], data.X[test], is_anomaly
 
 
 def header(first: str, at: list[int]) -> None:
@@ -223,47 +224,48 @@ def header(first: str, at: list[int]) -> None:
 
 
 def auroc(args: argparse.Namespace) -> None:
-    X, test, truth = digit(args, args.digit)
+    X, test, is_anomaly = digit(args, args.digit)
     header("| GAN | start | ", args.at)
-    makes: dict[str, Callable[..., oddgan.detectors.Detector]] = {
+    classes: dict[str, Callable[..., oddgan.detectors.Detector]] = {
         "AnoGAN": AnoGAN,
         "f-AnoGAN": oddgan.FAnoGAN,
     }
-    for name, make in makes.items():
+    for name, make in classes.items():
         quick = {"n_steps": 1} if name == "AnoGAN" else {}
-        rounds = args.batches // make()._batches_per_step
-        params = {"width": args.width, "batch_size": 32, "max_steps": rounds, "latent_dim": 32}
+        n_steps = args.batches // make()._batches_per_step
+        params = {"width": args.width, "batch_size": 32, "max_steps": n_steps, "latent_dim": 32}
         detector = make(random_state=0, **params, **quick).fit(X)
         for start in ("random", "encoder") if "encoder" in detector.networks_ else ("random",):
-            found = curve(detector, test, truth, start, args.at)["score"]
-            cells = " | ".join(f"{value:.3f}" for value in found)
+            aurocs = curve(detector, test, is_anomaly, start, args.at)["score"]
+            cells = " | ".join(f"{value:.3f}" for value in aurocs)
             print(f"| {name} | {start} | {cells} |", flush=True)
 
 
 def prior(args: argparse.Namespace) -> None:
     header("| normal digit | start | weight of the prior | score | ", args.at)
     for name in args.digits:
-        X, test, truth = digit(args, name)
+        X, test, is_anomaly = digit(args, name)
         params = {"width": args.width, "batch_size": 64, "max_steps": args.batches}
         detector = AnoGAN(random_state=0, latent_dim=32, n_steps=1, n_candidates=512, **params).fit(
             X
         )
         for start in ("random", "nearest"):
             for weight in args.priors:
-                for score, found in curve(detector, test, truth, start, args.at, weight).items():
-                    cells = " | ".join(f"{value:.3f}" for value in found)
+                curves = curve(detector, test, is_anomaly, start, args.at, weight)
+                for score, aurocs in curves.items():
+                    cells = " | ".join(f"{value:.3f}" for value in aurocs)
                     print(f"| {name} | {start} | {weight:g} | {score} | {cells} |", flush=True)
 
 
 def curve(
     detector: oddgan.detectors.Detector,
     X: np.ndarray,
-    truth: np.ndarray,
+    is_anomaly: np.ndarray,
     start: str,
     at: list[int],
     prior_weight: float = 0.0,
 ) -> dict[str, list[float]]:
-    """Return the AUROC after each number of steps, of (1 - w) L_R + w L_D and of the squares."""
+    """Return the AUROC after each number of steps, for (1 - w) L_R + w L_D and for the squares."""
     nets, x = detector.networks_, encoded(detector, X)
     critic = nets["discriminator"] if "discriminator" in nets else nets["critic"]
     for net in nets.values():
@@ -286,17 +288,17 @@ def curve(
         z = variables[0]
         return score(z, row) + prior_weight / 2 * z.square().sum(1)
 
-    found: dict[str, list[float]] = {"score_name": [], "squared residual": []}
+    aurocs: dict[str, list[float]] = {"score_name": [], "squared residual": []}
     done = 0
-    for n_steps in at:  # Adam's moments start anew at each
+    for n_steps in at:  # Adam's moments start anew each time
         if n_steps > done:
             z = latent_search(loss, (z,), Descent(n_steps - done, (0.05,))).kept[0]
         done = n_steps
         with torch.no_grad():
             squares = (x - nets["generator"](z)).square().flatten(1).sum(1)
-            found["score"].append(roc_auc_score(truth, score(z, torch.arange(len(x)))))
-            found["squared residual"].append(roc_auc_score(truth, squares))
-    return found
+            aurocs["score"].append(roc_auc_score(is_anomaly, score(z, torch.arange(len(x)))))
+            aurocs["squared residual"].append(roc_auc_score(is_anomaly, squares))
+    return aurocs
 
 
 def spread(ratios: list[float]) -> str:

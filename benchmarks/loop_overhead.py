@@ -1,8 +1,8 @@
-"""What OddGAN's training loop costs over a hand-written PyTorch loop of the same EGBAD.
+"""The overhead of OddGAN's training loop over a hand-written PyTorch loop of the same EGBAD.
 
 Both train the same networks with the same losses, optimisers and moving average on random data
-of the shape of KDD99 (121 columns, batch 50) and MNIST (28 x 28, batch 100), in turns within one
-run. Printed is the median over the turns of the ratio of their times; below 1 OddGAN is faster.
+of the shape of KDD99 (121 columns, batch 50) and MNIST (28 x 28, batch 100), in alternation within
+one run. The script prints the median ratio of their times over the turns; below 1 OddGAN is faster.
 
     python benchmarks/loop_overhead.py [--threads 1] [--turns 7]
 """
@@ -33,7 +33,7 @@ def networks(detector: EGBAD, shape: tuple[int, ...], latent: int) -> dict[str, 
 
 
 def by_hand(nets: dict[str, nn.Module], data, batch: int, latent: int, n: int) -> None:
-    """Train as one would in a script of one's own: plain modules, Adam, a moving average."""
+    """Train like a hand-written script: plain modules, Adam, a moving average."""
     G, E, D = nets["generator"], nets["encoder"], nets["discriminator"]
     optimizers = [torch.optim.Adam(m.parameters(), 2e-4, betas=(0.5, 0.999)) for m in (G, E, D)]
     opt_g, opt_e, opt_d = optimizers
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print("| data | batch | rounds a turn | oddgan / by hand (median) | min | max |")
+    print("| data | batch | steps per turn | oddgan / hand-written (median) | min | max |")
     print("|---|---|---|---|---|---|")
     for name, (shape, batch, latent, n) in CASES.items():
         data = torch.randn(20 * batch, *shape)
@@ -103,12 +103,12 @@ def main() -> None:
             nets = networks(detector, shape, latent)
             start = time.perf_counter()
             by_hand(nets, data, batch, latent, n)
-            middle = time.perf_counter()
+            after_hand = time.perf_counter()
             nets = networks(detector, shape, latent)
-            middle_2 = time.perf_counter()
+            before_oddgan = time.perf_counter()
             by_oddgan(detector, nets, data, batch, latent, n)
             if turn:  # the first turn warms up
-                ratios.append((time.perf_counter() - middle_2) / (middle - start))
+                ratios.append((time.perf_counter() - before_oddgan) / (after_hand - start))
         print(
             f"| {name} | {batch} | {n} | {np.median(ratios):.2f} "
             f"| {min(ratios):.2f} | {max(ratios):.2f} |"

@@ -1,10 +1,10 @@
-"""How good probabilities from labelled samples are, by method of calibration.
+"""The quality of probabilities from labelled samples, by calibration method.
 
-The twelve tables of ADBench, split as in ``scaling.py``. `PCAReconstruction` trains; of the other
-rows one half, with its labels, calibrates, and the other half is judged by the mean log loss in
-nats. Beside the two methods: the share of anomalies for every sample, and Platt's sigmoid of the
-score as it is. The last column says what probabilities that were made for a prevalence of 2 %
-average to where anomalies have a weight of 2 %. Prints Markdown.
+The twelve tables of ADBench, split as in ``scaling.py``. `PCAReconstruction` trains. One half of
+the other rows, with its labels, calibrates; the other half is judged by the mean log loss in nats.
+Two references: the share of anomalies for every sample, and Platt's sigmoid of the raw score. The
+last column is the mean of the probabilities made for a prevalence of 2 %, with anomalies weighted
+as 2 %. Prints Markdown.
 
     python benchmarks/probability.py [--seeds 3]
 """
@@ -24,37 +24,37 @@ RARE = 0.02
 
 
 def losses(train: Floats, test: Floats, y: Labels, seed: int) -> list[float]:
-    """Return the log losses of the four ways, and the mean probability at the rare prevalence."""
+    """Return the log losses of the four methods, and the mean probability for `RARE`."""
     detector = PCAReconstruction(random_state=seed).fit(train)
     scores = detector.anomaly_score(test)
-    given = np.arange(len(y)) % 2 == 0  # the rows are in random order
-    judged, truth = scores[~given], y[~given]
+    labelled = np.arange(len(y)) % 2 == 0  # the rows are in random order
+    test_scores, y_test = scores[~labelled], y[~labelled]
 
     def calibrated(method: ProbaMethod, prevalence: float | None = None) -> ProbaCalibration:
         return proba_calibration(
-            y[given],
-            scores[given],
+            y[labelled],
+            scores[labelled],
             method=method,
             prevalence=prevalence,
             normal_scores=detector.calibration_scores_,
         )
 
-    units = ((scores - scores[given].mean()) / scores[given].std())[:, None]
-    plain = LogisticRegression(C=np.inf, max_iter=1000).fit(units[given], y[given])
-    found = [
-        np.full(len(truth), y[given].mean()),
-        plain.predict_proba(units[~given])[:, 1],
-        calibrated("sigmoid").probability(judged),
-        calibrated("isotonic").probability(judged),
+    units = ((scores - scores[labelled].mean()) / scores[labelled].std())[:, None]
+    plain = LogisticRegression(C=np.inf, max_iter=1000).fit(units[labelled], y[labelled])
+    predictions = [
+        np.full(len(y_test), y[labelled].mean()),
+        plain.predict_proba(units[~labelled])[:, 1],
+        calibrated("sigmoid").probability(test_scores),
+        calibrated("isotonic").probability(test_scores),
     ]
-    rare = calibrated("sigmoid", RARE).probability(judged)
-    mean = RARE * rare[truth == 1].mean() + (1 - RARE) * rare[truth == 0].mean()
-    return [*(float(log_loss(truth, p)) for p in found), float(mean)]
+    rare = calibrated("sigmoid", RARE).probability(test_scores)
+    mean = RARE * rare[y_test == 1].mean() + (1 - RARE) * rare[y_test == 0].mean()
+    return [*(float(log_loss(y_test, p)) for p in predictions), float(mean)]
 
 
 def main() -> None:
     """Measure and print."""
-    warnings.simplefilter("ignore", UserWarning)  # few labels of a class
+    warnings.simplefilter("ignore", UserWarning)  # few labels per class
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     seeds = parser.parse_args().seeds
@@ -63,9 +63,9 @@ def main() -> None:
     means = []
     for group, name, X, y in tables():
         if group == "ADBench":
-            every = np.array([losses(*split(X, y, seed), seed) for seed in range(seeds)])
-            means.append(every.mean(axis=0))
-            cells = zip(every.mean(axis=0), every.std(axis=0), strict=True)
+            by_seed = np.array([losses(*split(X, y, seed), seed) for seed in range(seeds)])
+            means.append(by_seed.mean(axis=0))
+            cells = zip(by_seed.mean(axis=0), by_seed.std(axis=0), strict=True)
             print(f"| {name} |", " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in cells), "|")
     print("| **mean** |", " | ".join(f"**{m:.3f}**" for m in np.mean(means, axis=0)), "|")
 

@@ -1,7 +1,7 @@
 """Peak memory of scoring a large Parquet file with a saved EGBAD, above the loaded model.
 
-A process of its own loads the model, notes its memory and scores the file; its peak is what the
-kernel reports. The file is written piece by piece. Exit code 1 if the limit is exceeded.
+A separate process loads the model, records its memory and scores the file; the kernel reports its
+peak memory. The file is written in pieces. Exit code 1 if the limit is exceeded.
 
     python benchmarks/score_memory.py [--rows 5000000] [--columns 20] [--row-group 1048576]
 """
@@ -51,7 +51,7 @@ def prepare(folder: Path, n_rows: int, n_columns: int, row_group: int) -> None:
 
 
 def memory(name: str) -> float:
-    """Return VmRSS (now) or VmHWM (peak) of this process in MiB."""
+    """Return VmRSS (current) or VmHWM (peak) of this process in MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) / 1024
@@ -61,8 +61,8 @@ def memory(name: str) -> float:
 def score(folder: Path, way: str) -> None:
     """Score the file and print memory after loading, peak, rows and seconds."""
     detector = oddgan.load(folder / "model.oddgan")
-    # The peak begins anew. Where that is not permitted it counts from the start of the process,
-    # which can only be more.
+    # Reset the peak. If that is not permitted, it counts from the start of the process, which can
+    # only be higher.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     loaded = memory("VmRSS")
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--columns", type=int, default=20)
-    parser.add_argument("--row-group", type=int, default=2**20, help="rows a row group")
+    parser.add_argument("--row-group", type=int, default=2**20, help="rows per row group")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:

@@ -1,20 +1,21 @@
 """Rows per second of EGBAD and the VAE against PyOD's ALAD, VAE and AutoEncoder.
 
 All get the same attack rows of KDD Cup 99 as 121 standardised numeric columns, the same batch
-size, as many batches and one thread, in turns within one run. Printed is the ratio of rows per
-second, ours over theirs, as the median over the turns with the extremes in brackets; above 1
-OddGAN is faster.
+size, the same number of batches and one thread, in alternation within one run. The script prints
+the ratio of rows per second, ours over theirs: the median over the turns, with the extremes in
+brackets. Above 1 OddGAN is faster.
 
     OMP_NUM_THREADS=1 ODDGAN_DATA=DATA python benchmarks/vs_pyod.py [--rows 20000] [--turns 3]
 
-Time is that of the whole ``fit``, with all that a user waits for: encoding, held-out scores and
-the threshold here; the scores of all training rows there. Counted are the rows that training
-really saw: OddGAN holds out a tenth, and what PyOD's ALAD calls an epoch is one mini-batch.
+The time is that of the whole ``fit``, with everything that a user waits for: in OddGAN encoding,
+held-out scores and the threshold; in PyOD the scores of all training rows. The row count includes
+only rows that training really saw: OddGAN holds out a tenth, and an epoch of PyOD's ALAD is one
+mini-batch.
 
-What differs and cannot be made equal: ALAD trains two more discriminators than BiGAN, and
-OddGAN keeps a moving average of EGBAD's weights; PyOD's VAE predicts means with a squared
-error, OddGAN's a mean and a scale a column with its likelihood. PyOD's ALAD scores all rows at
-once, so its memory grows with them.
+Some differences cannot be removed. ALAD trains two more discriminators than BiGAN, and OddGAN keeps
+a moving average of EGBAD's weights. PyOD's VAE predicts means with a squared error, OddGAN's a mean
+and a scale per column with its likelihood. PyOD's ALAD scores all rows at once, so its memory grows
+with them.
 """
 
 import argparse
@@ -34,9 +35,9 @@ EPOCHS = 3
 OURS = {
     "EGBAD": EGBAD,
     "VAE": VAE,
-    "VAE, score_name=reconstruction": lambda **p: VAE(score_name="reconstruction", **p),
+    "VAE, reconstruction score": lambda **p: VAE(score_name="reconstruction", **p),
 }
-# Networks of the sizes that EGBAD has at 121 columns.
+# Network sizes of EGBAD at 121 columns.
 ALAD_LIKE_OURS = {
     "latent_dim": 32,
     "enc_layers": [64],
@@ -64,19 +65,19 @@ def data(n: int) -> tuple[np.ndarray, np.ndarray]:
     return X[:n], X[n:]
 
 
-def peers(n: int) -> dict[str, tuple[Callable, int, dict]]:
-    """Return for each peer how it is made, rows it trains on, and options of its scoring."""
+def pyod_methods(n: int) -> dict[str, tuple[Callable, int, dict]]:
+    """Return a factory, the number of training rows and scoring options for each PyOD method."""
     steps = EPOCHS * (n // BATCH)
-    seen = steps * BATCH
+    n_seen = steps * BATCH
     deep = {"epoch_num": EPOCHS, "batch_size": BATCH, "verbose": 0, "preprocessing": False}
     gan = {"epochs": steps, "batch_size": BATCH}
     large = {"batch_size": 4096}
     return {
-        "ALAD": (lambda: alad.ALAD(**gan), seen, {}),
-        "ALAD, EGBAD's sizes": (lambda: alad.ALAD(**gan, **ALAD_LIKE_OURS), seen, {}),
-        "VAE": (lambda: vae.VAE(**deep), seen, {}),
-        "VAE, our sizes, scored by 4096": (lambda: vae.VAE(**deep, **VAE_LIKE_OURS), seen, large),
-        "AutoEncoder": (lambda: auto_encoder.AutoEncoder(**deep), seen, {}),
+        "ALAD": (lambda: alad.ALAD(**gan), n_seen, {}),
+        "ALAD, EGBAD's sizes": (lambda: alad.ALAD(**gan, **ALAD_LIKE_OURS), n_seen, {}),
+        "VAE": (lambda: vae.VAE(**deep), n_seen, {}),
+        "VAE, our sizes, scored by 4096": (lambda: vae.VAE(**deep, **VAE_LIKE_OURS), n_seen, large),
+        "AutoEncoder": (lambda: auto_encoder.AutoEncoder(**deep), n_seen, {}),
     }
 
 
@@ -87,23 +88,23 @@ def seconds(do: Callable[[], object]) -> float:
 
 
 def ours(make: Callable, train: np.ndarray, new: np.ndarray) -> tuple[float, float]:
-    """Return rows a second of training and of scoring."""
+    """Return rows per second of training and of scoring."""
     detector = make(
         epochs=EPOCHS, min_steps=1, max_steps=None, batch_size=BATCH, scaling="none",
         stream=False, random_state=0,
     )  # fmt: skip
     fit = seconds(lambda: detector.fit(train))
-    seen = detector.history_[-1]["step"] * BATCH
-    return seen / fit, len(new) / seconds(lambda: detector.anomaly_score(new))
+    n_seen = detector.history_[-1]["step"] * BATCH
+    return n_seen / fit, len(new) / seconds(lambda: detector.anomaly_score(new))
 
 
 def theirs(
-    make: Callable, seen: int, options: dict, train: np.ndarray, new: np.ndarray
+    make: Callable, n_seen: int, options: dict, train: np.ndarray, new: np.ndarray
 ) -> tuple[float, float]:
-    """Return rows a second of training and of scoring."""
+    """Return rows per second of training and of scoring."""
     detector = make()
     fit = seconds(lambda: detector.fit(train))
-    return seen / fit, len(new) / seconds(lambda: detector.decision_function(new, **options))
+    return n_seen / fit, len(new) / seconds(lambda: detector.decision_function(new, **options))
 
 
 def main() -> None:
@@ -113,22 +114,22 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     train, new = data(args.rows)
-    mine: dict[str, list] = {name: [] for name in OURS}
-    other: dict[str, list] = {name: [] for name in peers(args.rows)}
+    our_rates: dict[str, list] = {name: [] for name in OURS}
+    their_rates: dict[str, list] = {name: [] for name in pyod_methods(args.rows)}
     for turn in range(args.turns + 1):
         # The first turn, on few rows, warms up.
         n = args.rows if turn else 20 * BATCH
         for name, make in OURS.items():
-            mine[name].append(ours(make, train[:n], new[:n]))
-        for name, peer in peers(n).items():
-            other[name].append(theirs(*peer, train[:n], new[:n]))
-    for column, what in enumerate(("training", "scoring")):
-        names = [name for name in OURS if what == "scoring" or "score_name=" not in name]
-        print(f"| {what} | " + " | ".join(names) + " |")
+            our_rates[name].append(ours(make, train[:n], new[:n]))
+        for name, method in pyod_methods(n).items():
+            their_rates[name].append(theirs(*method, train[:n], new[:n]))
+    for column, phase in enumerate(("training", "scoring")):
+        names = [name for name in OURS if phase == "scoring" or "score" not in name]
+        print(f"| {phase} | " + " | ".join(names) + " |")
         print("|---" * (1 + len(names)) + "|")
-        for peer, found in other.items():
-            cells = [ratio(mine[name], found, column) for name in names]
-            print(f"| PyOD {peer} | " + " | ".join(cells) + " |")
+        for method, rates in their_rates.items():
+            cells = [ratio(our_rates[name], rates, column) for name in names]
+            print(f"| PyOD {method} | " + " | ".join(cells) + " |")
         print()
 
 

@@ -1,10 +1,10 @@
-"""Write docs/detectors: a page for each detector, from its class alone, and the index.
+"""Write docs/detectors: a page for each detector, from its class, and the index.
 
     python docs/make_detector_pages.py                      # the pages
     python docs/make_detector_pages.py --pictures           # and all their pictures
-    python docs/make_detector_pages.py --pictures egbad vae # and these
+    python docs/make_detector_pages.py --pictures egbad vae # and only these
 
-A picture shows what the example of its page computes: the very code of the page is run.
+A picture shows the result of the example on its page: the script runs the code of the page.
 """
 
 import argparse
@@ -47,20 +47,20 @@ good, new = rings[:400], rings[400:]
 new[3, 4:8, 6:] = 0
 new[4, 5:7] = 255
 new[5, 3:9, 3:9] = 255
-what = ["normal", "normal", "normal", "gap", "bar", "filled"]
+kinds = ["normal", "normal", "normal", "gap", "bar", "filled"]
 
 small = {"latent_dim": 8, "width": 16, "max_steps": 300, "batch_size": 32, "learning_rate": 1e-3}
 detector = $cls(**small, random_state=0).fit(good)
 scores, flags = detector.anomaly_score(new), detector.predict(new) == -1
-for name, score, p, flag in zip(what, scores, detector.p_value(new), flags):
-    print(f"{name:8} score {score:8.4g}  p {p:.3f}  {'flagged' if flag else ''}")
+for kind, score, p, flag in zip(kinds, scores, detector.p_value(new), flags):
+    print(f"{kind:8} score {score:8.4g}  p {p:.3f}  {'flagged' if flag else ''}")
 ${more}
 np.save("good.npy", good)
 np.save("new.npy", new)
 ''')  # fmt: skip
 MORE = {
-    "reconstruct": "counterparts = detector.reconstruct(new)  # the nearest normal rings\n",
-    "explain": "maps = detector.explain(new)  # how much each pixel contributes\n",
+    "reconstruct": "reconstructions = detector.reconstruct(new)  # normal rings\n",
+    "explain": "maps = detector.explain(new)  # the contribution of each pixel\n",
 }
 COMMANDS = Template("""\
 oddgan fit $name good.npy --out rings.oddgan --set latent_dim=8 --set width=16 \\
@@ -71,39 +71,39 @@ cat scores.csv
 
 
 def main() -> None:
-    """Write what the command line asks for."""
+    """Write the pages, and the pictures that the command line requests."""
     parser = argparse.ArgumentParser(description="Write docs/detectors from the detectors.")
     parser.add_argument("--pictures", nargs="*", metavar="NAME", help="draw all, or these")
-    asked = parser.parse_args().pictures
-    found = all_detectors()
-    written = pages()
-    for old in set(PAGES.glob("*.md")) - {PAGES / name for name in written}:
-        old.unlink()
-    for name, text in written.items():
+    pictures = parser.parse_args().pictures
+    detectors = all_detectors()
+    texts = pages()
+    for stale in set(PAGES.glob("*.md")) - {PAGES / name for name in texts}:
+        stale.unlink()
+    for name, text in texts.items():
         (PAGES / name).write_text(text, encoding="utf-8")
-    for name in [] if asked is None else asked or found:
-        draw(name, found[name])
+    for name in [] if pictures is None else pictures or detectors:
+        draw(name, detectors[name])
 
 
 def pages() -> dict[str, str]:
     """Return the text of every file in docs/detectors by its name."""
-    found = all_detectors()
-    texts = {f"{name}.md": page(name, cls) for name, cls in found.items()}
-    return {"README.md": index(found), "shared.md": shared(), **texts}
+    detectors = all_detectors()
+    texts = {f"{name}.md": page(name, cls) for name, cls in detectors.items()}
+    return {"README.md": index(detectors), "shared.md": shared(), **texts}
 
 
 # ------------------------------------------------------------------------------------ the pages
 
 
-def index(found: Mapping[str, type[Detector]]) -> str:
+def index(detectors: Mapping[str, type[Detector]]) -> str:
     """Return the page that lists all detectors."""
     lines = [
         f"{HEAD}# Detectors\n",
-        "The parameters that all of them take are on [one page](shared.md).\n",
+        "The parameters that all detectors share are on [one page](shared.md).\n",
         "| detector | inputs | scores (default first) | use it when | reference |",
         "|---|---|---|---|---|",
     ]
-    for name, cls in found.items():
+    for name, cls in detectors.items():
         when = first_sentence(when_to_use(cls)[0].removeprefix(USE).strip())
         cells = [
             f"[{cls.__name__}]({name}.md)",
@@ -124,7 +124,7 @@ def shared() -> str:
         [
             f"{HEAD}# What all detectors share\n",
             "## Parameters\n",
-            "A detector whose default is another one says so on its page.\n",
+            "A detector with another default says so on its page.\n",
             *(item(p, signature) for p in doc["Other Parameters"]),
             "\n## After `fit`\n",
             *(item(p) for p in doc["Attributes"]),
@@ -137,9 +137,9 @@ def page(name: str, cls: type[Detector]) -> str:
     """Return the page of one detector."""
     doc = NumpyDocString(inspect.getdoc(cls) or "")
     use, avoid = when_to_use(cls)
-    kept = [p for p in paragraphs(doc["Notes"]) if p not in (use, avoid)]
+    notes = [p for p in paragraphs(doc["Notes"]) if p not in (use, avoid)]
     facts = [f"Reference: {with_links(cls.reference)}.", f"Inputs: {inputs_of(cls)}."]
-    facts += [f"It cannot {what}: {why}." for what, why in cls.unavailable.items()]
+    facts += [f"It cannot {method}: {reason}." for method, reason in cls.unavailable.items()]
     sections = [
         HEAD + f"# {cls.__name__}",
         markdown(doc["Summary"]),
@@ -153,8 +153,8 @@ def page(name: str, cls: type[Detector]) -> str:
         "## Parameters",
         parameters(doc, cls),
         settings(cls),
-        "## Notes" if kept else "",
-        markdown("\n\n".join(kept).splitlines()),
+        "## Notes" if notes else "",
+        markdown("\n\n".join(notes).splitlines()),
         "## References",
         with_links(markdown(doc["References"])),
     ]
@@ -171,18 +171,18 @@ def example(name: str, cls: type[Detector]) -> str:
     return f"""\
 ## Example
 
-Rings of varying place and size train; three of the six new ones are damaged. Small networks and
-few rounds keep it quick. The gap is hardest for a residual: it leaves less to reconstruct, not
-more.
+Rings of varying position and size train; three of the six new ones are damaged. Small networks and
+few training steps keep it quick. The gap is the hardest for a residual: it leaves less to
+reconstruct, not more.
 
 ```python
 {example_code(cls)}```
 
-![The six rings and what the detector makes of them](../images/detectors/{name}.png)
+![The six rings and the outputs of the detector](../images/detectors/{name}.png)
 
 *Top: new rings with their scores, red where flagged. {rows_below(cls)}*
 
-The same on the command line, with the files that the example wrote:
+The same on the command line, with the files from the example:
 
 ```bash
 {COMMANDS.substitute(name=name, more=maps)}```
@@ -194,32 +194,33 @@ On a table:
 
 def example_code(cls: type[Detector]) -> str:
     """Return the Python code of the example."""
-    more = "".join(line for question, line in MORE.items() if question not in cls.unavailable)
+    more = "".join(line for method, line in MORE.items() if method not in cls.unavailable)
     return EXAMPLE.substitute(cls=cls.__name__, more=more)
 
 
 def rows_below(cls: type[Detector]) -> str:
-    """Say what the rows of the picture are, below the first."""
-    rows = {"reconstruct": "what `reconstruct` gives", "explain": "the map of `explain`"}
-    said = [words for question, words in rows.items() if question not in cls.unavailable]
-    return f"Below: {', then '.join(said)}." if said else ""
+    """Describe the rows of the picture below the first."""
+    rows = {"reconstruct": "the result of `reconstruct`", "explain": "the map of `explain`"}
+    captions = [caption for method, caption in rows.items() if method not in cls.unavailable]
+    return f"Below: {', then '.join(captions)}." if captions else ""
 
 
 def parameters(doc: NumpyDocString, cls: type[Detector]) -> str:
-    """Return the list of a detector's own parameters; none may be left out of its docstring."""
+    """Return the list of a detector's own parameters; its docstring must describe them all."""
     signature = inspect.signature(cls)
     described = [p for p in doc["Parameters"] if not p.name.startswith("*")]
-    own = [n for n in signature.parameters if n not in inspect.signature(Detector).parameters]
-    if missing := set(own) - {name for p in described for name in names(p)}:
-        raise ValueError(f"{cls.__name__}: the docstring does not say what {missing} are")
+    shared_names = inspect.signature(Detector).parameters
+    own_names = [n for n in signature.parameters if n not in shared_names]
+    if missing := set(own_names) - {name for p in described for name in names(p)}:
+        raise ValueError(f"{cls.__name__}: the docstring does not describe {missing}")
     rest = [p for p in doc["Parameters"] if p.name.startswith("*")]
-    said = " ".join(line for p in rest for line in p.desc).removeprefix("See Other Parameters.")
-    line = f"- the [shared parameters](shared.md){':' if said else ''}{markdown([said])}"
+    remark = " ".join(line for p in rest for line in p.desc).removeprefix("See Other Parameters.")
+    line = f"- the [shared parameters](shared.md){':' if remark else ''}{markdown([remark])}"
     return "\n".join([*(item(p, signature) for p in described), line])
 
 
 def settings(cls: type[Detector]) -> str:
-    """Return the defaults that are the method's own, and its presets."""
+    """Return the method's own defaults, and its presets."""
     kinds = [kind for kind in KINDS if kind in cls.kinds]
     lines = []
     if issubclass(cls, Hooks):  # OddGAN leaves these to its recipes
@@ -236,9 +237,9 @@ def settings(cls: type[Detector]) -> str:
 
 
 def when_to_use(cls: type[Detector]) -> tuple[str, str]:
-    """Return the two paragraphs of the notes that say when to use a detector and when not."""
+    """Return the two paragraphs of the notes: when to use a detector, and when not."""
     notes = paragraphs(NumpyDocString(inspect.getdoc(cls) or "")["Notes"])
-    found = []
+    selected = []
     for start in (USE, AVOID):
         matching = [text for text in notes if text.startswith(start)]
         if len(matching) != 1:
@@ -246,22 +247,22 @@ def when_to_use(cls: type[Detector]) -> tuple[str, str]:
                 f"the Notes of {cls.__name__} need one paragraph that starts with {start!r}; "
                 f"there are {len(matching)}"
             )
-        found += matching
-    return found[0], found[1]
+        selected += matching
+    return selected[0], selected[1]
 
 
 def inputs_of(cls: type[Detector]) -> str:
-    """Return the kinds of samples that a detector takes, in words."""
-    return " and ".join(said for kind, said in KINDS.items() if kind in cls.kinds)
+    """Return the kinds of samples that a detector takes, as text."""
+    return " and ".join(label for kind, label in KINDS.items() if kind in cls.kinds)
 
 
 def in_code(values: Mapping[str, Any]) -> str:
     """Return parameters as a list of assignments."""
-    return ", ".join(f"`{name}={written(value)}`" for name, value in values.items())
+    return ", ".join(f"`{name}={literal(value)}`" for name, value in values.items())
 
 
-def written(value: Any) -> str:
-    """Return a value as it is written in Python, with double quotes."""
+def literal(value: Any) -> str:
+    """Return a value as Python source, with double quotes."""
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
@@ -275,7 +276,7 @@ def item(parameter: Parameter, signature: inspect.Signature | None = None) -> st
     kind = f"`{parameter.type.partition(', default')[0]}`"
     defaults = (
         [
-            written(signature.parameters[n].default)
+            literal(signature.parameters[n].default)
             for n in names(parameter)
             if n in signature.parameters  # each detector has a `score`, and its own default
         ]
@@ -291,13 +292,13 @@ def item(parameter: Parameter, signature: inspect.Signature | None = None) -> st
 
 _MATH = re.compile(r"^( *)\.\. math:: *(.*)\n((?:\n|\1 +.*\n)*)", re.MULTILINE)
 _ROLE = re.compile(r":([\w:]+):`~?([^`]+)`")
-# What stays as it is: displayed formulas, code, formulas, emphasis.
-_KEPT = re.compile(r"(\$\$.*?\$\$|`[^`]+`|\$[^$]+\$|\*\*\S.*?\S\*\*|\*\S[^*]*\S\*)", re.DOTALL)
-# What Markdown would read as its own; and TeX in the midst of text, such as \sigma^2.
+# Not escaped: displayed formulas, code, formulas, emphasis.
+_VERBATIM = re.compile(r"(\$\$.*?\$\$|`[^`]+`|\$[^$]+\$|\*\*\S.*?\S\*\*|\*\S[^*]*\S\*)", re.DOTALL)
+# Markdown syntax, and TeX within text: \sigma^2.
 _SPECIAL = re.compile(
     r"(?<!\w)_|_(?!\w)|[*<~]|(?P<tex>\\[A-Za-z]+(\{[^{}]*\})*([_^](\w|\{[^{}]*\}))*)"
 )
-# What would begin a list within a paragraph, where in a docstring it is a sign or a number.
+# Signs and numbers in a docstring that Markdown would read as the start of a list.
 _BULLET = re.compile(r"^( *)([-+*]|\d+[.)])(?= )", re.MULTILINE)
 _ARXIV = re.compile(r"arXiv:? ?(\d{4}\.\d{4,5})")
 
@@ -308,22 +309,22 @@ def markdown(lines: Iterable[str]) -> str:
     Raises
     ------
     ValueError
-        There is a directive that is not known here.
+        The text has an unsupported directive.
     """
     text = _MATH.sub(_displayed, "\n".join(lines) + "\n").strip("\n")
     text = re.sub(r"^\.\. \[(\w+)\]", r"[\1]", text, flags=re.MULTILINE).replace("]_", "]")
     if unknown := re.search(r"^ *\.\. .*", text, re.MULTILINE):
-        raise ValueError(f"this cannot be turned into Markdown: {unknown[0]}")
+        raise ValueError(f"cannot convert this to Markdown: {unknown[0]}")
     text = text.replace("``", "`")
     text = _ROLE.sub(lambda m: f"${m[2]}$" if m[1] == "math" else f"`{m[2]}`", text)
     text = "\n\n".join(_without_bullets(paragraph) for paragraph in text.split("\n\n"))
-    parts = _KEPT.split(text)
+    parts = _VERBATIM.split(text)
     parts[::2] = [_SPECIAL.sub(_escaped, part) for part in parts[::2]]
     return "".join(parts)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"${found[0]}$" if found["tex"] else f"\\{found[0]}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"${match[0]}$" if match["tex"] else f"\\{match[0]}"
 
 
 def _without_bullets(paragraph: str) -> str:
@@ -332,8 +333,8 @@ def _without_bullets(paragraph: str) -> str:
     return _BULLET.sub(lambda m: m[1] + re.sub(r"(?=\W$)", r"\\", m[2]), paragraph)
 
 
-def _displayed(found: re.Match[str]) -> str:
-    margin, first, more = found.groups()
+def _displayed(match: re.Match[str]) -> str:
+    margin, first, more = match.groups()
     lines = [line.strip() for line in (first, *more.splitlines()) if line.strip()]
     if any(line.endswith(r"\\") for line in lines):  # as Sphinx does
         lines = [r"\begin{aligned}", *lines, r"\end{aligned}"]
@@ -341,7 +342,7 @@ def _displayed(found: re.Match[str]) -> str:
 
 
 def paragraphs(lines: Iterable[str]) -> list[str]:
-    """Return the paragraphs of a docstring's section."""
+    """Return the paragraphs of a docstring section."""
     return [text.strip("\n") for text in re.split(r"\n\s*\n", "\n".join(lines)) if text.strip()]
 
 
@@ -351,7 +352,7 @@ def first_sentence(text: str) -> str:
 
 
 def with_links(text: str) -> str:
-    """Link what is on arXiv."""
+    """Turn arXiv numbers into links."""
     return _ARXIV.sub(r"[\g<0>](https://arxiv.org/abs/\1)", text)
 
 
@@ -359,7 +360,7 @@ def with_links(text: str) -> str:
 
 
 def draw(name: str, cls: type[Detector]) -> None:
-    """Run the example of a page, if it is one of images, and draw what it computed."""
+    """Run the image example of a page, if it has one, and draw its results."""
     if "image" not in cls.kinds:
         return
     import matplotlib as mpl
@@ -367,11 +368,11 @@ def draw(name: str, cls: type[Detector]) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = run(example_code(cls))
-    residual = found.get("maps")
-    rows = {"input": (found["new"], "gray", 255)}
-    if "counterparts" in found:
-        rows["counterpart"] = (found["counterparts"], "gray", 255)
+    variables = run(example_code(cls))
+    residual = variables.get("maps")
+    rows = {"input": (variables["new"], "gray", 255)}
+    if "reconstructions" in variables:
+        rows["reconstruction"] = (variables["reconstructions"], "gray", 255)
     if residual is not None:
         rows["map"] = (residual, "magma", residual.max())
     figure, axes = plt.subplots(
@@ -383,7 +384,7 @@ def draw(name: str, cls: type[Detector]) -> None:
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(title)
     for axis, kind, score, flag in zip(
-        axes[0], found["what"], found["scores"], found["flags"], strict=True
+        axes[0], variables["kinds"], variables["scores"], variables["flags"], strict=True
     ):
         axis.set_title(kind, fontsize=10)
         axis.set_xlabel(f"{score:.4g}", color="red" if flag else "black")
@@ -393,7 +394,7 @@ def draw(name: str, cls: type[Detector]) -> None:
 
 
 def run(code: str) -> dict[str, Any]:
-    """Run a code block in a folder of its own and return its variables."""
+    """Run a code block in a temporary folder and return its variables."""
     variables: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         exec(compile(code, "example", "exec"), variables)

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README from what ``oddgan demo`` leaves in demo-output.
+"""Draw the pictures of the README from the files that ``oddgan demo`` writes to demo-output.
 
 python docs/make_pictures.py
 """
@@ -24,13 +24,13 @@ SIDE, GAP = 72, 6
 
 
 def digits() -> None:
-    """Draw the ten oddest test digits, their normal counterparts, and the difference."""
+    """Draw the ten most anomalous test digits, their reconstructions, and the differences."""
     model = load("demo-output/vae.oddgan")
     scores = np.genfromtxt("demo-output/vae-scores.csv", delimiter=",", skip_header=1)
-    oddest = scores[np.argsort(-scores[:, 1])[:10], 0].astype(int)
+    top_rows = scores[np.argsort(-scores[:, 1])[:10], 0].astype(int)
     dataset = load_dataset("digits")
-    X = dataset.X[oddest]
-    print("labels of the ten oddest:", dataset.y[oddest])
+    X = dataset.X[top_rows]
+    print("labels of the ten most anomalous digits:", dataset.y[top_rows])
     residual = model.explain(X).anomaly_map
     rows = [1 - X, 1 - np.clip(model.reconstruct(X), 0, 1), residual / residual.max()]
     step = SIDE + GAP
@@ -47,13 +47,13 @@ def digits() -> None:
 
 
 def demo() -> None:
-    """Draw what the demonstration prints."""
+    """Draw the output of the demonstration."""
     command = [sys.executable, "-m", "oddgan", "demo", "--quiet"]
-    done = subprocess.run(
+    process = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"}
     )
     console = Console(record=True, width=80, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    console.print(Text("$ oddgan demo --quiet\n" + done.stdout))
+    console.print(Text("$ oddgan demo --quiet\n" + process.stdout))
     console.save_svg(str(IMAGES / "demo.svg"), title="oddgan")
 
 
@@ -66,8 +66,8 @@ def report() -> None:
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     shots = []
     for theme in ("light", "dark"):
-        wish = [{"name": "prefers-color-scheme", "value": theme}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wish})
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         size = {"width": 980, "height": 1440, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.get(Path("demo-output/vae-report.html").absolute().as_uri())

@@ -1,4 +1,4 @@
-"""The pages of the detectors are what docs/make_detector_pages.py would write now."""
+"""The docs: pages of the detectors, the README, and the table of results."""
 
 import ast
 import importlib.util
@@ -33,7 +33,7 @@ def maker():
     return script(DOCS / "make_detector_pages.py")
 
 
-def test_the_pages_are_those_that_would_be_written_now(maker):
+def test_the_pages_are_up_to_date(maker):
     written = {path.name: path.read_text(encoding="utf-8") for path in maker.PAGES.glob("*.md")}
     expected = maker.pages()
     assert written.keys() == expected.keys(), "run: python docs/make_detector_pages.py --pictures"
@@ -42,9 +42,9 @@ def test_the_pages_are_those_that_would_be_written_now(maker):
 
 
 def test_every_detector_has_a_small_picture(maker):
-    drawn = {path.stem: path for path in maker.PICTURES.iterdir()}
-    assert drawn.keys() == {n for n, cls in all_detectors().items() if "image" in cls.kinds}
-    for path in drawn.values():
+    pictures = {path.stem: path for path in maker.PICTURES.iterdir()}
+    assert pictures.keys() == {n for n, cls in all_detectors().items() if "image" in cls.kinds}
+    for path in pictures.values():
         assert path.stat().st_size < 60_000
         Image.open(path).verify()
 
@@ -57,8 +57,8 @@ def test_a_docstring_names_the_defaults_of_the_signature(maker, detector_class):
         if default:
             names = maker.names(entry)
             values = [parameters[name].default for name in names]
-            given = ast.literal_eval(said)
-            assert given == (values[0] if len(names) == 1 else tuple(values)), entry.name
+            described = ast.literal_eval(said)
+            assert described == (values[0] if len(names) == 1 else tuple(values)), entry.name
 
 
 def test_the_readme_names_every_detector():
@@ -85,7 +85,7 @@ def page_of(maker, notes, parameters="**options"):
     return maker.page("new", New)
 
 
-def test_what_a_page_needs_is_asked_for(maker):
+def test_a_page_needs_both_use_paragraphs_and_all_parameters(maker):
     use, avoid = "Use it when a. B.", "Do not use it when c."
     both = f"First.\n\n        {use}\n\n        {avoid}"
     with pytest.raises(ValueError, match="New need one paragraph that starts with 'Do not use it"):
@@ -146,7 +146,7 @@ $$
         maker.markdown([".. warning:: this"])
 
 
-def test_the_index_has_the_first_sentence(maker):
+def test_the_index_shows_the_first_sentence(maker):
     assert (
         maker.first_sentence("a table\nof .5 and e.g. (x). More: y") == "a table of .5 and e.g. (x)"
     )
@@ -157,7 +157,7 @@ def test_the_index_has_the_first_sentence(maker):
 
 @pytest.fixture
 def table_of(tmp_path, monkeypatch):
-    """Return a function that runs the script of the table on a tiny task."""
+    """Return a function that runs the table script on a tiny task."""
     module = script(DOCS / "results" / "detectors_table.py")
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 3)), np.repeat([0, 1], [90, 10])
@@ -176,7 +176,7 @@ def table_of(tmp_path, monkeypatch):
     return run, module, dataset, split
 
 
-def test_the_table_has_what_was_measured(table_of, tmp_path):
+def test_the_table_shows_the_measurements(table_of, tmp_path):
     run, _, dataset, split = table_of
     text = run("max_steps=3", "min_steps=1")
     detector = EGBAD(max_steps=3, min_steps=1, random_state=0).fit(dataset.X.iloc[split.train])
@@ -193,7 +193,7 @@ def test_the_table_has_what_was_measured(table_of, tmp_path):
     assert "Failed" not in text
 
 
-def test_a_stopped_run_goes_on_and_failures_are_told(table_of, tmp_path):
+def test_an_interrupted_run_resumes_and_failures_are_reported(table_of, tmp_path):
     run, _, _, _ = table_of
     text = run("max_steps=-1")
     assert "| EGBAD | failed |" in text
@@ -209,20 +209,20 @@ def test_a_stopped_run_goes_on_and_failures_are_told(table_of, tmp_path):
     assert json.loads((tmp_path / "tiny-egbad.json").read_text())["parameters"]["max_steps"] == 4
 
 
-def test_fewer_rows_and_times_of_another_run_are_marked(table_of):
+def test_fewer_rows_and_times_from_another_run_are_marked(table_of):
     _, module, _, split = table_of
-    some = module.capped(split, 5)
-    assert len(some.test) == len(some.y_test) == 5
+    subset = module.capped(split, 5)
+    assert len(subset.test) == len(subset.y_test) == 5
     assert (
         dict(zip(split.test, split.y_test, strict=True)).items()
-        >= dict(zip(some.test, some.y_test, strict=True)).items()
+        >= dict(zip(subset.test, subset.y_test, strict=True)).items()
     )
-    read = {
+    cells = {
         "egbad": {"n": 9, "auroc": 0.5, "s": 2.0, "run": "a"},
         "vae": {"n": 9, "auroc": 1.0, "s": 3.0, "run": "b"},
         "adgan": {"n": 5, "auroc": 0.25, "s": 1.0, "run": "a"},
         "anogan": {"error": "x"},
     }
-    figures = [module.figure(read, name, "auroc") for name in (*read, "other")]
+    figures = [module.figure(cells, name, "auroc") for name in (*cells, "other")]
     assert figures == [".500", "1.000", ".250†", "failed", "–"]
-    assert [module.ratio(read, name, "s") for name in read] == ["1.00", "1.50‡", "0.50", "–"]
+    assert [module.ratio(cells, name, "s") for name in cells] == ["1.00", "1.50‡", "0.50", "–"]

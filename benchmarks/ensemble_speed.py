@@ -1,11 +1,11 @@
-"""A population trained in one pass against its members trained one by one.
+"""An ensemble trained in one pass against its members trained one by one.
 
-    OMP_NUM_THREADS=1 python benchmarks/population_speed.py [--members 8] [--rounds 60]
+    OMP_NUM_THREADS=1 python benchmarks/ensemble_speed.py [--members 8] [--steps 60]
 
-Time of fitting K members one after the other over that of one population of K, with the same rows,
-rounds and networks; above 1 the population is faster. The two are alternated, and their least times
-compared: processor time of this process on a CPU, which other work on the machine disturbs less,
-and elapsed time on a GPU.
+Time to fit K members one after the other, over the time to fit one ensemble of K, with the same
+rows, training steps and networks. Above 1 the ensemble is faster. The two alternate, and their
+shortest times are compared: processor time of this process on a CPU, which other work on the
+machine disturbs less, and elapsed time on a GPU.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CASES = {
 
 
 def seconds(detector: detectors.Detector, X: np.ndarray, n_fits: int) -> float:
-    """Return how long so many fits take."""
+    """Return the duration of `n_fits` fits."""
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     start = clock()
     for seed in range(n_fits):
@@ -38,15 +38,16 @@ def seconds(detector: detectors.Detector, X: np.ndarray, n_fits: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    print(f"{options.members} members, {options.rounds} rounds, torch {torch.__version__}, {where}")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    setup = f"{options.members} members, {options.steps} training steps"
+    print(f"{setup}, torch {torch.__version__}, {device}")
     for name, (cls, shape, params) in CASES.items():
         X = np.random.default_rng(0).normal(size=shape)
-        params = {**params, "max_steps": options.rounds, "health": False}
+        params = {**params, "max_steps": options.steps, "health": False}
         together = cls(**params, n_members=options.members)
         alone = cls(**params)
         times = np.array(
