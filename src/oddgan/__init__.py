@@ -1,16 +1,70 @@
 """OddGAN: anomaly detection with generative adversarial networks, in images and in tables."""
 
 import os as _os
+from importlib.metadata import version as _version
 
 # Must be set before PyTorch is loaded. OpenMP's threads otherwise spin while they wait for each
 # other; where another program keeps one core busy, training is then 8 to 20 times slower.
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from oddgan.combination import Combination as Combination
-from oddgan.detectors import *  # noqa: F403
-from oddgan.health import HealthWarning as HealthWarning
-from oddgan.interop import to_pyod as to_pyod
-from oddgan.models import load as load
-from oddgan.training import TrainingError as TrainingError
+from .combination import Combination
+from .detectors import (
+    ADGAN,
+    ALAD,
+    DAGMM,
+    DSEBM,
+    EGBAD,
+    MOGAAL,
+    VAE,
+    AdversarialAutoencoder,
+    AnoGAN,
+    Autoencoder,
+    BaseDetector,
+    Detector,
+    FAnoGAN,
+    GANomaly,
+    ImageExplanation,
+    OddGAN,
+    PatchDiscriminator,
+    PCAReconstruction,
+    RetrievalCritic,
+    SkipGANomaly,
+    TableExplanation,
+    all_detectors,
+)
+from .health import HealthWarning
+from .interop import to_pyod
+from .models import load
+from .training import TrainingError
 
-__version__ = "0.1.0"
+__version__ = _version("oddgan")
+
+__all__ = [
+    "ADGAN",
+    "ALAD",
+    "DAGMM",
+    "DSEBM",
+    "EGBAD",
+    "MOGAAL",
+    "VAE",
+    "AdversarialAutoencoder",
+    "AnoGAN",
+    "Autoencoder",
+    "BaseDetector",
+    "Combination",
+    "Detector",
+    "FAnoGAN",
+    "GANomaly",
+    "HealthWarning",
+    "ImageExplanation",
+    "OddGAN",
+    "PCAReconstruction",
+    "PatchDiscriminator",
+    "RetrievalCritic",
+    "SkipGANomaly",
+    "TableExplanation",
+    "TrainingError",
+    "all_detectors",
+    "load",
+    "to_pyod",
+]

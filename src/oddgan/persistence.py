@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 5
+#: The format that is written, and those that are read. Files of format 5 have older names of
+#: parameters.
+FORMAT, READ_FORMATS = 6, (5, 6)
 
 PathLike = str | os.PathLike[str]
 
@@ -65,7 +67,7 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if _digest(text, arrays) != digest:
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
     header = json.loads(text)
-    if header["format"] != FORMAT:
+    if header["format"] not in READ_FORMATS:
         newer = header["format"] > FORMAT
         raise ValueError(
             f"{path} has format {header['format']}, {'newer' if newer else 'older'} than this "

@@ -114,7 +114,7 @@ class Parametrised(BaseEstimator):  # type: ignore[misc]
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name; see scikit-learn."""
-        super().set_params(**renamed(params, stacklevel=3))
+        super().set_params(**renamed(params, stacklevel=2))
         return self
 
     if not TYPE_CHECKING:  # for a type checker any attribute would exist
@@ -136,7 +136,7 @@ def renamed(params: Mapping[str, Any], stacklevel: int | None = None) -> dict[st
     params : mapping of str to object
         Parameters, perhaps with names or values of the last release.
     stacklevel : int, optional
-        Where a warning about such a name points to; None does not warn.
+        Where a warning about such a name points to, 1 for the caller; None does not warn.
     """
     current = {}
     for name, value in params.items():
@@ -183,7 +183,7 @@ def _constructor(parameters: Mapping[str, Parameter]) -> Any:
     """Make an ``__init__`` that stores these parameters, with their signature."""
 
     def __init__(self: Any, **params: Any) -> None:  # noqa: N807
-        params = renamed(params, stacklevel=3)
+        params = renamed(params, stacklevel=2)
         for name in params:
             if name not in parameters:
                 raise TypeError(
