@@ -242,7 +242,7 @@ class SeedsTheWorld(VAE):
 class ShufflesByTheWorld(VAE):
     def fit(self, X, y=None):
         np.random.default_rng(0).shuffle(order := np.arange(len(X)))
-        np.random.shuffle(order)
+        np.random.shuffle(order)  # noqa: NPY002
         return super().fit(X[order])
 
 

@@ -107,7 +107,7 @@ def test_members_train_as_they_do_alone():
 
 
 def test_an_interrupted_population_ends_where_an_uninterrupted_one_does(tmp_path):
-    class Interrupt(Exception):
+    class Interrupt(Exception):  # noqa: N818 - it is no error
         pass
 
     seen = []

@@ -67,7 +67,7 @@ def test_noise_has_its_deviation_by_feature():
 # --------------------------------------------------------------------- the reconstruction term
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - it is no error
     pass
 
 

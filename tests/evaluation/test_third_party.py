@@ -36,8 +36,8 @@ def planted(n=60):
 def states():
     return (
         random.getstate(),
-        [part.tolist() for part in np.random.get_state()[1:2]],
-        np.random.get_state()[2],
+        [part.tolist() for part in np.random.get_state()[1:2]],  # noqa: NPY002
+        np.random.get_state()[2],  # noqa: NPY002
         torch.get_rng_state().tolist(),
         os.environ.get("PYTHONHASHSEED"),
     )
@@ -99,7 +99,7 @@ def test_a_seed_gives_the_same_scores_and_global_states_stay(name, monkeypatch):
     scores = run_third_party(name, data, split, seed=3)
     assert states() == before
     # Others may draw in between.
-    np.random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
     torch.manual_seed(5)
     random.seed(5)
     np.testing.assert_array_equal(run_third_party(name, data, split, seed=3), scores)

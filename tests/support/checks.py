@@ -83,7 +83,7 @@ def check_same_random_state_same_scores(cls, kind):
 def _global_random_states():
     return (
         random.getstate(),
-        str(np.random.get_state()),
+        str(np.random.get_state()),  # noqa: NPY002
         torch.get_rng_state().tolist(),
     )
 
@@ -95,7 +95,7 @@ def _fit_in_another_global_state(cls, kind):
     No test that looks at the global state knows what it was in the fits before.
     """
     random.seed()
-    np.random.seed()
+    np.random.seed()  # noqa: NPY002
     torch.seed()
     X, before = DATA[kind](), _global_random_states()
     scores = quick(cls).fit(X).anomaly_score(X)
@@ -381,7 +381,7 @@ def _spread(weight, scheme):
     return (2 / (field * (weight.shape[0] + weight.shape[1]))) ** 0.5
 
 
-class _Caught(Exception):
+class _Caught(Exception):  # noqa: N818 - it is no error
     pass
 
 
