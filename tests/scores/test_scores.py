@@ -73,7 +73,7 @@ def test_a_parameter_that_changes_after_the_fit_does_not_get_a_stale_scale(table
         with pytest.raises(ValueError, match=f"{name} has changed since: fit again"):
             detector.set_params(**{name: value}).anomaly_score(table)
         detector.set_params(**{name: before})
-    with pytest.raises(ValueError, match="no scale for the part"):
+    with pytest.raises(ValueError, match="no scale for the component"):
         detector.set_params(score="feature_matching").anomaly_score(table)
     plain = quick(EGBAD).fit(table).set_params(combine="standardised")
     with pytest.raises(ValueError, match="combine has changed since: fit again"):

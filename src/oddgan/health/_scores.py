@@ -180,7 +180,7 @@ def members_disagree(scores: Floats, strength: float) -> HealthCheck | None:
         limit=MOST_DISAGREEMENT,
         measured=(
             f"on held-out samples with noise of {strength:g} deviations and without, the scores of "
-            f"members deviate by {within**0.5:.2f} on one sample, and by {between**0.5:.2f} between "
+            f"members deviate by {within**0.5:.2f} on one sample and by {between**0.5:.2f} between "
             "samples"
         ),
         remedy=(

@@ -37,16 +37,16 @@ class DeviceRows:
         out, a different one each time.
     seed : int
         Seed of the order of every epoch.
-    kept : Tensor of int, or None
+    indices : Tensor of int, or None
         Indices of the rows to train on; None for all.
     """
 
     def __init__(
-        self, rows: Tensor, batch_size: int, seed: int, kept: Tensor | None = None
+        self, rows: Tensor, batch_size: int, seed: int, indices: Tensor | None = None
     ) -> None:
         self.rows = rows
-        self.kept = kept
-        self.n = len(rows) if kept is None else len(kept)
+        self.indices = indices
+        self.n = len(rows) if indices is None else len(indices)
         self.batch_size = min(batch_size, self.n)
         self.batches_per_epoch = self.n // self.batch_size
         self.seed = seed
@@ -56,8 +56,8 @@ class DeviceRows:
         order = _epoch_rng(self.seed, number).permutation(self.n)
         order = order[: self.batches_per_epoch * self.batch_size]
         batches = torch.from_numpy(order).to(self.rows.device).view(-1, self.batch_size)
-        if self.kept is not None:
-            batches = self.kept[batches]
+        if self.indices is not None:
+            batches = self.indices[batches]
         for index in batches[skip:]:
             yield self.rows[index]
 
@@ -79,7 +79,7 @@ class StreamedRows:
     device : torch.device
         Device of the batches.
     buffer_rows : int
-        Rows kept in memory and shuffled together.
+        Rows to hold in memory and shuffle together.
     """
 
     def __init__(
