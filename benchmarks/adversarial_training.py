@@ -84,9 +84,11 @@ def measure(
     scores = [s for s in SCORES if has_features or "feature_knn" not in s]
     every = tuple(sorted({part for score in scores for part in score}))
     params = {"max_steps": args.max_steps, **params}
-    detector = cls(score=every, scaling="two_view", random_state=seed, **params).fit(train)
+    detector = cls(score_name=every, scaling="standard+rank", random_state=seed, **params).fit(
+        train
+    )
     for score in scores:
-        found = detector.set_params(score=score).anomaly_score(test)
+        found = detector.set_params(score_name=score).anomaly_score(test)
         metrics = evaluate_scores(truth, found, flag_rate=rate).as_dict()
         keep = {name: metrics[name] for name in ("auroc", "average_precision", "f1_at_rate")}
         yield {"task": task, "method": method, "seed": seed, "score": " + ".join(score), **keep}

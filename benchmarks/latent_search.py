@@ -286,7 +286,7 @@ def curve(
         z = variables[0]
         return score(z, row) + prior_weight / 2 * z.square().sum(1)
 
-    found: dict[str, list[float]] = {"score": [], "squared residual": []}
+    found: dict[str, list[float]] = {"score_name": [], "squared residual": []}
     done = 0
     for n_steps in at:  # Adam's moments start anew at each
         if n_steps > done:

@@ -40,9 +40,9 @@ from oddgan.evaluation.maps import evaluate_maps
 #: Half the size of the tiles, as cracks are some pixels wide then.
 _COMMON: dict[str, Any] = {
     "image_size": 0.5,
-    "level_images": 6.0,  # light falls on tiles unevenly, and no two exposures are alike
-    "patch_score": "map",  # a blowhole is smaller than a patch
-    "by_place": True,  # edges of a tile are odd in all normal images
+    "illumination_correction": 6.0,  # light falls on tiles unevenly, and no two exposures are alike
+    "patch_aggregation": "map",  # a blowhole is smaller than a patch
+    "normalize_by_location": True,  # edges of a tile are odd in all normal images
     "calibration_fraction": 0.2,  # of some 125 parts; 5 % takes 19 of them
     "health": False,
 }
@@ -95,13 +95,13 @@ METHODS: dict[str, Callable[[int], Any]] = {
     "components": lambda seed: PCAReconstruction(**_COMPONENTS, random_state=seed),
     # What each of its three rules is worth: without it.
     "components-whole-light": lambda seed: PCAReconstruction(
-        **{**_COMPONENTS, "level_images": True}, random_state=seed
+        **{**_COMPONENTS, "illumination_correction": True}, random_state=seed
     ),
     "components-by-patches": lambda seed: PCAReconstruction(
-        **{**_COMPONENTS, "patch_score": "top"}, random_state=seed
+        **{**_COMPONENTS, "patch_aggregation": "top"}, random_state=seed
     ),
     "components-anywhere": lambda seed: PCAReconstruction(
-        **{**_COMPONENTS, "by_place": False}, random_state=seed
+        **{**_COMPONENTS, "normalize_by_location": False}, random_state=seed
     ),
     "autoencoder": lambda seed: Autoencoder(**_LEARNT, random_state=seed),
     "autoencoder-population": lambda seed: Autoencoder(**_LEARNT, n_members=5, random_state=seed),

@@ -76,7 +76,7 @@ def scored(
     fitted = OddGAN(health=False, random_state=seed).fit(X.iloc[train])
     found = {"OddGAN": fitted.anomaly_score(X.iloc[test])}
     for score in ("critic", "critic_and_distance", "critic_and_density"):
-        one = OddGAN.recipe("table", score=score, health=False, random_state=seed)
+        one = OddGAN.recipe("table", score_name=score, health=False, random_state=seed)
         found[f"RetrievalCritic {score}"] = one.fit(X.iloc[train]).anomaly_score(X.iloc[test])
     for title, control in OddGAN.controls("table", health=False, random_state=seed).items():
         found[title] = control.fit(X.iloc[train]).anomaly_score(X.iloc[test])

@@ -22,7 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 from oddgan import all_detectors, datasets
 from oddgan.inputs import Scaling, fit_codec
 
-SCALINGS: tuple[Scaling, ...] = ("standard", "robust", "rank", "two_view", "auto")
+SCALINGS: tuple[Scaling, ...] = ("standard", "robust", "rank", "standard+rank", "auto")
 ADBENCH = (
     *("annthyroid", "breastw", "cardio", "mammography", "pageblocks", "pendigits"),
     *("pima", "satellite", "satimage-2", "shuttle", "spambase", "thyroid"),
@@ -80,7 +80,7 @@ def measured(seeds: int, other: str, only: str | None) -> pd.DataFrame:
                     type(detector).__name__: detector.anomaly_score(test),
                 }
                 columns = fit_codec(train, scaling=scaling).columns
-                doubled = sum(column.kind == "two_view" for column in columns)
+                doubled = sum(column.kind == "standard+rank" for column in columns)
                 for judge, values in scores.items():
                     found.append(
                         {

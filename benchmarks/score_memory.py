@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import oddgan
 
 LIMIT = 1024  # MiB
-WAYS = ("answer_chunks", "anomaly_score")
+WAYS = ("iter_outputs", "anomaly_score")
 
 
 def pieces(n_rows: int, n_columns: int, size: int) -> Iterator[pa.Table]:
@@ -72,7 +72,7 @@ def score(folder: Path, way: str) -> None:
     else:
         n = 0
         with (folder / "scores.csv").open("w") as file:
-            for rows, scores in detector.answer_chunks(detector.source(folder / "rows.parquet")):
+            for rows, scores in detector.iter_outputs(detector.source(folder / "rows.parquet")):
                 frame = pd.DataFrame({"row": rows, "anomaly_score": scores})
                 frame.to_csv(file, header=n == 0, index=False)
                 n += len(rows)

@@ -34,7 +34,7 @@ EPOCHS = 3
 OURS = {
     "EGBAD": EGBAD,
     "VAE": VAE,
-    "VAE, score=reconstruction": lambda **p: VAE(score="reconstruction", **p),
+    "VAE, score_name=reconstruction": lambda **p: VAE(score_name="reconstruction", **p),
 }
 # Networks of the sizes that EGBAD has at 121 columns.
 ALAD_LIKE_OURS = {
@@ -123,7 +123,7 @@ def main() -> None:
         for name, peer in peers(n).items():
             other[name].append(theirs(*peer, train[:n], new[:n]))
     for column, what in enumerate(("training", "scoring")):
-        names = [name for name in OURS if what == "scoring" or "score=" not in name]
+        names = [name for name in OURS if what == "scoring" or "score_name=" not in name]
         print(f"| {what} | " + " | ".join(names) + " |")
         print("|---" * (1 + len(names)) + "|")
         for peer, found in other.items():

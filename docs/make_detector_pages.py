@@ -23,6 +23,7 @@ from numpydoc.docscrape import NumpyDocString, Parameter
 
 from oddgan import all_detectors
 from oddgan.detectors import Detector
+from oddgan.estimator import Hooks
 
 DOCS = Path(__file__).resolve().parent
 PAGES, PICTURES = DOCS / "detectors", DOCS / "images" / "detectors"
@@ -220,12 +221,14 @@ def parameters(doc: NumpyDocString, cls: type[Detector]) -> str:
 def settings(cls: type[Detector]) -> str:
     """Return the defaults that are the method's own, and its presets."""
     kinds = [kind for kind in KINDS if kind in cls.kinds]
-    rows = [["", *(KINDS[kind] for kind in kinds)], ["---"] * (len(kinds) + 1)]
-    tables = {"latent_dim": cls._latent_dims, "learning_rate": cls._learning_rates}
-    rows += [[f"`{n}=None` is", *(f"{v[kind]:g}" for kind in kinds)] for n, v in tables.items()]
-    lines = ["\n".join(f"| {' | '.join(row)} |" for row in rows)]
-    if cls.defaults:
-        lines.append(f"Shared parameters with another default: {in_code(cls.defaults)}.")
+    lines = []
+    if issubclass(cls, Hooks):  # OddGAN leaves these to its recipes
+        rows = [["", *(KINDS[kind] for kind in kinds)], ["---"] * (len(kinds) + 1)]
+        tables = {"latent_dim": cls._latent_dims, "learning_rate": cls._learning_rates}
+        rows += [[f"`{n}=None` is", *(f"{v[kind]:g}" for kind in kinds)] for n, v in tables.items()]
+        lines.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    if defaults := cls.changed_defaults():
+        lines.append(f"Shared parameters with another default: {in_code(defaults)}.")
     if cls.presets:
         lines.append(f"Presets, for `{cls.__name__}.from_preset(NAME)` and `--preset NAME`:")
         lines.append("\n".join(f"- `{n}`: {in_code(values)}" for n, values in cls.presets.items()))

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from oddgan import EGBAD, all_detectors, evaluation
+from oddgan import EGBAD, PCAReconstruction, all_detectors, evaluation
 from oddgan.datasets import Dataset
-from oddgan.detectors import Detector
+from oddgan.estimator import parameter
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -51,15 +51,14 @@ def test_every_detector_has_a_small_picture(maker):
 
 def test_a_docstring_names_the_defaults_of_the_signature(maker, detector_class):
     doc = maker.NumpyDocString(inspect.getdoc(detector_class))
-    own = inspect.signature(detector_class).parameters
-    shared = inspect.signature(Detector).parameters
-    for parameter in doc["Parameters"] + doc["Other Parameters"]:
-        _, default, said = parameter.type.partition("default=")
+    parameters = inspect.signature(detector_class).parameters
+    for entry in doc["Parameters"] + doc["Other Parameters"]:
+        _, default, said = entry.type.partition("default=")
         if default:
-            names = maker.names(parameter)
-            values = [(shared if n in shared else own)[n].default for n in names]
+            names = maker.names(entry)
+            values = [parameters[name].default for name in names]
             given = ast.literal_eval(said)
-            assert given == (values[0] if len(names) == 1 else tuple(values)), parameter.name
+            assert given == (values[0] if len(names) == 1 else tuple(values)), entry.name
 
 
 def test_the_readme_names_every_detector():
@@ -68,7 +67,7 @@ def test_the_readme_names_every_detector():
 
 
 def page_of(maker, notes, parameters="**options"):
-    class New(EGBAD):
+    class New(PCAReconstruction):
         __doc__ = f"""Summary.
 
         Parameters
@@ -81,10 +80,7 @@ def page_of(maker, notes, parameters="**options"):
         {notes}
         """
         unavailable = {"explain": "there is nothing to see"}  # noqa: RUF012
-
-        def __init__(self, *, own=1, **options):
-            super().__init__(**options)
-            self.own = own
+        own: int = parameter(default=1, constraint=[int])
 
     return maker.page("new", New)
 

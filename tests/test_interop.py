@@ -22,7 +22,7 @@ def pyod():
 
 
 @pytest.mark.parametrize(
-    "detector", [PCAReconstruction(random_state=0), quick(VAE)], ids=["pca", "vae"]
+    "detector", [PCAReconstruction(random_state=0), quick(VAE, max_steps=30)], ids=["pca", "vae"]
 )
 def test_signs_labels_and_threshold_are_as_pyod_has_them(pyod, detector, table):
     adapter = to_pyod(detector)

@@ -44,7 +44,7 @@ def scores(train, test, seed):
     """Yield the scores of the test rows by the title of what gave them."""
     detector = RetrievalCritic(health=False, random_state=seed).fit(train)
     for score in SCORES:
-        yield score, detector.set_params(score=score).anomaly_score(test)
+        yield score, detector.set_params(score_name=score).anomaly_score(test)
     scaler = StandardScaler().fit(train)
     near = NearestNeighbors(n_neighbors=5).fit(scaler.transform(train))
     yield "k nearest neighbours", near.kneighbors(scaler.transform(test))[0].mean(1)

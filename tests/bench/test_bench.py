@@ -133,8 +133,8 @@ def test_faults_are_shown_alone_and_together():
         ({"headline": "auc"}, "headline 'auc' is no metric; there are .*auroc"),
         ({"methods": [{"detector": "gan"}]}, "no detector is called 'gan'; there are .*egbad"),
         ({"methods": [{"detector": "egbad", "preset": "x"}]}, "no preset 'x'; it has paper-mnist"),
-        ({"methods": [{"detector": "egbad", "scores": ["x"]}]}, "'score' parameter of EGBAD"),
-        ({"methods": [{"detector": "egbad", "scores": ["local,x"]}]}, "no part 'local'"),
+        ({"methods": [{"detector": "egbad", "scores": ["x"]}]}, "'score_name' parameter of EGBAD"),
+        ({"methods": [{"detector": "egbad", "scores": ["local,x"]}]}, "no component 'local'"),
         ({"methods": [{"detector": "vae", "scores": ["feature_knn"]}]}, "it has no discriminator"),
         ({"methods": [{"detector": "egbad", "params": {"depth": 1}}]}, "depth"),
         ({"methods": [{"detector": "vae"}] * 2}, "two of its methods have the title .*'VAE'"),
@@ -533,10 +533,10 @@ def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
         methods = {method.title: method for method in chosen.methods}
         for title, control in OddGAN.controls(kind).items():
             method = methods[title]
-            made = all_detectors()[method.name](score=control.score, **method.params)
+            made = all_detectors()[method.name](score_name=control.score_name, **method.params)
             assert type(made) is type(control)
             assert made.get_params() == control.get_params()
-            assert method.scores == (",".join(np.atleast_1d(control.score)),)
+            assert method.scores == (",".join(np.atleast_1d(control.score_name)),)
 
 
 def test_the_quick_size_trains_no_detector_longer(frauds):

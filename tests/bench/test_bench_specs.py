@@ -187,7 +187,7 @@ def test_other_content_is_another_cell(machines):
     ("load", "message"),
     [
         ({}, "data/machines.csv: say with load: {label: ...} which column holds the truth"),
-        ({"label": "status"}, "no column 'status' to set aside as label; there are .*state"),
+        ({"label": "status"}, "no column 'status' to use as label; the columns are .*state"),
         ({"label": "state", "size": 64}, "load of data/machines.csv has no key 'size'"),
     ],
 )

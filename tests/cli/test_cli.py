@@ -356,7 +356,7 @@ def test_an_impossible_answer_is_refused_before_any_work(run, payments, monkeypa
     settings = ["--set", "max_steps=2", "--set", "min_steps=1", "--quiet"]
     code, _, err = run("fit", "mogaal", "payments.csv", "-o", "m", *settings)
     assert code == 0, err
-    monkeypatch.setattr(oddgan.MOGAAL, "answer_chunks", None)  # any scoring would end otherwise
+    monkeypatch.setattr(oddgan.MOGAAL, "iter_outputs", None)  # any scoring would end otherwise
     code, out, err = run("score", "m", "payments.csv", f"--{question}", "a.csv")
     assert (code, out) == (2, "")
     assert f"--{question}: MOGAAL cannot {question}: it" in err

@@ -27,8 +27,8 @@ import oddgan
 from oddgan import VAE, Combination, OddGAN, PCAReconstruction
 from oddgan.cli import app
 from oddgan.cli.combining import make_combination
-from oddgan.combination import _sklearn
-from oddgan.combination._rules import RULES, Reference
+from oddgan.combination import sklearn_files
+from oddgan.combination.rules import RULES, Reference
 from oddgan.training.loop import Trainer
 from support.data import make_table, quick
 
@@ -57,7 +57,7 @@ def test_fisher_by_hand_from_members_to_decision():
     X = np.random.default_rng(0).normal(size=(20, 2))
     both = Combination([Column(0), Column(1)], calibration_fraction=0.2, target_fpr=0.4)
     both.set_params(random_state=0).fit(X)
-    first = [reference.scores for reference in both._references]
+    first = [reference.scores for reference in both.fitted_.references]
     assert [len(scores) for scores in first] == [2, 2]
     assert both.members_["column-1"].n_rows_ == 16
     (a, b), (c, d) = first  # in ascending order
@@ -268,7 +268,11 @@ def test_images(images):
 @pytest.mark.parametrize(
     ("detectors", "error", "message"),
     [
-        ([VAE(), LogisticRegression()], TypeError, "'logisticregression' .*no outlier detector"),
+        (
+            [VAE(), LogisticRegression()],
+            TypeError,
+            "'logisticregression' .*not an outlier detector",
+        ),
         ([("mine", KMeans())], TypeError, "member 'mine' is of type KMeans"),
         ([VAE(), None], TypeError, "member 'nonetype'"),
         ([("forest", IsolationForest)], TypeError, r"'forest' is a class.*IsolationForest\(\)"),
@@ -381,30 +385,31 @@ def with_nodes(forest, **changed):
 def test_trees_that_lead_astray_are_refused(changed):
     forest = IsolationForest(n_estimators=3, random_state=0).fit(correlated())
     np.testing.assert_array_equal(
-        _sklearn.load(_sklearn.dump(forest)).score_samples(ODD), forest.score_samples(ODD)
+        sklearn_files.from_bytes(sklearn_files.to_bytes(forest)).score_samples(ODD),
+        forest.score_samples(ODD),
     )
     with pytest.raises(ValueError, match="trees that point to what they do not have"):
-        _sklearn.load(_sklearn.dump(with_nodes(forest, **changed)))
+        sklearn_files.from_bytes(sklearn_files.to_bytes(with_nodes(forest, **changed)))
 
 
 def test_a_forest_of_other_estimators_or_of_fewer_columns_than_its_trees_have_is_refused():
     forest = IsolationForest(n_estimators=3, random_state=0).fit(correlated())
     forest.n_features_in_ = 3
     with pytest.raises(ValueError, match="trees"):
-        _sklearn.load(_sklearn.dump(forest))
+        sklearn_files.from_bytes(sklearn_files.to_bytes(forest))
     forest.n_features_in_ = 4
     forest.estimators_[0] = DecisionTreeRegressor().fit(correlated(), correlated()[:, 0])
     with pytest.raises(ValueError, match="trees"):
-        _sklearn.load(_sklearn.dump(forest))
+        sklearn_files.from_bytes(sklearn_files.to_bytes(forest))
 
 
 def test_trees_that_nobody_checks_are_refused():
     X = correlated()
     chosen = SelectFromModel(ExtraTreeRegressor(random_state=0)).fit(X, X[:, 0])
     detector = Pipeline([("some", chosen), ("forest", IsolationForest(n_estimators=2).fit(X))])
-    assert _sklearn.not_stored(detector) == ["sklearn.tree._tree.Tree"]
+    assert sklearn_files.not_stored(detector) == ["sklearn.tree._tree.Tree"]
     with pytest.raises(ValueError, match="trees"):
-        _sklearn.load(_sklearn.dump(detector))
+        sklearn_files.from_bytes(sklearn_files.to_bytes(detector))
 
 
 def test_the_command_line_fits_scores_and_tells_of_a_combination(tmp_path):

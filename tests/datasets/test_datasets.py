@@ -1,4 +1,4 @@
-"""Data sets: official files, class folders, checks by hash, downloads, and what is said when not.
+"""Data sets: official files, class folders, checks by hash, downloads, and their messages.
 
 No test uses the network: `pooch.retrieve` is replaced wherever a file is missing.
 """
@@ -35,7 +35,7 @@ from oddgan.datasets import (
 
 
 @pytest.fixture(autouse=True)
-def _alone(request, tmp_path, monkeypatch):
+def _isolated(request, tmp_path, monkeypatch):
     """Keep the network, and except for real data the user's cache, out of every test."""
     if not request.node.get_closest_marker("realdata"):
         monkeypatch.setattr(platformdirs, "user_cache_path", lambda app: tmp_path / "cache")
@@ -61,7 +61,7 @@ def real(name):
     return load(name, progress=False)
 
 
-# Tiny stand-ins for the published files, with their own hashes.
+# Tiny replacements of the published files, with their hashes.
 
 
 def idx(array):
@@ -76,7 +76,7 @@ IDX = [idx(part[key]) for key in ("train", "t10k") for part in (IMAGES, LABELS)]
 
 
 def use_files(monkeypatch, dataset, contents):
-    """Make the catalogue expect these contents of the files of an IDX data set."""
+    """Make the catalogue expect these contents in the files of an IDX data set."""
     entries = datasets._catalogue._ENTRIES
     old = entries[dataset].read.keywords["files"]
     new = [
@@ -140,8 +140,8 @@ def test_fashion_classes_have_names_and_numbers(home, monkeypatch):
     fashion = load("fashion-mnist", home=home)
     assert fashion.y[3] == "ankle boot"
     expected = [False, True, False, False, True, True, False]
-    for asked in ("trouser", 1, "1"):
-        assert fashion.is_class(asked).tolist() == expected
+    for label in ("trouser", 1, "1"):
+        assert fashion.is_class(label).tolist() == expected
     with pytest.raises(ValueError, match=r"fashion-mnist has no class 10.*t-shirt/top, trouser"):
         fashion.is_class(10)
 
@@ -151,11 +151,11 @@ def test_fashion_classes_have_names_and_numbers(home, monkeypatch):
     [
         (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "not an IDX file"),
         (b"", "not an IDX file"),
-        (idx(np.zeros((2, 3)))[:-1], r"shape \(2, 3\), file has 17 bytes"),
+        (idx(np.zeros((2, 3)))[:-1], r"shape \(2, 3\), but the file has 17 bytes"),
         (b"\0\0\x08\x03\0\0\0\x01", "IDX header"),
     ],
 )
-def test_idx_header_must_fit(data, message):
+def test_idx_header_must_match_the_file(data, message):
     with pytest.raises(DataFileError, match=message):
         _mnist.parse_idx(data)
 
@@ -163,13 +163,13 @@ def test_idx_header_must_fit(data, message):
 def test_wrong_content_names_file_and_both_hashes(home, monkeypatch):
     files = use_files(monkeypatch, "mnist", IDX)
     put(home, files, [IDX[0], b"other", IDX[2], IDX[3]])
-    found = hashlib.sha256(b"other").hexdigest()
+    wrong_sha256 = hashlib.sha256(b"other").hexdigest()
     with pytest.raises(DataFileError) as error:
         load("mnist", home=home)
     message = str(error.value)
     assert str(home / "mnist" / files[1].name) in message
     assert files[1].sha256 in message
-    assert found in message
+    assert wrong_sha256 in message
     assert "\n" not in message
 
 
@@ -178,7 +178,7 @@ def test_truncated_gzip_is_named(home, monkeypatch):
     put(home, files, IDX)
     path = home / "mnist" / files[2].name
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataFileError, match=r"t10k-images.*no whole gzip file.*sha256"):
+    with pytest.raises(DataFileError, match=r"t10k-images.*not a complete gzip file.*sha256"):
         load("mnist", home=home)
 
 
@@ -186,7 +186,7 @@ def test_truncated_gzip_is_named(home, monkeypatch):
 
 
 def serve(monkeypatch, pages):
-    """Replace the network by a dictionary from address to content; returns the calls made."""
+    """Replace the network with a dictionary from URL to content; return the list of calls."""
     calls = []
 
     def retrieve(url, known_hash, fname, path, progressbar):
@@ -201,9 +201,9 @@ def serve(monkeypatch, pages):
     return calls
 
 
-def test_missing_files_are_fetched_once_into_the_home(home, monkeypatch):
+def test_missing_files_are_downloaded_once_into_the_home(home, monkeypatch):
     files = use_files(monkeypatch, "mnist", IDX)
-    # The first address is down, so the mirror serves.
+    # The first URL is down, so the mirror is used.
     pages = {f.urls[1]: gzip.compress(data) for f, data in zip(files, IDX, strict=True)}
     calls = serve(monkeypatch, pages)
     assert len(load("mnist", home=home)) == 7
@@ -213,15 +213,15 @@ def test_missing_files_are_fetched_once_into_the_home(home, monkeypatch):
     assert len(calls) == 8
 
 
-def test_a_wrong_download_is_removed_and_the_next_address_tried(home, monkeypatch):
+def test_a_wrong_download_is_removed_and_the_next_url_tried(home, monkeypatch):
     files = use_files(monkeypatch, "mnist", IDX)
     put(home, files[1:], IDX[1:])
     serve(monkeypatch, {files[0].urls[0]: b"<html>please log in</html>"})
     with pytest.raises(DataFileError, match=files[0].name):
         load("mnist", home=home)
     assert not (home / "mnist" / files[0].name).exists()
-    good = {files[0].urls[1]: gzip.compress(IDX[0])}
-    serve(monkeypatch, good | {files[0].urls[0]: b"<html>"})
+    mirror = {files[0].urls[1]: gzip.compress(IDX[0])}
+    serve(monkeypatch, mirror | {files[0].urls[0]: b"<html>"})
     assert len(load("mnist", home=home)) == 7
 
 
@@ -231,7 +231,7 @@ def test_read_only_home_downloads_to_the_cache(home, tmp_path, monkeypatch):
     calls = serve(
         monkeypatch, {f.urls[0]: gzip.compress(data) for f, data in zip(files, IDX, strict=True)}
     )
-    for _ in range(2):  # the second time it is found there
+    for _ in range(2):  # the second time it is in the cache
         assert len(load("mnist", home=home)) == 7
     assert len(calls) == 4
     assert not (home / "mnist").exists()
@@ -249,7 +249,7 @@ def test_read_only_home_downloads_to_the_cache(home, tmp_path, monkeypatch):
         ("adbench/cardio", "6_cardio.npz"),
     ],
 )
-def test_no_network_and_no_file_says_what_to_put_where(home, name, file):
+def test_without_network_and_file_the_message_says_where_to_put_it(home, name, file):
     with pytest.raises(DataNotFoundError) as error:
         load(name, home=home)
     message = str(error.value)
@@ -260,15 +260,18 @@ def test_no_network_and_no_file_says_what_to_put_where(home, name, file):
     assert "\n" not in message
 
 
-def test_available_says_what_is_here(home, monkeypatch):
+def test_available_lists_what_is_present(home, monkeypatch):
     def present():
         return {info.name: info.present for info in datasets.available(home=home)}
 
-    assert [name for name, here in present().items() if here] == ["digits"]
+    def names():
+        return [name for name, is_present in present().items() if is_present]
+
+    assert names() == ["digits"]
     put(home, _mnist._MNIST_FILES, IDX)
     (home / "cifar-10/cifar-10-batches-bin").mkdir(parents=True)
     put(home, [_kddcup99._FILE], [b""])
-    assert [name for name, here in present().items() if here] == ["digits", "mnist", "kddcup99"]
+    assert names() == ["digits", "mnist", "kddcup99"]
     for batch in _cifar._BATCHES:
         (home / "cifar-10" / batch.name).touch()
     assert present()["cifar-10"]
@@ -340,7 +343,7 @@ def test_cifar_extracted_folder_is_checked_file_by_file(home, monkeypatch):
     ("data", "message"),
     [(b"\0" * 3072, "3072 bytes"), (b"\x0a" + b"\0" * 3072, "has 10"), (b"", "0 b")],
 )
-def test_cifar_batch_must_fit(data, message):
+def test_cifar_batch_must_be_valid(data, message):
     with pytest.raises(DataFileError, match=message):
         _cifar.parse_batch(data)
 
@@ -380,14 +383,14 @@ def test_cifar_from_a_tar_of_class_folders(home, tmp_path):
     assert sorted(p.name for p in (home / "cifar-10").iterdir()) == ["any.tar"]
 
 
-def test_another_tree_is_no_cifar(home):
+def test_another_tree_is_not_cifar(home):
     picture(home / "cifar-10/train/zebra/0.png", 0)
     picture(home / "cifar-10/test/zebra/0.png", 0)
-    with pytest.raises(DataFileError, match="is no CIFAR-10: expected train/ and test/"):
+    with pytest.raises(DataFileError, match="is not CIFAR-10: expected train/ and test/"):
         load("cifar-10", home=home, progress=False)
 
 
-# Class folders of one's own.
+# The user's class folders.
 
 
 def test_class_folder_without_split(tmp_path):
@@ -402,7 +405,7 @@ def test_class_folder_without_split(tmp_path):
     assert parts.X[:, 0, 0].tolist() == [20, 10]
 
 
-def test_one_coloured_image_makes_all_coloured(tmp_path):
+def test_one_coloured_image_makes_all_rgb(tmp_path):
     picture(tmp_path / "a/0.png", 7, "L")
     picture(tmp_path / "a/1.png", 9, "RGB")
     images = class_folder(tmp_path, progress=False).X
@@ -416,14 +419,14 @@ def test_class_folder_names_the_culprit(tmp_path):
     with pytest.raises(ValueError, match="has no images"):
         class_folder(tmp_path)
     (tmp_path / "not.tar").write_bytes(b"x" * 2000)
-    with pytest.raises(ValueError, match=r"not\.tar is no whole uncompressed tar"):
+    with pytest.raises(ValueError, match=r"not\.tar is not a complete uncompressed tar"):
         class_folder(tmp_path / "not.tar")
     picture(tmp_path / "a/0.png", 7)
     picture(tmp_path / "a/1.png", 7, size=(5, 6))
     with pytest.raises(ValueError, match=r"a/0.png has \(32, 32\), a/1.png has \(6, 5\)"):
         class_folder(tmp_path, progress=False)
     (tmp_path / "a/1.png").write_bytes((tmp_path / "a/0.png").read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"a/1\.png is no readable image"):
+    with pytest.raises(ValueError, match=r"a/1\.png is not a readable image"):
         class_folder(tmp_path, progress=False)
 
 
@@ -458,7 +461,7 @@ ROW = "0,tcp,http,SF,181,5450,0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,0,8,8,0.00,0.00,0.00
 ROW += "0.00,9,9,1.00,0.00,0.11,0.00,0.00,0.00,0.00,0.00,"
 
 
-def test_kdd_columns_have_names_and_kinds(home, monkeypatch):
+def test_kdd_columns_have_names_and_types(home, monkeypatch):
     text = f"{ROW}normal.\n{ROW.replace('http', 'ftp')}smurf.\n"
     data = gzip.compress(text.encode())
     file = dataclasses.replace(_kddcup99._FILE, sha256=hashlib.sha256(data).hexdigest())
@@ -485,7 +488,7 @@ def test_kdd_columns_have_names_and_kinds(home, monkeypatch):
     assert first["logged_in"] is np.True_
 
 
-def test_kdd_rows_must_be_whole():
+def test_kdd_rows_must_be_complete():
     with pytest.raises(DataFileError, match="these have 2"):
         _kddcup99.parse_kdd(gzip.compress(b"0,normal.\n"))
 
@@ -494,7 +497,7 @@ def test_kdd_rows_must_be_whole():
 
 
 def use_table(monkeypatch, home, **arrays):
-    """Put a file of its own in place of ADBench's cardio."""
+    """Replace ADBench's cardio with these arrays."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     entries = datasets._catalogue._ENTRIES
@@ -520,7 +523,7 @@ def test_adbench_columns_are_numbered_and_labels_are_0_and_1(home, monkeypatch):
     assert (cardio.name, cardio.kind) == ("adbench/cardio", "table")
 
 
-def test_adbench_runs_no_pickle(home, monkeypatch):
+def test_adbench_loads_no_pickle(home, monkeypatch):
     use_table(monkeypatch, home, X=np.array([[None]]), y=np.array([0]))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         load("adbench/cardio", home=home)
@@ -530,7 +533,7 @@ def test_adbench_runs_no_pickle(home, monkeypatch):
 
 
 def arrhythmia_file(home, n=452, anomalies=66, **other):
-    """Write a .mat of the published shape; ODDS's own is not at hand."""
+    """Write a .mat file of the published shape; the file of ODDS is not available."""
     X = np.random.default_rng(0).normal(size=(n, 274))
     y = (np.arange(n) < anomalies).astype(float)[:, None]
     (home / "arrhythmia").mkdir(exist_ok=True)
@@ -554,10 +557,10 @@ def test_arrhythmia_is_read_from_matlab(home):
         ({"n": 451}, r"expected X of shape \(452, 274\).*found shape \(451, 274\)"),
         ({"anomalies": 65}, r"66 rows labelled 1, .* labels \{0: 387, 1: 65\}"),
         ({"y": np.arange(452.0) % 3}, r"labels \{0: 151, 1: 151, 2: 150\}"),
-        ({"y": "none"}, "no MATLAB file of X and y"),
+        ({"y": "none"}, "not a MATLAB file with X and y"),
     ],
 )
-def test_another_table_is_no_arrhythmia(home, change, message):
+def test_another_table_is_not_arrhythmia(home, change, message):
     arrhythmia_file(home, **change)
     with pytest.raises(DataFileError, match=message) as error:
         load("arrhythmia", home=home)
@@ -567,13 +570,13 @@ def test_another_table_is_no_arrhythmia(home, change, message):
 def test_a_broken_matlab_file_is_named(home):
     _, path = arrhythmia_file(home)
     whole = path.read_bytes()
-    # A login page, an empty file, cut ones, a damaged one, and one of the HDF5 kind that SciPy
-    # does not read.
+    # A login page, an empty file, truncated ones, a damaged one, and one in the HDF5 format, which
+    # SciPy does not read.
     page, hdf = b"<html>" * 50, whole[:124] + b"\x00\x02IM" + whole[128:]
     damaged = whole[:5000] + bytes(100) + whole[5100:]
     for content in (page, b"", whole[:1000], whole[:500_000], damaged, hdf):
         path.write_bytes(content)
-        with pytest.raises(DataFileError, match=r"arrhythmia\.mat is no MATLAB file"):
+        with pytest.raises(DataFileError, match=r"arrhythmia\.mat is not a MATLAB file"):
             load("arrhythmia", home=home)
 
 
@@ -581,7 +584,7 @@ def test_a_broken_matlab_file_is_named(home):
 
 
 def tile_tree(home, size=(12, 8)):
-    """Write one image and mask of each class; the mask has one white pixel unless free."""
+    """Write an image and mask of each class; the mask has one white pixel, or none for "free"."""
     for number, kind in enumerate(_magnetic_tile._COUNTS):
         path = home / f"magnetic-tile/MT_{kind.title()}/Imgs/exp1_num_{1000 * number}.jpg"
         picture(path, 40 * number, "L", size)
@@ -598,14 +601,14 @@ def few_tiles(monkeypatch):
 
 
 @pytest.mark.usefixtures("few_tiles")
-def test_tiles_are_read_with_masks_and_parts(home):
+def test_tiles_are_read_with_masks_and_groups(home):
     tile_tree(home)
     tiles = load("magnetic-tile", home=home, progress=False, size=4)
     assert tiles.X.shape == tiles.masks.shape == (6, 4, 4)
     assert tiles.classes == ("free", "blowhole", "break", "crack", "fray", "uneven")
     assert tiles.y.tolist() == list(tiles.classes)
     assert tiles.X[:, 0, 0] == pytest.approx(40 * np.arange(6), abs=3)  # JPEG
-    # 3 x 2 pixels become one: the one that covers row 3, column 5 is marked, if barely.
+    # 3 x 2 pixels become one: the pixel that covers row 3, column 5 is anomalous.
     expected = np.zeros((4, 4), bool)
     expected[1, 1] = True
     assert not tiles.masks[0].any()
@@ -616,14 +619,14 @@ def test_tiles_are_read_with_masks_and_parts(home):
     picture(home / "magnetic-tile/MT_Free/Imgs/exp1_num_0.jpg", 0, "L", (7, 9))
     mask = np.zeros((9, 7), np.uint8)
     Image.fromarray(mask).save(home / "magnetic-tile/MT_Free/Imgs/exp1_num_0.png")
-    own = load("magnetic-tile", home=home, progress=False, size=None)
-    assert [image.shape for image in own.X] == [(9, 7), *[(8, 12)] * 5]
-    assert [mask.sum() for mask in own.masks] == [0, 1, 1, 1, 1, 1]
-    assert [mask.shape for mask in own.masks] == [image.shape for image in own.X]
+    original = load("magnetic-tile", home=home, progress=False, size=None)
+    assert [image.shape for image in original.X] == [(9, 7), *[(8, 12)] * 5]
+    assert [mask.sum() for mask in original.masks] == [0, 1, 1, 1, 1, 1]
+    assert [mask.shape for mask in original.masks] == [image.shape for image in original.X]
 
 
 @pytest.mark.usefixtures("few_tiles")
-def test_a_single_marked_pixel_of_a_large_tile_stays(home):
+def test_a_single_anomalous_pixel_of_a_large_tile_stays(home):
     tile_tree(home, size=(600, 400))
     assert load("magnetic-tile", home=home, progress=False, size=8).masks[1].sum() == 1
 
@@ -661,22 +664,22 @@ def test_options_are_checked(home):
 def test_one_tile_is_in_one_group():
     names = [
         *((1, 2000), (2, 2020), (3, 2035), (4, 2300), (5, 2310), (6, 2330)),  # a long pause
-        *((1, 2500), (1, 2515), (2, 2520), (2, 2540), (3, 2600), (3, 2601)),  # two by turns
+        *((1, 2500), (1, 2515), (2, 2520), (2, 2540), (3, 2600), (3, 2601)),  # two, alternately
         *((0, 9000), (1, 9020), (2, 9040)),
     ]
     exposures, numbers = np.array(names).T
     expected = np.array([0] * 6 + [1] * 6 + [2] * 3)
     np.testing.assert_array_equal(_magnetic_tile.tile_groups(exposures, numbers), expected)
-    # Whatever the order of the files.
+    # The order of the files does not matter.
     order = np.random.default_rng(0).permutation(len(names))
     groups = _magnetic_tile.tile_groups(exposures[order], numbers[order])
     np.testing.assert_array_equal(groups, expected[order])
 
 
-# What a data set promises.
+# The checks of a data set.
 
 
-def test_dataset_refuses_masks_and_groups_that_do_not_fit():
+def test_dataset_refuses_masks_and_groups_of_other_shapes():
     X, y = np.zeros((3, 2, 2), np.uint8), np.arange(3)
     with pytest.raises(ValueError, match=r"images of shape \(3, 2, 2\) but masks of \(3, 4\)"):
         Dataset("parts", "image", X, y, None, "", masks=np.zeros((3, 4), bool))
@@ -727,7 +730,7 @@ def test_real_kdd_file():
 
 
 @pytest.mark.realdata
-def test_catalogue_facts_fit_the_real_files():
+def test_catalogue_facts_match_the_real_files():
     for info in datasets.available():
         if info.present and info.name != "cifar-10":
             data = load(info.name, progress=False)
@@ -743,10 +746,10 @@ def test_real_cifar_file_without_decoding_all(tmp_path):
     if not path.is_file():
         pytest.skip(f"there is no {path}")
     with tarfile.open(path) as archive:
-        names = [m for m in archive if m.isfile()]
-        few = [m for m in names if m.name.endswith("/0000.jpg")]
-        archive.extractall(tmp_path / "cifar-10", members=few, filter="data")
-    assert len(names) == 60_000
+        members = [m for m in archive if m.isfile()]
+        sample = [m for m in members if m.name.endswith("/0000.jpg")]
+        archive.extractall(tmp_path / "cifar-10", members=sample, filter="data")
+    assert len(members) == 60_000
     cifar = load("cifar-10", home=tmp_path, progress=False)
     assert cifar.X.shape == (20, 32, 32, 3)
     assert cifar.y.tolist() == [*info.classes] * 2
@@ -758,12 +761,12 @@ def test_real_tiles():
     tiles = real("magnetic-tile")
     _, counts = np.unique(tiles.y, return_counts=True)
     assert counts.tolist() == [115, 85, 57, 32, 952, 103]
-    marked = tiles.masks.any(axis=(1, 2))
-    assert not marked[tiles.y == "free"].any()
-    # Four uneven tiles have no pixel marked.
-    assert (~marked[tiles.y != "free"]).sum() == 4
+    has_mask = tiles.masks.any(axis=(1, 2))
+    assert not has_mask[tiles.y == "free"].any()
+    # The masks of four uneven tiles are empty.
+    assert (~has_mask[tiles.y != "free"]).sum() == 4
     assert len(np.unique(tiles.groups)) == 197
-    # A tile has 6 exposures, a few 7; groups of more are tiles photographed by turns.
+    # A tile has 6 or 7 exposures; larger groups are tiles photographed alternately.
     assert np.bincount(tiles.groups).min() == 6
 
 

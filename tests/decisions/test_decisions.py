@@ -494,7 +494,7 @@ def test_drift_on_the_training_data_gives_a_warning(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", ["predict", "p_value", "detect", "drift"])
 def test_a_score_other_than_that_of_the_fit_cannot_decide(method, table):
-    detector = fitted(EGBAD, "table").set_params(score="feature_matching")
+    detector = fitted(EGBAD, "table").set_params(score_name="feature_matching")
     detector.anomaly_score(table)
-    with pytest.raises(ValueError, match="held-out scores are those of score='sigma'"):
+    with pytest.raises(ValueError, match="held-out scores are those of score_name='sigma'"):
         getattr(detector, method)(table)

@@ -10,7 +10,7 @@ from torch import nn
 from oddgan import ADGAN, networks
 from oddgan.detectors.adgan import clip
 from oddgan.networks import LatentDraws, condition_layers, generate, given
-from support.data import Known, quick
+from support.data import Known, call_hook, quick
 
 
 def body(shape, scheme="xavier", n_condition=0):
@@ -36,7 +36,7 @@ def test_search_and_score_are_those_of_one_sample_and_start_at_a_time(shape):
     x = torch.randn(9, *shape, generator=torch.Generator().manual_seed(2))
     detector = ADGAN(n_steps=4, search_learning_rate=0.2, weights_learning_rate=0.01)
     with torch.inference_mode():
-        found = detector._score({"generator": G, "starts": noise}, x)
+        found = call_hook(detector, "_score", {"generator": G, "starts": noise}, x)
         y = detector._search({"generator": G, "starts": noise}, x)[1]
     for i in (0, 8):
         losses = []
@@ -64,7 +64,9 @@ def test_the_prior_holds_the_latents_and_is_not_in_the_score():
     rates = {"search_learning_rate": 0.1, "weights_learning_rate": 0, "n_steps": 60}
     free, held = ADGAN(**rates), ADGAN(**rates, prior_weight=1.0)
     assert held._search(nets, x)[0].abs().max() < 0.1 < free._search(nets, x)[0].abs().max()
-    np.testing.assert_allclose(held._score(nets, x).total, free._score(nets, x).total)
+    np.testing.assert_allclose(
+        call_hook(held, "_score", nets, x).total, call_hook(free, "_score", nets, x).total
+    )
 
 
 def test_without_a_rate_the_generator_stays():
@@ -105,8 +107,8 @@ def test_latent_and_reconstruction_are_of_the_nearest_start():
     nearest = distances.argmin(0)
     assert len(set(nearest)) > 1
     for i, j in enumerate(nearest):
-        assert torch.equal(detector._embed(nets, x)[i], z[j, i])
-        assert torch.equal(detector._reconstruct(nets, x)[i], y[j, i])
+        assert torch.equal(call_hook(detector, "_embed", nets, x)[i], z[j, i])
+        assert torch.equal(call_hook(detector, "_reconstruct", nets, x)[i], y[j, i])
 
 
 @pytest.mark.parametrize("kind", ["table", "image"])

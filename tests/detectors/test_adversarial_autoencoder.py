@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from oddgan import AdversarialAutoencoder
-from support.data import Known, quick
+from support.data import Known, call_hook, quick
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def test_the_score_is_anogans(nets, weight_disc):
         "feature_matching": (1 - weight_disc) * RESIDUAL + weight_disc * FEATURES,
         "residual": RESIDUAL,
     }.items():
-        found = AdversarialAutoencoder(score=score, weight_disc=weight_disc)._score(nets, X)
+        found = call_hook(
+            AdversarialAutoencoder(score_name=score, weight_disc=weight_disc), "_score", nets, X
+        )
         np.testing.assert_allclose(found.total, value, rtol=1e-6)
         np.testing.assert_allclose(found.components["residual"], RESIDUAL, rtol=1e-6)
         np.testing.assert_allclose(found.components["feature_matching"], FEATURES, rtol=1e-6)

@@ -9,6 +9,7 @@ from oddgan import DSEBM
 from oddgan.detectors.dsebm import denoising_loss
 from oddgan.networks import Noise, condition_layers, given, initialise, use_generator
 from oddgan.networks.architectures.energy import Energy, convolutions
+from support.data import call_hook
 
 
 def softplus(a):
@@ -89,14 +90,16 @@ def test_a_round_denoises_noise_of_the_given_scale(noise_scale):
 def test_scores_and_answers(score):
     net, x = dense(), torch.randn(6, 3, generator=torch.Generator().manual_seed(5))
     energy, gradient = net(x)
-    detector = DSEBM(score=score)
-    found = detector._score({"energy": net}, x)
+    detector = DSEBM(score_name=score)
+    found = call_hook(detector, "_score", {"energy": net}, x)
     expected = {"energy": energy, "reconstruction": gradient.square().sum(1).sqrt()}
     torch.testing.assert_close(dict(found.components), expected)
     torch.testing.assert_close(found.total, expected[score])
     torch.testing.assert_close(found.residual, gradient**2)
-    torch.testing.assert_close(detector._reconstruct({"energy": net}, x), x - gradient)
-    assert detector._embed({"energy": net}, x).shape == (6, 5)
+    torch.testing.assert_close(
+        call_hook(detector, "_reconstruct", {"energy": net}, x), x - gradient
+    )
+    assert call_hook(detector, "_embed", {"energy": net}, x).shape == (6, 5)
 
 
 def test_there_is_one_centre_for_all_rows(table, images):

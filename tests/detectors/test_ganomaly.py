@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from oddgan import GANomaly
-from support.data import Known, quick
+from support.data import Known, call_hook, quick
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def minus_log_sigmoid(d):
 
 
 def test_scores_are_the_l1_norm_of_the_paper_and_the_mean_square_of_the_code(nets):
-    l1 = GANomaly()._score(nets, X)
+    l1 = call_hook(GANomaly(), "_score", nets, X)
     np.testing.assert_allclose(l1.total, [1.5, 0.375], rtol=1e-6)
-    l2 = GANomaly(score="l2")._score(nets, X)
+    l2 = call_hook(GANomaly(score_name="l2"), "_score", nets, X)
     np.testing.assert_allclose(l2.total, [(0.25 + 1) / 2, (0.0625 + 0.015625) / 2], rtol=1e-6)
     for found in (l1, l2):
         np.testing.assert_allclose(found.residual, np.abs(HALF), rtol=1e-6)
@@ -148,8 +148,10 @@ def test_the_second_encoder_has_weights_of_its_own_and_they_are_trained(table):
 def test_embedding_and_reconstruction_are_of_the_first_encoder(trained, table):
     nets = trained.networks_
     x = torch.randn(5, 4)
-    torch.testing.assert_close(trained._embed(nets, x), nets["encoder"](x))
-    torch.testing.assert_close(trained._reconstruct(nets, x), nets["generator"](nets["encoder"](x)))
+    torch.testing.assert_close(call_hook(trained, "_embed", nets, x), nets["encoder"](x))
+    torch.testing.assert_close(
+        call_hook(trained, "_reconstruct", nets, x), nets["generator"](nets["encoder"](x))
+    )
 
 
 def test_images_start_with_the_dcgans_weights(images):

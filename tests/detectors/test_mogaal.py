@@ -10,6 +10,7 @@ from oddgan import MOGAAL
 from oddgan.detectors.mogaal import Mean, generator_loss, potential_outliers, shares, targets
 from oddgan.networks import Discriminator, Noise, use_generator
 from oddgan.networks.architectures.sub_generators import SubGenerators
+from support.data import call_hook
 
 
 def sigmoid(d):
@@ -113,9 +114,9 @@ def test_losses_of_a_round(nets):
 @pytest.mark.parametrize("score", ["logit", "probability"])
 def test_the_score_is_high_where_the_discriminator_says_outlier(nets, score):
     """Data are its class 1, so the score falls with D(x)."""
-    detector = MOGAAL(score=score)
+    detector = MOGAAL(score_name=score)
     detector._finish(nets, iter([X[:2], X[2:]]))
-    found = detector._score(nets, X)
+    found = call_hook(detector, "_score", nets, X)
     d = nets["discriminator"](X)[0]
     np.testing.assert_allclose(found.components["logit"].detach(), -d.detach(), rtol=1e-6)
     np.testing.assert_allclose(
@@ -142,7 +143,7 @@ def test_it_finds_the_anomalies_in_its_own_training_rows(contaminated, k):
     X, y = contaminated
     detector = MOGAAL(k=k, min_steps=300, epochs=1, random_state=0).fit(X)
     assert roc_auc_score(y, detector.anomaly_score(X)) > 0.8
-    probability = detector.set_params(score="probability").anomaly_score(X)
+    probability = detector.set_params(score_name="probability").anomaly_score(X)
     assert roc_auc_score(y, probability) > 0.8
     assert 0 <= probability.min() < probability.max() <= 1
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import oddgan
 from oddgan import Autoencoder, OddGAN, PCAReconstruction, RetrievalCritic
 from oddgan.cli import app
-from oddgan.detectors import score_to_learn
+from oddgan.estimator import score_to_fit
 from support.data import DATA, fitted
 
 QUICK = {"latent_dim": 4, "width": 8, "max_steps": 30, "random_state": 0, "health": False}
@@ -29,33 +29,33 @@ def test_it_is_the_recipe_and_nothing_else(kind):
 
 
 def test_what_is_given_is_used_and_all_else_is_the_recipes():
-    detector = OddGAN(max_steps=7, target_fpr=0.2, score="input_knn", random_state=0)
+    detector = OddGAN(max_steps=7, target_fpr=0.2, score_name="input_knn", random_state=0)
     params = detector.fit(DATA["table"]()).detector_.get_params()
     own = OddGAN.recipe("table").get_params()
     changed = {name for name, value in params.items() if value != own[name]}
-    assert changed == {"max_steps", "target_fpr", "score", "random_state"}
+    assert changed == {"max_steps", "target_fpr", "score_name", "random_state"}
     assert detector.get_params()["epochs"] is None
 
 
 def test_another_score_after_the_fit_is_the_detectors():
     X = DATA["table"]()
-    detector = OddGAN(**QUICK, score=("input_knn", "input_density")).fit(X)
-    detector.set_params(score="input_knn")
-    alone = RetrievalCritic(**QUICK, score="input_knn").fit(X)
+    detector = OddGAN(**QUICK, score_name=("input_knn", "input_density")).fit(X)
+    detector.set_params(score_name="input_knn")
+    alone = RetrievalCritic(**QUICK, score_name="input_knn").fit(X)
     np.testing.assert_array_equal(detector.anomaly_score(X), alone.anomaly_score(X))
-    detector = OddGAN(**QUICK, score="input_knn").fit(X).set_params(score="input_density")
-    with pytest.raises(ValueError, match="learnt nothing for input_density"):
+    detector = OddGAN(**QUICK, score_name="input_knn").fit(X).set_params(score_name="input_density")
+    with pytest.raises(ValueError, match="which has no input_density"):
         detector.anomaly_score(X)
 
 
 @pytest.mark.parametrize(("kind", "score"), [("image", "latent_knn"), ("table", "critic")])
 def test_every_score_of_the_recipes_is_taken_where_it_can_be(kind, score):
     X = DATA[kind]()
-    recipe = OddGAN.recipe(kind, **QUICK, score=score).fit(X)
-    whole = OddGAN(**QUICK, score=score).fit(X)
+    recipe = OddGAN.recipe(kind, **QUICK, score_name=score).fit(X)
+    whole = OddGAN(**QUICK, score_name=score).fit(X)
     np.testing.assert_array_equal(whole.anomaly_score(X), recipe.anomaly_score(X))
     with pytest.raises(ValueError, match="RetrievalCritic cannot have latent_knn"):
-        OddGAN(**QUICK, score="latent_knn").fit(DATA["table"]())
+        OddGAN(**QUICK, score_name="latent_knn").fit(DATA["table"]())
 
 
 def test_controls_have_the_parameters_that_were_given():
@@ -71,16 +71,16 @@ def test_a_fit_that_learnt_more_parts_is_also_asked_for_a_score_of_the_recipes_o
     X = DATA["image"]()
     asked = ["local_and_input", "latent_knn", "l2"]
     detector = OddGAN(**QUICK)
-    learnt = score_to_learn(detector, asked)
+    learnt = score_to_fit(detector, asked)
     assert learnt == "local_and_input"
-    detector.set_params(score=learnt).fit(X).set_params(score="l2")
-    alone = OddGAN.recipe("image", **QUICK, score="l2", augment="shift").fit(X)
+    detector.set_params(score_name=learnt).fit(X).set_params(score_name="l2")
+    alone = OddGAN.recipe("image", **QUICK, score_name="l2", augment="shift").fit(X)
     np.testing.assert_array_equal(detector.anomaly_score(X), alone.anomaly_score(X))
 
 
 def test_a_control_keeps_what_makes_it_one():
-    detector = OddGAN(**QUICK, score="latent_knn").fit(DATA["image"]())
-    scores = {title: control.score for title, control in detector.controls_as_fitted().items()}
+    detector = OddGAN(**QUICK, score_name="latent_knn").fit(DATA["image"]())
+    scores = {title: control.score_name for title, control in detector.controls_as_fitted().items()}
     assert scores == {"untrained control": "latent_knn", "autoencoder control": "l2"}
 
 
@@ -156,13 +156,13 @@ def test_images_that_are_cut_have_a_recipe_of_their_own(tmp_path):
     assert type(again) is OddGAN
     np.testing.assert_array_equal(again.anomaly_score(new), recipe.anomaly_score(new))
     controls = detector.controls_as_fitted()
-    assert {c.patch_score for c in controls.values()} == {"map", "top"}
+    assert {c.patch_aggregation for c in controls.values()} == {"map", "top"}
     assert {c.patch_size for c in controls.values()} == {16}
-    assert OddGAN(**quick, patch_score="max").fit(X).detector_.patch_score == "max"
+    assert OddGAN(**quick, patch_aggregation="max").fit(X).detector_.patch_aggregation == "max"
 
 
 def test_one_that_was_fitted_when_the_recipe_was_another_keeps_its_score():
     X = DATA["image"]()
-    older = RetrievalCritic(**QUICK, score="neighbours").fit(X)
-    whole = OddGAN.of({"random_state": 0}, older)
+    older = RetrievalCritic(**QUICK, score_name="neighbours").fit(X)
+    whole = OddGAN(random_state=0).adopt(older)
     np.testing.assert_array_equal(whole.anomaly_score(X), older.anomaly_score(X))

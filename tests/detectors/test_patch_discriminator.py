@@ -11,7 +11,7 @@ from oddgan.networks import Noise, use_generator
 from oddgan.networks.architectures.patch import PatchDiscriminator as Body
 from oddgan.networks.architectures.patch import standardised
 from oddgan.networks.architectures.pseudo import PseudoAnomalies
-from support.data import Known
+from support.data import Known, call_hook
 
 
 def maker(seed=0):
@@ -107,7 +107,7 @@ def test_the_map_shows_the_places_and_the_scores_are_its_top_and_its_mean():
     odd[1, 2, 6] = 0.9
     D = Known(lambda x: (-torch.logit(odd), None))
     x = torch.zeros(2, 3, 16, 20)
-    score = detector._score({"discriminator": D}, x)
+    score = call_hook(detector, "_score", {"discriminator": D}, x)
     assert score.residual.shape == x.shape
     maps = score.residual.sum(1)
     torch.testing.assert_close(maps[0], torch.full((16, 20), 0.1))

@@ -15,7 +15,7 @@ from torch import nn
 
 from oddgan import EGBAD, VAE, all_detectors
 from oddgan.estimator import fit
-from oddgan.scores import binary_cross_entropy
+from oddgan.scores import Scale, binary_cross_entropy
 from oddgan.training import Loss
 from support import checks
 
@@ -23,72 +23,69 @@ from support import checks
 
 
 def with_parts(score, change):
-    return replace(score, parts={name: change(part) for name, part in score.components.items()})
+    components = {name: change(values) for name, values in score.components.items()}
+    return replace(score, components=components)
 
 
 class UpsideDown(VAE):
     """The score is how normal a sample is."""
 
-    def _score(self, nets, x):
-        return with_parts(super()._score(nets, x), lambda part: -part)
+    def _score(self, nets, x, score):
+        return with_parts(super()._score(nets, x, score), lambda part: -part)
 
 
 class OneScoreForAllNames(EGBAD):
     """The parameter is documented and stored, and never used."""
 
-    def _score(self, nets, x):
-        asked, self.score = self.score, self.scores[0]
-        try:
-            return super()._score(nets, x)
-        finally:
-            self.score = asked
+    def _score(self, nets, x, score):
+        return super()._score(nets, x, self.scores[0])
 
 
 class DropoutLeftOn(EGBAD):
     """Nobody calls `eval`: every call gives other scores."""
 
-    def _score(self, nets, x):
+    def _score(self, nets, x, score):
         nets["discriminator"].train()
-        return super()._score(nets, x)
+        return super()._score(nets, x, score)
 
 
 class BatchStatistics(EGBAD):
     """Batch norm uses, and updates its statistics on, the batch that is scored."""
 
-    def _score(self, nets, x):
+    def _score(self, nets, x, score):
         nets["generator"].train()
-        return super()._score(nets, x)
+        return super()._score(nets, x, score)
 
 
 class WeightsMoveInScoring(EGBAD):
     """What is to move the latent vector alone moves the generator too."""
 
-    def _score(self, nets, x):
+    def _score(self, nets, x, score):
         for weight in nets["generator"].parameters():
             weight.mul_(0.999)
-        return super()._score(nets, x)
+        return super()._score(nets, x, score)
 
 
 class DividedByTheBatch(VAE):
     """Scores are brought to [0, 1] batch by batch."""
 
-    def _score(self, nets, x):
-        return with_parts(super()._score(nets, x), lambda part: part / part.norm())
+    def _score(self, nets, x, score):
+        return with_parts(super()._score(nets, x, score), lambda part: part / part.norm())
 
 
 class NoiseByPlace(VAE):
     """Deterministic, but a draw belongs to a place in the batch and not to a sample."""
 
-    def _score(self, nets, x):
+    def _score(self, nets, x, score):
         noise = torch.randn(len(x), generator=torch.Generator().manual_seed(0))
-        return with_parts(super()._score(nets, x), lambda part: part + 1e-3 * noise)
+        return with_parts(super()._score(nets, x, score), lambda part: part + 1e-3 * noise)
 
 
 class DependsOnRowsBefore(VAE):
     """A search that begins where that of the row before has ended."""
 
-    def _score(self, nets, x):
-        return with_parts(super()._score(nets, x), lambda part: part + 1e-3 * part.cumsum(0))
+    def _score(self, nets, x, score):
+        return with_parts(super()._score(nets, x, score), lambda part: part + 1e-3 * part.cumsum(0))
 
 
 class DependsOnCallsBefore(VAE):
@@ -96,10 +93,10 @@ class DependsOnCallsBefore(VAE):
 
     _last = 0.0
 
-    def _score(self, nets, x):
-        score = with_parts(super()._score(nets, x), lambda part: part + 1e-3 * self._last)
-        self._last = score.total.mean()
-        return score
+    def _score(self, nets, x, score):
+        own = with_parts(super()._score(nets, x, score), lambda part: part + 1e-3 * self._last)
+        self._last = own.total.mean()
+        return own
 
 
 # ------------------------------------------------------------------------------------- training
@@ -220,8 +217,8 @@ class ThresholdOfOtherScores(EGBAD):
     def fit(self, X, y=None):
         super().fit(X)
         held_out = np.isin(self.anomaly_score(X), self.calibration_scores_)
-        self.calibration_scores_ = np.sort(self.score_components(X)["residual"][held_out])
-        return self
+        others = np.sort(self.score_components(X)["residual"][held_out])
+        return self.adopt(replace(self.fitted_, calibration_scores=others))
 
 
 class TrainedOnHeldOutRows(VAE):
@@ -230,9 +227,9 @@ class TrainedOnHeldOutRows(VAE):
             every = rows.train.source
             return replace(rows, train=every, members=[(every, rows.held_out)])
 
-        split = fit.split
+        hold_out = fit.hold_out
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "split", lambda source, *more: on_all(split(source, *more)))
+            patch.setattr(fit, "hold_out", lambda *args: on_all(hold_out(*args)))
             return super().fit(X)
 
 
@@ -264,8 +261,14 @@ class ForgetsToBeginAnew(VAE):
 class AddsThePartsAsTheyAre(EGBAD):
     """The scale of the parts is learnt and stored, and not used."""
 
-    def _total(self, score):
-        return score.total
+    def fit(self, X, y=None):
+        super().fit(X)
+        scale = self.fitted_.members[0].component_scale
+        if scale is None:
+            return self
+        as_they_are = Scale(dict.fromkeys(scale.means, 0.0), dict.fromkeys(scale.means, 1.0))
+        member = replace(self.fitted_.members[0], component_scale=as_they_are)
+        return self.adopt(replace(self.fitted_, members=(member,)))
 
 
 def ignoring(cls, name, value):
@@ -377,7 +380,8 @@ FAULTS = [
         checks.check_a_higher_rate_of_false_alarms_lowers_the_threshold,
     ),
     Planted(
-        AddsThePartsAsTheyAre, partial(checks.check_standardised_parts_are_summed, score="sigma")
+        AddsThePartsAsTheyAre,
+        partial(checks.check_standardised_parts_are_summed, score_name="sigma"),
     ),
 ]
 

@@ -134,7 +134,7 @@ def test_anomalies_that_lie_together_in_training_are_told_by_the_core():
     detector = quick(RetrievalCritic).fit(np.concatenate([normal[:300], odd[:30]]))
     x, y = np.concatenate([normal[300:], odd[30:]]), np.arange(230) >= 200
     reached = {
-        score: roc_auc_score(y, detector.set_params(score=score).anomaly_score(x))
+        score: roc_auc_score(y, detector.set_params(score_name=score).anomaly_score(x))
         for score in ("critic_and_distance", "guarded")
     }
     assert reached["critic_and_distance"] < 0.5
@@ -307,13 +307,13 @@ def test_the_scores_are_what_they_are_said_to_be(table):
     np.testing.assert_allclose(rare, features[:, 27], rtol=1e-4)
     core = detector.networks_["references"].from_core(x).numpy()
     np.testing.assert_allclose(guard, np.maximum(core - critic - far, 0), atol=1e-4)
-    detector.set_params(score="critic_and_distance")
+    detector.set_params(score_name="critic_and_distance")
     np.testing.assert_allclose(detector.anomaly_score(new), critic + far, 1e-4)
-    detector.set_params(score="guarded")
+    detector.set_params(score_name="guarded")
     greater = np.maximum(critic + far, core)
     assert 0 < (greater > critic + far).mean() < 1
     np.testing.assert_allclose(detector.anomaly_score(new), greater, 1e-4)
-    detector.set_params(score="critic_and_density")
+    detector.set_params(score_name="critic_and_density")
     np.testing.assert_allclose(detector.anomaly_score(new), critic + far + rare / 3, 1e-4)
 
 

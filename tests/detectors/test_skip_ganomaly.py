@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from oddgan import SkipGANomaly
-from support.data import Known, quick
+from support.data import Known, call_hook, quick
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def test_scores_are_means_of_squares(nets, weight_disc):
         "residual": r,
         "features": features,
     }.items():
-        found = SkipGANomaly(score=score, weight_disc=weight_disc)._score(nets, X)
+        found = call_hook(
+            SkipGANomaly(score_name=score, weight_disc=weight_disc), "_score", nets, X
+        )
         np.testing.assert_allclose(found.total, value, rtol=1e-6)
         np.testing.assert_allclose(found.components["residual"], r, rtol=1e-6)
         np.testing.assert_allclose(found.components["features"], features, rtol=1e-6)
@@ -96,8 +98,8 @@ def test_the_discriminators_loss_does_not_reach_the_generator(table, latent_in_d
 
 def test_embedding_and_reconstruction_come_from_the_u_net(nets, images):
     detector = SkipGANomaly()
-    torch.testing.assert_close(detector._embed(nets, X), 5 * X)
-    torch.testing.assert_close(detector._reconstruct(nets, X), X / 2)
+    torch.testing.assert_close(call_hook(detector, "_embed", nets, X), 5 * X)
+    torch.testing.assert_close(call_hook(detector, "_reconstruct", nets, X), X / 2)
     fitted = quick(SkipGANomaly, latent_dim=7, max_steps=2).fit(images)
     assert fitted.embed(images).shape == (120, 7)
 

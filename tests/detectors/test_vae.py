@@ -11,6 +11,7 @@ from oddgan import VAE
 from oddgan.detectors.vae import kl_divergence
 from oddgan.inputs import Block
 from oddgan.networks import Decoder, LatentDraws
+from support.data import call_hook
 
 BLOCKS = [Block("gaussian", 0, 2), Block("bernoulli", 2, 3), Block("categorical", 3, 6)]
 # One row: two numbers, a boolean, and a category of three; then the outputs for it.
@@ -125,7 +126,9 @@ def test_scores_are_those_of_an_and_cho(nets):
         "kl": kl,
         "reconstruction": squared,
     }.items():
-        np.testing.assert_allclose(VAE(score=score)._score(nets, x).total, value, rtol=1e-5)
+        np.testing.assert_allclose(
+            call_hook(VAE(score_name=score), "_score", nets, x).total, value, rtol=1e-5
+        )
 
 
 def test_the_loss_is_the_negative_elbo_of_one_draw(nets):

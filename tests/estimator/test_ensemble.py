@@ -199,7 +199,7 @@ def test_each_member_holds_out_rows_of_its_own_and_none_sees_the_common_ones():
     rows = hold_out(source, 0.1, 4, 0.1, seed=0)
     common = row_mask(rows.held_out)
     assert common.sum() == 20
-    assert not rows.crossed
+    assert not rows.cross_fitted
     alone = hold_out(source, 0.1, 1, 0.1, seed=0)
     np.testing.assert_array_equal(common, row_mask(alone.held_out))
     seen = np.zeros(200, dtype=int)
@@ -214,7 +214,7 @@ def test_each_member_holds_out_rows_of_its_own_and_none_sees_the_common_ones():
 @pytest.mark.parametrize(("n", "n_members"), [(40, 5), (41, 5), (7, 20), (4, 2), (20, 5)])
 def test_few_rows_are_all_left_out_in_turn(n, n_members):
     rows = hold_out(open_source(np.zeros((n, 2))), 0.1, n_members, 0.05, seed=0)
-    assert rows.crossed
+    assert rows.cross_fitted
     left_out = rows.left_out(np.arange(n))
     assert left_out.shape == (n, n_members)
     assert left_out.any(1).sum() == n
@@ -239,7 +239,7 @@ def by_hand(population, X):
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"combine": "standardised"}, {"score": "latent_knn"}], ids=str
+    "params", [{}, {"combine": "standardised"}, {"score_name": "latent_knn"}], ids=str
 )
 def test_a_score_is_the_mean_of_calibrated_members(params):
     X = DATA["table"]()
@@ -273,7 +273,7 @@ def test_each_member_counts_the_rows_that_trained_it(tmp_path):
     for population, (n, of_members, is_crossed) in expected.items():
         population.save(tmp_path / "m")
         for one in (population, oddgan.load(tmp_path / "m")):
-            assert (one.n_train_, one.crossed_) == (n, is_crossed)
+            assert (one.n_train_, one.cross_fitted_) == (n, is_crossed)
             assert [member.n_train_ for member in one.members_] == of_members
 
 
@@ -312,7 +312,9 @@ def test_a_table_of_categories_is_reconstructed_by_mean_probabilities():
 
 def test_a_population_is_saved_and_pickled_as_one(tmp_path):
     X = DATA["table"]()
-    population = fitted(EGBAD, "table", n_members=2, score=("residual_mahalanobis", "feature_knn"))
+    population = fitted(
+        EGBAD, "table", n_members=2, score_name=("residual_mahalanobis", "feature_knn")
+    )
     expected = population.anomaly_score(X, return_std=True)
     population.save(tmp_path / "model")
     for again in (oddgan.load(tmp_path / "model"), pickle.loads(pickle.dumps(population))):
@@ -354,8 +356,8 @@ def test_a_single_detector_has_no_members_to_disagree():
 
 
 def test_another_score_than_that_of_the_fit_is_refused():
-    population = fitted(VAE, "table", n_members=2).set_params(score="kl")
-    with pytest.raises(ValueError, match="score has changed since: fit again"):
+    population = fitted(VAE, "table", n_members=2).set_params(score_name="kl")
+    with pytest.raises(ValueError, match="score_name has changed since: fit again"):
         population.anomaly_score(DATA["table"]())
 
 
@@ -384,8 +386,8 @@ def test_no_more_false_alarms_than_promised(n, n_members):
 
 
 def test_a_score_given_as_a_list_is_that_of_the_tuple(table):
-    detector = quick(EGBAD, n_members=2, score=["latent_knn"]).fit(table)
+    detector = quick(EGBAD, n_members=2, score_name=["latent_knn"]).fit(table)
     scores = detector.anomaly_score(table[:5])
-    same = detector.set_params(score=("latent_knn",))
+    same = detector.set_params(score_name=("latent_knn",))
     np.testing.assert_array_equal(same.anomaly_score(table[:5]), scores)
     same.predict(table[:5])

@@ -50,9 +50,9 @@ def planted():
     ("cls", "params", "share_found", "error"),
     [
         (PCAReconstruction, {"latent_dim": 2}, 1, 0.1),
-        (PCAReconstruction, {"score": "input_knn"}, 1, 0.1),
-        (PCAReconstruction, {"score": "local", "latent_dim": 2}, 0.95, 0.2),
-        (PCAReconstruction, {"score": "residual_mahalanobis", "latent_dim": 2}, 0.95, 0.1),
+        (PCAReconstruction, {"score_name": "input_knn"}, 1, 0.1),
+        (PCAReconstruction, {"score_name": "local", "latent_dim": 2}, 0.95, 0.2),
+        (PCAReconstruction, {"score_name": "residual_mahalanobis", "latent_dim": 2}, 0.95, 0.1),
         (Autoencoder, {"max_steps": 250, "width": None}, 1, 0.1),
         (VAE, {"max_steps": 250, "width": None}, 1, 0.15),
         (RetrievalCritic, {"width": None}, 1, 0.15),
@@ -130,13 +130,13 @@ def test_rows_of_an_explanation_most_contributing_first():
 
 def test_shared_parts_are_shared_out_by_the_differences_from_neighbours(table):
     """The contributions of two parts add up to their mean, as the score counts them."""
-    detector = quick(FAnoGAN, score=("input_knn", "residual_relative")).fit(table)
+    detector = quick(FAnoGAN, score_name=("input_knn", "residual_relative")).fit(table)
     far = table[:5] + np.array([9, 0, 0, 0])
     scores = detector.anomaly_score(far)
     assert (scores > 1).all()
     np.testing.assert_allclose(detector.explain(far).contributions.sum(1), scores, rtol=1e-3)
-    detector.set_params(score="latent_knn")
-    with pytest.raises(ValueError, match="learnt nothing for latent_knn: fit it again"):
+    detector.set_params(score_name="latent_knn")
+    with pytest.raises(ValueError, match="which has no latent_knn: fit again"):
         detector.explain(far)
 
 
@@ -156,7 +156,7 @@ def test_what_adds_to_a_mahalanobis_distance_by_hand():
 
 def test_the_gradient_counts_by_the_distance_from_the_counterpart(table, monkeypatch):
     """With AnoGAN's score "discriminator", for tables; each sample is searched for once."""
-    detector = fitted(AnoGAN, "table", score="discriminator")
+    detector = fitted(AnoGAN, "table", score_name="discriminator")
     searches, search = [], AnoGAN._search
 
     def noted(*args):

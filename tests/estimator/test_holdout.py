@@ -14,12 +14,12 @@ from oddgan import VAE, Autoencoder, Combination, OddGAN, PCAReconstruction, cli
 from oddgan.bench.cells import run_cell
 from oddgan.cli.data import Data, DataOptions, open_data
 from oddgan.cli.evaluate import grouped_as_fitted
-from oddgan.combination import _splitting
+from oddgan.combination import splitting
 from oddgan.datasets import Dataset
 from oddgan.estimator.holdout import hold_out
 from support.data import quick
 
-NEIGHBOUR = {"score": "input_knn", "latent_dim": 1, "health": False, "random_state": 0}
+NEIGHBOUR = {"score_name": "input_knn", "latent_dim": 1, "health": False, "random_state": 0}
 
 
 def parts(n_groups, each, seed, spread=0.1):
@@ -71,15 +71,17 @@ def test_no_group_is_on_both_sides(n_members, target_fpr):
     shuffled = np.random.default_rng(1).permutation(of_part)
     source = inputs.with_groups(inputs.open_source(X), shuffled)
     found = hold_out(source, 0.2, n_members, target_fpr, seed=3)
-    assert found.crossed == (target_fpr == 0.05)
-    sides = [*found.members] if found.crossed else [(found.train, found.held_out), *found.members]
+    assert found.cross_fitted == (target_fpr == 0.05)
+    sides = (
+        [*found.members] if found.cross_fitted else [(found.train, found.held_out), *found.members]
+    )
     for train, held_out in sides:
         assert not set(shuffled[train.keep]) & set(shuffled[held_out.keep])
         share = held_out.count() / (train.count() + held_out.count())
         # With 3 members of no common rows each leaves out a third, so that all are left out.
-        assert share == pytest.approx(1 / 3 if found.crossed else 0.2, abs=0.02)
+        assert share == pytest.approx(1 / 3 if found.cross_fitted else 0.2, abs=0.02)
     of_all = {group for own, _ in sides for group in shuffled[own.keep]}
-    assert len(of_all) == (40 if found.crossed else 32)
+    assert len(of_all) == (40 if found.cross_fitted else 32)
 
 
 def test_groups_of_a_subset_are_those_of_its_own_rows():
@@ -179,7 +181,8 @@ def test_a_combination_has_no_group_in_two_of_its_three_parts():
     shuffled = np.random.default_rng(1).permutation(of_part)
     source = inputs.with_groups(inputs.open_source(X), shuffled)
     found = [
-        set(shuffled[part.keep]) for part in _splitting.parts(source, 0.2, np.random.default_rng(0))
+        set(shuffled[part.keep])
+        for part in splitting.split_rows(source, 0.2, np.random.default_rng(0))
     ]
     assert [len(groups) for groups in found] == [32, 4, 4]
     assert len(set.union(*found)) == 40
@@ -191,7 +194,7 @@ def test_a_combination_has_no_group_in_two_of_its_three_parts():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (np.arange(120) // 60, "groups: there are samples of 2 group.s., and at least 3"),
+        (np.arange(120) // 60, "groups: there are samples of 2 group.s., but at least 3"),
         (np.arange(7), "groups has 7 rows, but there are 120 samples"),
         ([], "groups is empty"),
         ("part", "groups='part' is neither a column nor a file"),

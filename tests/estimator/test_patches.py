@@ -99,12 +99,12 @@ def test_a_small_image_is_continued_and_its_map_is_its_own_size():
 
 def test_images_are_levelled_and_resized_before_they_are_cut():
     X = surfaces(2, low=40, high=40)
-    (whole, _) = codec(X, level=True, image_size=0.5).wholes(X)
+    (whole, _) = codec(X, illumination_correction=True, image_size=0.5).wholes(X)
     assert whole.image.shape == (1, 20, 20)
     assert float(whole.image.median()) == 0
     small = codec(X, image_size=0.5).wholes(X)
     torch.testing.assert_close(whole.as_it_was(whole.image), next(iter(small)).image)
-    (local, _) = codec(X, level=3.0, image_size=0.5).wholes(X)
+    (local, _) = codec(X, illumination_correction=3.0, image_size=0.5).wholes(X)
     small = next(iter(codec(X, image_size=0.5).wholes(X))).image
     torch.testing.assert_close(local.as_it_was(local.image[None])[0], small, atol=1e-5, rtol=1e-5)
     assert whole.blended(whole.patches()).shape == (1, 40, 40)
@@ -115,28 +115,28 @@ def test_images_are_levelled_and_resized_before_they_are_cut():
 def test_light_that_varies_slowly_is_levelled():
     """Twice the light everywhere changes nothing at all, as the logarithm only moves."""
     surface = torch.from_numpy(surfaces(1, low=40, high=40)[0]).float()[None] * 0.4 - 0.9
-    levelled, _ = IlluminationCorrection.local(surface, 4.0)
+    levelled, _ = IlluminationCorrection.by_surroundings(surface, 4.0)
     light = surface + 1 + 1 / 16
     left = light.log() - torch.from_numpy(gaussian_filter(light.log().numpy(), (0, 4, 4)))
     expected = (left / (3 * (left.std(correction=0) + 0.1))).clamp(-2, 2)
     torch.testing.assert_close(levelled, expected, atol=1e-5, rtol=1e-5)
     for slope in (torch.tensor(2.0), torch.linspace(1, 1.5, 40)):
-        other, _ = IlluminationCorrection.local(light * slope - 1 - 1 / 16, 4.0)
+        other, _ = IlluminationCorrection.by_surroundings(light * slope - 1 - 1 / 16, 4.0)
         inside = (..., slice(8, -8), slice(8, -8))
         close = 1e-5 if slope.ndim == 0 else 0.05
         torch.testing.assert_close(other[inside], levelled[inside], atol=close, rtol=0)
 
 
 def test_a_flat_image_is_levelled_to_nothing():
-    levelled, level = IlluminationCorrection.local(torch.full((1, 12, 12), 0.5), 3.0)
+    levelled, level = IlluminationCorrection.by_surroundings(torch.full((1, 12, 12), 0.5), 3.0)
     assert levelled.abs().max() < 1e-5
-    torch.testing.assert_close(level.undone(levelled[None]), torch.full((1, 1, 12, 12), 0.5))
+    torch.testing.assert_close(level.undo(levelled[None]), torch.full((1, 1, 12, 12), 0.5))
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("max", 39), ("top", 38.5), ("mean", 19.5)])
 def test_the_score_of_an_image_by_its_patches(rule, expected):
     cut, scores = (
-        codec(surfaces(2), patch_score=rule),
+        codec(surfaces(2), patch_aggregation=rule),
         np.random.default_rng(0).permutation(40) + 0.0,
     )
     assert cut.of_image(scores).tolist() == [expected]
@@ -187,9 +187,9 @@ def test_fewer_patches_are_drawn_of_few_images_or_of_fewer():
     X = surfaces(6)
     source = Patches(open_source(X), codec(X), 5, seed=0)
     rng = np.random.default_rng(0)
-    assert (source.drawn(12, rng).count(), source.drawn(12, rng).n_each) == (12, 2)
-    assert (source.drawn(4, rng).count(), source.drawn(4, rng).n_each) == (4, 1)
-    rows = np.concatenate([rows for rows, _ in source.drawn(4, rng).chunks(9)])
+    assert (source.subsample(12, rng).count(), source.subsample(12, rng).n_each) == (12, 2)
+    assert (source.subsample(4, rng).count(), source.subsample(4, rng).n_each) == (4, 1)
+    rows = np.concatenate([rows for rows, _ in source.subsample(4, rng).chunks(9)])
     assert len(set(rows.tolist())) == 4
 
 
@@ -219,8 +219,8 @@ def test_images_of_varying_size_have_maps_of_their_own_size(fitted):
 @pytest.mark.parametrize("score", [("input_density", "latent_knn"), "local"])
 def test_shared_parts_learn_from_patches_and_a_score_is_of_its_own_image_only(score, tmp_path):
     X = surfaces(30, low=16, high=30)
-    detector = EGBAD(**QUICK, score=score, n_references=100).fit(X)
-    known = detector.parts_.indexes["latent"]
+    detector = EGBAD(**QUICK, score_name=score, n_references=100).fit(X)
+    known = detector.fitted_.members[0].components.indexes["latent"]
     assert known.counts.sum() == 81  # 27 images, 3 patches of each
     new = [*surfaces(3, low=16, high=30, seed=5), *spoilt(X[:2])]
     scores = detector.anomaly_score(new)
@@ -279,10 +279,10 @@ def test_patches_of_conditional_images():
         ({"patch_size": (8, 4)}, "patch_size is .*8 to 256"),
         ({"patch_size": (8, 10), "patch_augment": "turn"}, "square"),
         ({"stride": 4}, "stride .*patch_size"),
-        ({"level_images": True}, "level_images .*patch_size"),
+        ({"illumination_correction": True}, "illumination_correction .*patch_size"),
         ({"image_size": 0.5}, "share needs patch_size"),
-        ({"patch_size": 8, "patch_score": "median"}, "patch_score"),
-        ({"patch_size": 8, "level_images": 0.5}, "level_images"),
+        ({"patch_size": 8, "patch_aggregation": "median"}, "patch_aggregation"),
+        ({"patch_size": 8, "illumination_correction": 0.5}, "illumination_correction"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(params, message):
@@ -317,7 +317,13 @@ def test_files_of_varying_size_by_the_command_line(tmp_path):
         Image.fromarray((image * 255).astype(np.uint8)).save(tmp_path / f"normal/{i}.png")
     ask = CliRunner().invoke
     folder, model = str(tmp_path / "normal"), str(tmp_path / "m.oddgan")
-    words = ["patch_size=8", "stride=4", "patch_score=map", "level_images=3", "latent_dim=4"]
+    words = [
+        "patch_size=8",
+        "stride=4",
+        "patch_aggregation=map",
+        "illumination_correction=3",
+        "latent_dim=4",
+    ]
     params = [word for setting in words for word in ("--set", setting)]
     done = ask(cli.app, ["fit", "pcareconstruction", folder, *params, "--out", model, "--quiet"])
     assert done.exit_code == 0, done.output
@@ -344,7 +350,9 @@ def test_a_score_is_compared_with_those_of_its_own_place():
     assert everywhere == pytest.approx(0)
 
 
-def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_by_place(tmp_path):
+def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_normalize_by_location(
+    tmp_path,
+):
     rng = np.random.default_rng(0)
     X = surfaces(80)
     X[:, :2] = rng.random((80, 2, 24))
@@ -352,16 +360,18 @@ def test_a_frame_that_all_images_have_hides_a_defect_unless_it_is_scored_by_plac
     odd[:, 12:15, 12:15] += 0.3
     params = {"patch_size": 8, "latent_dim": 8, "calibration_fraction": 0.2, "random_state": 0}
     gained = {}
-    for by_place in (False, True):
-        detector = PCAReconstruction(**params, by_place=by_place).fit(X[10:])
-        gained[by_place] = np.mean(detector.anomaly_score(odd) > detector.threshold_)
+    for normalize_by_location in (False, True):
+        detector = PCAReconstruction(**params, normalize_by_location=normalize_by_location).fit(
+            X[10:]
+        )
+        gained[normalize_by_location] = np.mean(detector.anomaly_score(odd) > detector.threshold_)
     assert gained[False] < 0.5 < 0.9 < gained[True]
     detector.save(tmp_path / "m.oddgan")
     again = oddgan.load(tmp_path / "m.oddgan")
     np.testing.assert_array_equal(again.anomaly_score(odd), detector.anomaly_score(odd))
-    with pytest.raises(ValueError, match=r"by_place .* score has changed"):
-        detector.set_params(score="l1").anomaly_score(odd)
-    members = PCAReconstruction(**params, by_place=True, n_members=2).fit(X[10:])
+    with pytest.raises(ValueError, match=r"normalize_by_location .* score_name has changed"):
+        detector.set_params(score_name="l1").anomaly_score(odd)
+    members = PCAReconstruction(**params, normalize_by_location=True, n_members=2).fit(X[10:])
     assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9
 
 
@@ -415,13 +425,13 @@ def test_a_spot_smaller_than_a_patch_is_found_by_the_map(tmp_path):
     params = {
         "patch_size": 16,
         "latent_dim": 8,
-        "level_images": 4.0,
+        "illumination_correction": 4.0,
         "calibration_fraction": 0.3,
         "random_state": 0,
     }
-    by_map = {"patch_score": "map", "by_place": True}
+    by_map = {"patch_aggregation": "map", "normalize_by_location": True}
     found = {}
-    for name, more in {"top": {}, "map": {"patch_score": "map"}, "placed": by_map}.items():
+    for name, more in {"top": {}, "map": {"patch_aggregation": "map"}, "placed": by_map}.items():
         detector = PCAReconstruction(**params, **more).fit(X[15:])
         found[name] = np.mean(detector.anomaly_score(odd) > detector.threshold_)
     assert max(found["top"], found["map"]) < 0.5 < 0.9 < found["placed"]
@@ -439,21 +449,30 @@ def test_a_spot_smaller_than_a_patch_is_found_by_the_map(tmp_path):
     detector.save(tmp_path / "m.oddgan")
     again = oddgan.load(tmp_path / "m.oddgan")
     np.testing.assert_array_equal(again.anomaly_score(odd), scores)
-    with pytest.raises(ValueError, match=r"patch_score='map' .* score has changed"):
-        detector.set_params(score="l1").anomaly_score(odd)
+    with pytest.raises(ValueError, match=r"patch_aggregation='map' .* score_name has changed"):
+        detector.set_params(score_name="l1").anomaly_score(odd)
     members = PCAReconstruction(**params, **by_map, n_members=2).fit(X[15:])
     assert np.mean(members.anomaly_score(odd) > members.threshold_) > 0.9
     assert members.anomaly_score(odd, return_std=True)[1].shape == (15,)
 
 
 def test_a_score_by_the_map_is_one_of_the_detectors_own():
-    with pytest.raises(ValueError, match=r"patch_score='map' .* shared parts: choose one of l2"):
-        PCAReconstruction(patch_size=8, patch_score="map", score="local").fit(surfaces(5))
+    with pytest.raises(
+        ValueError, match=r"patch_aggregation='map' .* shared components: choose one of l2"
+    ):
+        PCAReconstruction(patch_size=8, patch_aggregation="map", score_name="local").fit(
+            surfaces(5)
+        )
 
 
 def test_the_scale_of_places_is_not_made_by_the_images_that_set_the_threshold():
     """Were they, new normal images would be flagged more often than is promised."""
-    params = {"patch_size": 8, "latent_dim": 4, "by_place": True, "patch_score": "map"}
+    params = {
+        "patch_size": 8,
+        "latent_dim": 4,
+        "normalize_by_location": True,
+        "patch_aggregation": "map",
+    }
     flagged = []
     for seed in range(8):
         X = surfaces(110, low=20, high=26, seed=seed)

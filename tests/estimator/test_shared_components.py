@@ -18,6 +18,7 @@ from oddgan import (
 )
 from oddgan.cli.fit import parse_settings
 from oddgan.estimator import contributions, shared_components
+from oddgan.estimator.fitted import Ensemble
 from oddgan.scores import FittedComponents, Gaussian, NeighborIndex, RobustScale, neighbours
 from support.data import quick
 
@@ -182,29 +183,35 @@ def test_what_is_not_finite_is_far_away():
 
 
 def test_local_is_its_three_parts(table):
-    local = quick(EGBAD, score="local").fit(table)
-    named = quick(EGBAD, score=["residual_relative", "latent_density", "latent_knn"]).fit(table)
+    local = quick(EGBAD, score_name="local").fit(table)
+    named = quick(EGBAD, score_name=["residual_relative", "latent_density", "latent_knn"]).fit(
+        table
+    )
     scores = local.anomaly_score(table)
     np.testing.assert_array_equal(named.anomaly_score(table), scores)
     parts = local.score_components(table)
     assert list(parts) == ["residual_relative", "latent_density", "latent_knn"]
-    np.testing.assert_allclose(local.parts_.total(list(parts), parts), scores, rtol=1e-5)
+    np.testing.assert_allclose(
+        local.fitted_.members[0].components.total(list(parts), parts), scores, rtol=1e-5
+    )
     held_out = np.isin(scores, local.calibration_scores_)
     assert held_out.sum() == 30
     for name, part in parts.items():
         assert (part > 0).all()
         logs = np.log(part[held_out] + 1e-3 * np.median(part[held_out]))
-        assert local.parts_.scale.medians[name] == pytest.approx(np.median(logs))
+        assert local.fitted_.members[0].components.scale.medians[name] == pytest.approx(
+            np.median(logs)
+        )
 
 
 def test_parts_of_its_own_are_its_scores(table):
     score = ("latent_knn", "sigma", "feature_matching")
-    detector = quick(EGBAD, score=score, weight_disc=0.3).fit(table)
+    detector = quick(EGBAD, score_name=score, weight_disc=0.3).fit(table)
     parts = detector.score_components(table)
     for name in score[1:]:
-        detector.set_params(score=name)
+        detector.set_params(score_name=name)
         np.testing.assert_allclose(detector.anomaly_score(table), parts[name])
-    detector.set_params(score=score, weight_disc=0.1)
+    detector.set_params(score_name=score, weight_disc=0.1)
     with pytest.raises(ValueError, match="weight_disc has changed since: fit again"):
         detector.anomaly_score(table)
     with pytest.raises(ValueError, match="weight_disc has changed since: fit again"):
@@ -212,9 +219,11 @@ def test_parts_of_its_own_are_its_scores(table):
 
 
 def test_a_part_that_is_named_twice_counts_twice(table):
-    detector = quick(EGBAD, score="local_and_input").fit(table)
+    detector = quick(EGBAD, score_name="local_and_input").fit(table)
     r, ld, lk, d, k = (
-        detector.parts_.scaled_components(detector.score_components(table))[name]
+        detector.fitted_.members[0].components.scaled_components(detector.score_components(table))[
+            name
+        ]
         for name in [
             *("residual_relative", "latent_density", "latent_knn"),
             *("input_density", "input_knn"),
@@ -231,9 +240,9 @@ def test_a_part_that_is_named_twice_counts_twice(table):
 def test_images_are_compared_by_averages_of_their_pixels(size, edge, small):
     X = np.random.default_rng(0).integers(0, 256, (40, *size)).astype(np.uint8)
     detector = PCAReconstruction(
-        score="input_knn", latent_dim=2, image_size=size, health=False, random_state=0
+        score_name="input_knn", latent_dim=2, image_size=size, health=False, random_state=0
     ).fit(X)
-    known = detector.parts_.indexes["input"].rows.reshape(-1, *small)
+    known = detector.fitted_.members[0].components.indexes["input"].rows.reshape(-1, *small)
     blocks = X.reshape(len(X), small[0], edge, small[1], edge).mean((2, 4))
     expected = blocks / 127.5 - 1
     for one in known:
@@ -241,71 +250,84 @@ def test_images_are_compared_by_averages_of_their_pixels(size, edge, small):
 
 
 def test_some_of_what_was_learnt_needs_no_other_fit(table):
-    all_three = quick(EGBAD, score="local").fit(table)
+    all_three = quick(EGBAD, score_name="local").fit(table)
     some = ["latent_knn", "latent_density"]
-    expected = quick(EGBAD, score=some).fit(table).anomaly_score(table)
-    np.testing.assert_array_equal(all_three.set_params(score=some).anomaly_score(table), expected)
-    one = all_three.set_params(score="latent_knn").anomaly_score(table)
+    expected = quick(EGBAD, score_name=some).fit(table).anomaly_score(table)
+    np.testing.assert_array_equal(
+        all_three.set_params(score_name=some).anomaly_score(table), expected
+    )
+    one = all_three.set_params(score_name="latent_knn").anomaly_score(table)
     assert not np.allclose(one, expected)
-    all_three.set_params(score=("latent_knn", "input_knn", "feature_knn"))
-    with pytest.raises(ValueError, match="nothing for input_knn, feature_knn: fit it again"):
+    all_three.set_params(score_name=("latent_knn", "input_knn", "feature_knn"))
+    with pytest.raises(ValueError, match="has no input_knn, feature_knn: fit again"):
         all_three.anomaly_score(table)
     paper = quick(EGBAD).fit(table)
     with pytest.raises(ValueError, match="fitted with the score 'sigma'"):
-        paper.set_params(score="local").anomaly_score(table)
+        paper.set_params(score_name="local").anomaly_score(table)
 
 
 @pytest.mark.parametrize(
     ("score", "message"),
     [
-        ((), "one or more parts"),
-        (("input_knn", "sigma_x"), "no part 'sigma_x'.*latent_density.*feature_matching"),
-        (("input_knn", "local"), "no part 'local'"),
-        ("latent_nn", "'score' parameter of EGBAD"),
-        (3, "'score' parameter of EGBAD"),
+        ((), "one or more components"),
+        (("input_knn", "sigma_x"), "no component 'sigma_x'.*latent_density.*feature_matching"),
+        (("input_knn", "local"), "no component 'local'"),
+        ("latent_nn", "'score_name' parameter of EGBAD"),
+        (3, "'score_name' parameter of EGBAD"),
     ],
 )
 def test_wrong_scores_are_refused_by_name(score, message, table):
     with pytest.raises(ValueError, match=message):
-        quick(EGBAD, score=score).fit(table)
+        quick(EGBAD, score_name=score).fit(table)
 
 
 def test_a_covariance_that_is_too_large_is_refused_before_training(monkeypatch):
     monkeypatch.setattr(oddgan.training.Trainer, "run", lambda self: pytest.fail("it trained"))
     wide = np.random.default_rng(0).random((9, 1, 33, 32))
     with pytest.raises(ValueError, match=r"residual_mahalanobis.*1056 numbers.*residual_relative"):
-        quick(EGBAD, score="residual_mahalanobis").fit(wide)
+        quick(EGBAD, score_name="residual_mahalanobis").fit(wide)
     with pytest.raises(ValueError, match=r"feature_mahalanobis.*1056 numbers.*feature_knn"):
-        quick(EGBAD, score="feature_mahalanobis", width=66).fit(wide, condition=["a", "b", "c"] * 3)
+        quick(EGBAD, score_name="feature_mahalanobis", width=66).fit(
+            wide, condition=["a", "b", "c"] * 3
+        )
     with pytest.raises(ValueError, match=r"latent_mahalanobis.*1025 numbers"):
-        quick(EGBAD, score="latent_mahalanobis", latent_dim=1025).fit(wide)
+        quick(EGBAD, score_name="latent_mahalanobis", latent_dim=1025).fit(wide)
 
 
 def encoded(detector, X):
     """Return rows as the networks see them."""
     source = detector.source(X)
     return np.concatenate(
-        [detector._encoding.encode(source, *chunk)[0] for chunk in source.chunks(99)]
+        [detector.fitted_.encoding.encode(source, *chunk)[0] for chunk in source.chunks(99)]
     )
 
 
 def test_references_are_bounded_and_drawn_by_seed_from_training_rows(table, tmp_path):
-    bounded = quick(PCAReconstruction, score="input_knn", n_references=50).fit(table)
-    held = bounded.parts_.indexes["input"]
+    bounded = quick(PCAReconstruction, score_name="input_knn", n_references=50).fit(table)
+    held = bounded.fitted_.members[0].components.indexes["input"]
     assert held.counts.sum() == 50
     # With all of them, a row is at a distance of 0 from its nearest if it has trained.
     held_out = np.isin(bounded.anomaly_score(table), bounded.calibration_scores_)
-    all_rows = quick(PCAReconstruction, score="input_knn").fit(table)
-    nearest = all_rows.parts_.indexes["input"].neighbors(encoded(all_rows, table), [1])[1].distance
+    all_rows = quick(PCAReconstruction, score_name="input_knn").fit(table)
+    nearest = (
+        all_rows.fitted_.members[0]
+        .components.indexes["input"]
+        .neighbors(encoded(all_rows, table), [1])[1]
+        .distance
+    )
     assert ((nearest > 1e-6) == held_out).all()
     same, other = (
-        quick(PCAReconstruction, score="input_knn", n_references=50, random_state=seed).fit(table)
+        quick(PCAReconstruction, score_name="input_knn", n_references=50, random_state=seed).fit(
+            table
+        )
         for seed in (0, 1)
     )
-    np.testing.assert_array_equal(same.parts_.indexes["input"].rows, held.rows)
-    assert not np.array_equal(other.parts_.indexes["input"].rows, held.rows)
+    np.testing.assert_array_equal(
+        same.fitted_.members[0].components.indexes["input"].rows, held.rows
+    )
+    assert not np.array_equal(other.fitted_.members[0].components.indexes["input"].rows, held.rows)
     bounded.save(tmp_path / "small")
-    quick(PCAReconstruction, score="l2").fit(table).save(tmp_path / "none")
+    quick(PCAReconstruction, score_name="l2").fit(table).save(tmp_path / "none")
     assert (tmp_path / "small").stat().st_size > (tmp_path / "none").stat().st_size + 50 * 16
 
 
@@ -315,7 +337,9 @@ def test_only_density_finds_what_is_off_a_tight_cluster():
     tight, loose = rng.normal(0, 0.05, (300, 3)), rng.normal(8, 2, (300, 3))
     odd = tight[:40] + 0.3
     new = np.concatenate([rng.normal(0, 0.05, (50, 3)), rng.normal(8, 2, (50, 3)), odd])
-    detector = PCAReconstruction(score=("input_density", "input_knn"), latent_dim=2, random_state=0)
+    detector = PCAReconstruction(
+        score_name=("input_density", "input_knn"), latent_dim=2, random_state=0
+    )
     detector.fit(np.concatenate([tight, loose]))
     y = [0] * 100 + [1] * 40
     parts = detector.score_components(new)
@@ -325,20 +349,20 @@ def test_only_density_finds_what_is_off_a_tight_cluster():
 
 def test_combine_has_no_effect_on_shared_parts(table):
     plain, standardised = (
-        quick(Autoencoder, score=("latent_knn", "l1"), combine=combine).fit(table)
+        quick(Autoencoder, score_name=("latent_knn", "l1"), combine=combine).fit(table)
         for combine in ("paper", "standardised")
     )
     scores = plain.anomaly_score(table)
     np.testing.assert_array_equal(standardised.anomaly_score(table), scores)
-    with pytest.raises(ValueError, match="no scale for the parts of this score"):
-        standardised.set_params(score="l1").anomaly_score(table)
+    with pytest.raises(ValueError, match="no scale for the components of this score"):
+        standardised.set_params(score_name="l1").anomaly_score(table)
 
 
 def test_parts_are_measured_within_the_context(table):
     """The networks are given the context of the references and of the samples alike."""
     context = np.where(np.arange(300) % 2, "a", "b")
     score = ("latent_knn", "residual_relative", "feature_knn")
-    detector = quick(AdversarialAutoencoder, score=score).fit(table, condition=context)
+    detector = quick(AdversarialAutoencoder, score_name=score).fit(table, condition=context)
     scores = detector.anomaly_score(table, condition=context)
     other = detector.anomaly_score(table, condition=context[::-1])
     assert not np.isclose(scores, other).any()
@@ -347,7 +371,7 @@ def test_parts_are_measured_within_the_context(table):
 def test_a_latent_vector_is_searched_once(table, monkeypatch):
     """The residual is that of the latent vector that was found."""
     score = ("latent_knn", "residual_mahalanobis")
-    detector = quick(AnoGAN, score=score, n_steps=3).fit(table)
+    detector = quick(AnoGAN, score_name=score, n_steps=3).fit(table)
     searches, search = [], AnoGAN._search
 
     def noted(*args):
@@ -356,9 +380,8 @@ def test_a_latent_vector_is_searched_once(table, monkeypatch):
 
     twice = detector.embed(table), detector.reconstruct(table)
     monkeypatch.setattr(AnoGAN, "_search", noted)
-    spaces = shared_components.in_spaces(
-        detector, score, torch.from_numpy(encoded(detector, table))
-    )
+    (model,) = Ensemble.of(detector, detector.fitted_).models
+    spaces = shared_components.in_spaces(model, score)(torch.from_numpy(encoded(detector, table)))
     assert len(searches) == 1
     np.testing.assert_allclose(spaces["latent"].detach(), twice[0], atol=1e-4)
     left = encoded(detector, table) - encoded(detector, twice[1])
@@ -366,27 +389,27 @@ def test_a_latent_vector_is_searched_once(table, monkeypatch):
 
 
 def test_the_command_line_names_parts_with_commas():
-    assert parse_settings(["score=latent_knn,feature_knn"]) == {
-        "score": ("latent_knn", "feature_knn")
+    assert parse_settings(["score_name=latent_knn,feature_knn"]) == {
+        "score_name": ("latent_knn", "feature_knn")
     }
-    assert parse_settings(["score=local"]) == {"score": "local"}
+    assert parse_settings(["score_name=local"]) == {"score_name": "local"}
 
 
 # -------------------------------------------------------------------------------- a critic as part
 
 
 def test_a_critic_of_the_input_is_that_of_retrieval_critic(table):
-    detector = Autoencoder(score="input_critic", max_steps=20, random_state=0, health=False)
+    detector = Autoencoder(score_name="input_critic", max_steps=20, random_state=0, health=False)
     detector.fit(table)
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        learn = FittedComponents.of
+        learn = FittedComponents.fit
 
         def noted(names, spaces, *args):
             seen.append(spaces["input"])
             return learn(names, spaces, *args)
 
-        patch.setattr(FittedComponents, "of", noted)
+        patch.setattr(FittedComponents, "fit", noted)
         detector.fit(table)
     own = RetrievalCritic(max_steps=20, min_steps=20, random_state=0, health=False)
     own.set_params(n_references=detector.n_references).fit(seen[0].astype(np.float64))
@@ -400,8 +423,12 @@ def test_a_critic_of_the_input_is_that_of_retrieval_critic(table):
 def test_a_critic_is_trained_for_no_more_rounds_than_the_detector(table):
     rounds = []
     for max_steps in (0, 7, 400):
-        detector = quick(EGBAD, score="latent_critic", epochs=1, min_steps=1, max_steps=max_steps)
-        history = detector.fit(table).parts_.critics["latent"].detector.history_
+        detector = quick(
+            EGBAD, score_name="latent_critic", epochs=1, min_steps=1, max_steps=max_steps
+        )
+        history = (
+            detector.fit(table).fitted_.members[0].components.critics["latent"].detector.history_
+        )
         rounds.append(int(history[-1]["step"]) if history else 0)
     assert rounds == [0, 7, 300]
 
@@ -412,16 +439,17 @@ def test_a_critic_tells_which_column_is_odd_and_what_was_expected():
     odd = X[:20].copy()
     odd[:, 2] = -odd[:, 2] + 6
     shared = {"scaling": "none", "random_state": 0, "health": False}
-    detector = Autoencoder(score="input_critic", max_steps=50, **shared).fit(X[20:])
+    detector = Autoencoder(score_name="input_critic", max_steps=50, **shared).fit(X[20:])
     told = detector.explain(odd)
     assert (np.asarray(told).argmax(1) == 2).mean() > 0.8
     assert np.abs(told.expected.to_numpy() - X[:20])[:, 2].mean() < 3
-    detector = Autoencoder(score="latent_critic", max_steps=50, **shared).fit(X[20:])
+    detector = Autoencoder(score_name="latent_critic", max_steps=50, **shared).fit(X[20:])
     x = torch.from_numpy(encoded(detector, odd))
     z = torch.from_numpy(detector.embed(odd))
-    view = contributions._view(detector, detector.parts_, "latent_critic")
-    seen = contributions._seen(detector, detector.parts_, view, x, None, {"latent": z})
-    latents, _ = detector.parts_.critics["latent"].nearest(z.numpy())
+    (model,) = Ensemble.of(detector, detector.fitted_).models
+    view = contributions._view(model, model.member.components, "latent_critic")
+    seen = contributions._compare(model, model.member.components, view, x, None, {"latent": z})
+    latents, _ = detector.fitted_.members[0].components.critics["latent"].nearest(z.numpy())
     with torch.no_grad():
         expected = detector.networks_["generator"](torch.from_numpy(latents).float())
     torch.testing.assert_close(seen["expected"], expected)

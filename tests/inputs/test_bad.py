@@ -1,4 +1,4 @@
-"""Bad input: refused, with a message that names the culprit."""
+"""Bad input is refused with a message that names the cause."""
 
 import datetime
 import gzip
@@ -69,12 +69,12 @@ def codec(frame):
         (pl.DataFrame({"l": [[1, 2]]}), ValueError, "column 'l' holds .*list"),
     ],
 )
-def test_data_that_no_source_takes(data, error, message):
+def test_data_that_no_source_accepts(data, error, message):
     with pytest.raises(error, match=message):
         open_source(data)
 
 
-def test_channels_settle_what_auto_cannot():
+def test_channels_resolve_an_ambiguous_shape():
     images = np.random.default_rng(0).random((4, 3, 8, 3))
     for channels, shape in (("first", (3, 16, 16)), ("last", (3, 16, 16))):
         raw = raw_of(images, channels=channels)
@@ -102,13 +102,13 @@ def test_empty_and_truncated_files(suffix, tmp_path):
     else:
         frame.to_csv(path, index=False)
     whole = path.read_bytes()
-    # A plain CSV cut inside a line loses a column of its last row.
+    # A CSV file truncated inside a line lacks a column in its last row.
     path.write_bytes(whole[: whole.rfind(b",")] if suffix == "csv" else whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=rf"table\.{suffix}: "):
         list(open_source(path).chunks(10**6))
 
 
-def test_paths_that_hold_nothing(tmp_path):
+def test_paths_without_samples(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         open_source(tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="no image files in this folder"):
@@ -121,7 +121,7 @@ def test_paths_that_hold_nothing(tmp_path):
         open_source(tmp_path / "table.xlsx")
 
 
-def test_npz_whose_samples_are_not_clear(tmp_path):
+def test_npz_with_ambiguous_samples(tmp_path):
     np.savez(tmp_path / "t.npz", a=np.zeros((3, 2)), b=np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"t\.npz: expected an array under the key 'X'"):
         open_source(tmp_path / "t.npz")
@@ -140,7 +140,7 @@ def test_pickles_are_not_read(tmp_path):
             open_source(tmp_path / name)
 
 
-def test_nan_in_a_file_of_an_array_is_found_in_its_chunk(tmp_path):
+def test_nan_in_an_array_file_is_reported_in_its_chunk(tmp_path):
     X = np.random.default_rng(0).normal(size=(50, 2))
     codec = fit_codec(X)
     X[30, 1] = np.nan
@@ -154,7 +154,7 @@ def test_nan_in_a_file_of_an_array_is_found_in_its_chunk(tmp_path):
         codec.encode(second, rows)
 
 
-def test_a_label_that_is_not_there(frame, tmp_path):
+def test_a_missing_label(frame, tmp_path):
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_parquet(tmp_path / "t.parquet")
     np.savez(tmp_path / "t.npz", X=np.zeros((3, 2)))
@@ -209,15 +209,17 @@ def test_tables_that_differ_from_training(codec, frame, change, message):
 def test_columns_and_kinds_that_differ_from_training(codec, frame):
     with pytest.raises(ValueError, match="column 'member' is missing"):
         codec.encode(raw_of(frame.drop(columns="member")))
-    with pytest.raises(ValueError, match=r"column 'town' holds text.*pass a frame"):
+    with pytest.raises(
+        ValueError, match=r"column 'town' holds text.*pass a frame instead of an array"
+    ):
         codec.encode(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="X has 2 features, but the model is expecting 3 features"):
         codec.encode(np.zeros((2, 2)))
-    with pytest.raises(ValueError, match=r"trained on a table.*given images"):
+    with pytest.raises(ValueError, match=r"trained on a table.*got images"):
         codec.encode(np.zeros((2, 8, 8)))
-    by_place = fit_codec(np.random.default_rng(0).normal(size=(9, 3)))
+    unnamed = fit_codec(np.random.default_rng(0).normal(size=(9, 3)))
     with pytest.raises(ValueError, match=r"column 'x2', row 0: expected a number.*'Bonn'"):
-        by_place.encode(raw_of(frame))
+        unnamed.encode(raw_of(frame))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +279,7 @@ def test_images_that_differ_from_training():
         codec.encode([images[0], images[1].astype(np.uint16)], rows=["a.png", "b.png"])
     with pytest.raises(ValueError, match="an image of 3 channels, but the model is expecting 2"):
         fit_codec(np.stack([images] * 2, axis=1)).encode([np.stack([images[0]] * 3, axis=2)])
-    with pytest.raises(ValueError, match=r"trained on images.*given a table"):
+    with pytest.raises(ValueError, match=r"trained on images.*got a table"):
         codec.encode(pa.table({"a": [1]}))
     with pytest.raises(ValueError, match=r"trained on images.*shape"):
         codec.encode(np.zeros((4, 120)))
@@ -302,7 +304,7 @@ def test_a_damaged_gzip_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("as_frame", [False, True])
-def test_row_numbers_of_a_frame_are_told_of(tmp_path, as_frame):
+def test_row_numbers_of_a_frame_give_a_warning(tmp_path, as_frame):
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     frame.to_csv(tmp_path / "t.csv")
     X = pd.read_csv(tmp_path / "t.csv") if as_frame else tmp_path / "t.csv"

@@ -1,4 +1,4 @@
-"""Image codecs: sizes, colours, ranges, and the way back."""
+"""Image codecs: sizes, colours, ranges, and decoding."""
 
 import json
 
@@ -35,7 +35,7 @@ def raw_of(data, **options):
         ((6, 8, 256, 4), (4, 8, 256)),
     ],
 )
-def test_every_layout_and_type_comes_back(shape, expected, dtype):
+def test_every_layout_and_type_is_decoded(shape, expected, dtype):
     X = pictures(*shape, dtype=dtype)
     raw = raw_of(X)
     codec = fit_codec(raw)
@@ -65,13 +65,13 @@ def test_range_of_floats(low, high, ends):
     np.testing.assert_allclose(beyond, 3, rtol=1e-6)
 
 
-def test_whole_numbers_are_rounded_and_clipped_on_the_way_back():
+def test_integers_are_rounded_and_clipped_when_decoded():
     codec = fit_codec(pictures(4, 8, 8))
     x = torch.tensor([-2.0, -1.0, 2 * 99.6 / 255 - 1, 5.0]).reshape(4, 1, 1, 1).expand(4, 1, 8, 8)
     assert codec.decode(x)[:, 0, 0].tolist() == [0, 0, 100, 255]
 
 
-def test_image_size_resizes_arrays_then_and_later():
+def test_image_size_resizes_training_and_later_arrays():
     X = pictures(5, 20, 30)
     codec = fit_codec(X, image_size=(16, 12))
     assert codec.shape == (1, 16, 12)
@@ -88,8 +88,8 @@ def test_image_size_resizes_arrays_then_and_later():
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
-        ([(20, 30)] * 3, (20, 30)),  # one size within 8 to 256: kept
-        ([(300, 150)] * 3, (64, 32)),  # one size beyond
+        ([(20, 30)] * 3, (20, 30)),  # one size within 8 to 256: unchanged
+        ([(300, 150)] * 3, (64, 32)),  # one size outside
         ([(100, 50), (100, 50), (400, 90)], (64, 32)),  # the median, scaled down
         ([(30, 40), (32, 44), (28, 20)], (30, 40)),  # the median, small enough
         ([(5, 400), (5, 401)], (8, 64)),  # at least 8
@@ -117,8 +117,8 @@ def test_colour_of_image_files():
     only_grey = fit_codec([grey, grey.T.copy().T])
     assert only_grey.shape == (1, 12, 9)
     expected = np.asarray(Image.fromarray(colour).convert("L")).astype(int)
-    found = only_grey.decode(only_grey.encode([colour]))[0].astype(int)
-    assert np.abs(found - expected).max() <= 1
+    decoded = only_grey.decode(only_grey.encode([colour]))[0].astype(int)
+    assert np.abs(decoded - expected).max() <= 1
 
 
 def test_a_folder_of_deep_and_palette_images(tmp_path):
@@ -138,11 +138,11 @@ def test_state_goes_through_json_and_encodes_bit_for_bit():
     for sample in (pictures(3, 8, 9, dtype="float64") * 7.3, [pictures(90, 70, 3)] * 2):
         codec = fit_codec(sample)
         state, arrays = codec.to_state()
-        again = codec_from_state(json.loads(json.dumps(state)), arrays)
+        restored = codec_from_state(json.loads(json.dumps(state)), arrays)
         x = codec.encode(sample)
-        assert torch.equal(again.encode(sample), x)
-        assert again.shape == codec.shape
-        np.testing.assert_array_equal(again.decode(x), codec.decode(x))
+        assert torch.equal(restored.encode(sample), x)
+        assert restored.shape == codec.shape
+        np.testing.assert_array_equal(restored.decode(x), codec.decode(x))
 
 
 def test_each_image_is_encoded_alone():
@@ -152,12 +152,12 @@ def test_each_image_is_encoded_alone():
     assert torch.equal(singles, codec.encode(X))
 
 
-def test_a_model_of_either_layout_takes_the_other():
+def test_a_model_of_either_layout_accepts_the_other():
     X = pictures(4, 3, 10, 12)
     codec = fit_codec(X)
     x = codec.encode(X)
     assert torch.equal(codec.encode(np.moveaxis(X, 1, 3)), x)
-    # Grey with and without its axis.
+    # Grey with and without a channel axis.
     grey = fit_codec(X[:, 0])
     assert torch.equal(grey.encode(X[:, :1]), grey.encode(X[:, 0]))
     assert torch.equal(grey.encode(list(X[:, 0])), grey.encode(X[:, 0]))

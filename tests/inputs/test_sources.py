@@ -42,21 +42,21 @@ def folder(tmp_path_factory):
     return root
 
 
-def as_source(how, frame, tmp_path, **options):
-    """Open the same table from any of the places where tables are kept."""
-    path = tmp_path / f"table.{how}"
-    if how == "pandas":
+def as_source(form, frame, tmp_path, **options):
+    """Open the same table in one of its forms."""
+    path = tmp_path / f"table.{form}"
+    if form == "pandas":
         return open_source(frame, **options)
-    if how == "pandas categories":
+    if form == "pandas categories":
         return open_source(frame.astype({"country": "category"}), **options)
-    if how == "polars":
+    if form == "polars":
         return open_source(pl.from_pandas(frame), **options)
-    if how == "polars categories":
+    if form == "polars categories":
         polars = pl.from_pandas(frame).with_columns(pl.col("country").cast(pl.Categorical))
         return open_source(polars, **options)
-    if how == "arrow":
+    if form == "arrow":
         return open_source(pa.Table.from_pandas(frame), **options)
-    if how == "parquet":
+    if form == "parquet":
         frame.to_parquet(path, row_group_size=70)
     else:
         frame.to_csv(path, index=False)
@@ -67,40 +67,40 @@ FORMATS = ["pandas", "pandas categories", "polars", "polars categories", "arrow"
 FORMATS += ["parquet", "csv", "csv.gz"]
 
 
-@pytest.mark.parametrize("how", FORMATS)
-def test_every_table_format_encodes_to_the_same_tensor(how, frame, tmp_path):
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_table_format_encodes_to_the_same_tensor(form, frame, tmp_path):
     codec = fit_codec(next(iter(open_source(frame, label="bad").chunks(N)))[1])
-    source = as_source(how, frame, tmp_path, label="bad", text_columns=codec.text_columns)
+    source = as_source(form, frame, tmp_path, label="bad", text_columns=codec.text_columns)
     assert source.kind == "table"
     assert source.columns == ["amount", "count", "flag", "country"]
     assert source.count() == N
     rows, raws = zip(*source.chunks(64), strict=True)
-    assert all(0 < len(part) <= 64 for part in rows)
+    assert all(0 < len(chunk) <= 64 for chunk in rows)
     assert np.concatenate(rows).tolist() == list(range(N))
     raw = concat(raws)
     expected = codec.encode(next(iter(open_source(frame, label="bad").chunks(N)))[1])
     assert torch.equal(codec.encode(raw), expected)
-    assert torch.equal(torch.cat([codec.encode(part) for part in raws]), expected)
+    assert torch.equal(torch.cat([codec.encode(chunk) for chunk in raws]), expected)
     assert fit_codec(raw).to_state() == codec.to_state()
     assert source.labels().tolist() == frame["bad"].tolist()
 
 
-@pytest.mark.parametrize("how", ["pandas", "parquet", "csv"])
-def test_random_order_covers_each_row_once(how, frame, tmp_path):
-    source = as_source(how, frame, tmp_path, label="bad")
-    seen = []
+@pytest.mark.parametrize("form", ["pandas", "parquet", "csv"])
+def test_random_order_covers_each_row_once(form, frame, tmp_path):
+    source = as_source(form, frame, tmp_path, label="bad")
+    order = []
     for rows, raw in source.chunks(40, order=np.random.default_rng(1)):
         counts = raw.column("count").to_pylist()
         assert counts == frame["count"].to_numpy()[rows].tolist()
-        seen.extend(rows.tolist())
-    assert sorted(seen) == list(range(N))
-    assert (seen != sorted(seen)) == source.shuffles == (how != "csv")
+        order.extend(rows.tolist())
+    assert sorted(order) == list(range(N))
+    assert (order != sorted(order)) == source.shuffles == (form != "csv")
 
 
-def test_the_order_is_the_generators_alone(frame):
+def test_the_order_depends_only_on_the_generator(frame):
     def rows(seed):
         chunks = open_source(frame).chunks(10, order=np.random.default_rng(seed))
-        return [row for part, _ in chunks for row in part.tolist()]
+        return [row for index, _ in chunks for row in index.tolist()]
 
     assert rows(0) == rows(0) != rows(1)
 
@@ -108,21 +108,21 @@ def test_the_order_is_the_generators_alone(frame):
 @pytest.mark.parametrize(
     "labels", [["ok", "bad", "ok"], [0, 1, 0], [True, False, True], [0.5, 2, 1]]
 )
-@pytest.mark.parametrize("how", ["pandas", "parquet", "csv"])
-def test_labels_keep_their_type(labels, how, tmp_path):
+@pytest.mark.parametrize("form", ["pandas", "parquet", "csv"])
+def test_labels_keep_their_type(labels, form, tmp_path):
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": labels})
-    found = as_source(how, frame, tmp_path, label="y").labels()
-    assert found.tolist() == labels
-    assert found.dtype == (object if isinstance(labels[0], str) else np.array(labels).dtype)
+    values = as_source(form, frame, tmp_path, label="y").labels()
+    assert values.tolist() == labels
+    assert values.dtype == (object if isinstance(labels[0], str) else np.array(labels).dtype)
 
 
 def test_no_labels_without_label(frame, tmp_path):
-    for how in ("pandas", "parquet", "csv"):
-        assert as_source(how, frame, tmp_path).labels() is None
+    for form in ("pandas", "parquet", "csv"):
+        assert as_source(form, frame, tmp_path).labels() is None
     assert open_source(np.ones((3, 2))).labels() is None
 
 
-def test_the_index_that_pandas_writes_to_parquet_is_no_column(frame, tmp_path):
+def test_the_index_that_pandas_writes_to_parquet_is_not_a_column(frame, tmp_path):
     source = as_source("parquet", frame[frame["count"] > 3], tmp_path)
     assert source.columns == list(frame.columns)
 
@@ -133,9 +133,9 @@ def test_npy_is_mapped_and_npz_has_its_keys(tmp_path):
     np.savez(tmp_path / "both.npz", X=X, y=y)
     np.savez(tmp_path / "one.npz", anything=X)
     mapped = open_source(tmp_path / "X.npy")
-    parts = [raw for _, raw in mapped.chunks(7)]
-    np.testing.assert_array_equal(concat(parts), X)
-    assert isinstance(parts[0].base.base, np.memmap)  # not read into memory as a whole
+    chunks = [raw for _, raw in mapped.chunks(7)]
+    np.testing.assert_array_equal(concat(chunks), X)
+    assert isinstance(chunks[0].base.base, np.memmap)  # not read into memory at once
     source = open_source(str(tmp_path / "both.npz"), label="y")
     np.testing.assert_array_equal(next(iter(source.chunks(99)))[1], X)
     np.testing.assert_array_equal(source.labels(), y)
@@ -197,7 +197,7 @@ def test_image_files_of_every_mode(tmp_path):
     assert set(np.unique(images[5])) <= {0, 255}
 
 
-def test_a_corrupt_image_is_named_or_left_out(folder, tmp_path):
+def test_a_corrupt_image_is_named_or_skipped(folder, tmp_path):
     for name in ("1.png", "3.png", "4.png"):
         Image.open(folder / "img1.jpg").save(tmp_path / name)
     whole = (folder / "img10.png").read_bytes()
@@ -222,8 +222,8 @@ def test_chunks_of_large_images_are_small(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("label", [None, "a"])
-def test_csv_whole_numbers_may_be_followed_by_decimals_and_gaps(label, tmp_path, monkeypatch):
-    # More than one block of the reader, so that its types are settled by whole numbers alone.
+def test_csv_integers_may_be_followed_by_decimals_and_missing_values(label, tmp_path, monkeypatch):
+    # More than one block of the reader, whose types are then inferred from integers alone.
     monkeypatch.setattr("oddgan.inputs.sources.files._BLOCK_BYTES", 1000)
     path = tmp_path / "long.csv"
     lines = [f"{i},{i % 7}" for i in range(1000)] + ["0.5,1.5", "NA,", '"7","NaN"']
@@ -266,14 +266,14 @@ def test_csv_without_rows(tmp_path):
     assert (source.count(), list(source.chunks(5)), source.labels().tolist()) == (0, [], [])
 
 
-def test_a_subset_keeps_the_rows_names_of_its_source(frame):
+def test_a_subset_keeps_the_row_numbers_of_its_source(frame):
     keep = frame["count"].to_numpy() > 5
-    part = Subset(open_source(frame, label="bad"), keep)
-    rows, raws = zip(*part.chunks(3), strict=True)
+    subset = Subset(open_source(frame, label="bad"), keep)
+    rows, raws = zip(*subset.chunks(3), strict=True)
     assert np.concatenate(rows).tolist() == np.flatnonzero(keep).tolist()
     assert concat(raws).column("count").to_pylist() == frame["count"][keep].tolist()
-    assert part.count() == keep.sum()
-    assert part.labels().tolist() == frame["bad"][keep].tolist()
+    assert subset.count() == keep.sum()
+    assert subset.labels().tolist() == frame["bad"][keep].tolist()
 
 
 @pytest.mark.parametrize("kind", ["array", "table", "list"])
@@ -292,9 +292,9 @@ def test_select_by_mask_and_by_index(kind):
 
 def test_a_subset_of_a_subset_keeps_the_rows_and_their_numbers():
     source = open_source(np.arange(20.0).reshape(10, 2))
-    odd = Subset(source, np.arange(10) % 2 == 1)
-    some = Subset(odd, np.array([True, False, True, False, True]))
-    rows, raw = next(some.chunks(10))
+    odd_rows = Subset(source, np.arange(10) % 2 == 1)
+    subset = Subset(odd_rows, np.array([True, False, True, False, True]))
+    rows, raw = next(subset.chunks(10))
     assert rows.tolist() == [1, 5, 9]
     assert raw[:, 0].tolist() == [2, 10, 18]
-    assert some.count() == 3
+    assert subset.count() == 3

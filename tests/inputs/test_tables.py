@@ -1,4 +1,4 @@
-"""Table codecs: kinds of columns, scales, missing values, and the way back."""
+"""Table codecs: kinds of columns, scales, missing values, and decoding."""
 
 import json
 import warnings
@@ -102,11 +102,11 @@ def test_decode_undoes_encode(codec):
 
 def test_state_goes_through_json_and_encodes_bit_for_bit(codec):
     state, arrays = codec.to_state()
-    again = codec_from_state(json.loads(json.dumps(state)), arrays)
+    restored = codec_from_state(json.loads(json.dumps(state)), arrays)
     raw = raw_of(mixed())
-    assert torch.equal(again.encode(raw), codec.encode(raw))
-    assert again.columns == codec.columns
-    assert again.decode(codec.encode(raw)).equals(codec.decode(codec.encode(raw)))
+    assert torch.equal(restored.encode(raw), codec.encode(raw))
+    assert restored.columns == codec.columns
+    assert restored.decode(codec.encode(raw)).equals(codec.decode(codec.encode(raw)))
 
 
 def test_each_row_is_encoded_alone(codec):
@@ -120,14 +120,14 @@ def test_no_rows_encode_to_no_rows(codec):
     assert codec.encode(pa.table(mixed()[:0]).cast(raw_of(mixed()).schema)).shape == (0, 15)
 
 
-def test_encoding_knows_the_training_rows_alone(codec):
+def test_encoding_depends_only_on_the_training_rows(codec):
     frame = mixed()
-    few = frame[:10].assign(number=frame["number"][:10] * 1000, text="a")
-    assert torch.equal(codec.encode(raw_of(few))[:, 1:6], codec.encode(raw_of(frame))[:10, 1:6])
-    assert codec.encode(raw_of(few))[:, 0].max() > 9.9
+    changed = frame[:10].assign(number=frame["number"][:10] * 1000, text="a")
+    assert torch.equal(codec.encode(raw_of(changed))[:, 1:6], codec.encode(raw_of(frame))[:10, 1:6])
+    assert codec.encode(raw_of(changed))[:, 0].max() > 9.9
 
 
-def test_per_column_sums_the_parts(codec):
+def test_per_column_sums_the_features_of_a_column(codec):
     residual = torch.arange(30.0).reshape(2, 15)
     sums = codec.per_column(residual)
     assert sums.shape == (2, 8)
@@ -172,7 +172,7 @@ def test_heavy_tails_stay_finite_and_in_order(scaling):
     assert np.isfinite(codec.decode(far[:, None])).all()
 
 
-def test_a_large_offset_costs_no_precision():
+def test_a_large_offset_loses_no_precision():
     values = 1e9 + np.random.default_rng(0).normal(size=(100, 1))
     _, x = fitted(values)
     expected = 10 * np.tanh((values - values.mean()) / values.std() / 10)
@@ -193,9 +193,9 @@ def test_rare_and_unseen_categories_share_a_slot():
 def test_the_sixty_four_most_frequent_categories_stay():
     texts = [f"c{i:03}" for i in range(100) for _ in range(2 + (i >= 50))]
     codec, _ = fitted(pd.DataFrame({"t": texts, "x": np.arange(len(texts), dtype=float)}))
-    kept = codec.columns[0].categories
-    assert len(kept) == 64
-    assert {f"c{i:03}" for i in range(50, 100)} < set(kept)
+    categories = codec.columns[0].categories
+    assert len(categories) == 64
+    assert {f"c{i:03}" for i in range(50, 100)} < set(categories)
 
 
 def test_a_deviation_from_a_constant_is_visible_and_bounded():
@@ -219,7 +219,7 @@ def test_a_column_without_any_value(tmp_path):
     assert codec.encode(raw_of(pd.DataFrame({"a": [5.0, None], "b": 1.0})))[:, 0].tolist() == [1, 0]
 
 
-def test_a_constant_with_gaps_keeps_the_gaps():
+def test_a_constant_with_missing_values_keeps_them():
     frame = pd.DataFrame({"k": [5.0, None, 5.0], "t": ["a", "a", None]})
     codec, x = fitted(frame)
     assert x.tolist() == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
@@ -241,13 +241,13 @@ def test_float32_and_float64_encode_alike():
     assert torch.equal(fitted(X)[1], fitted(X.astype(np.float64))[1])
 
 
-def test_frames_match_by_name_and_arrays_by_place():
+def test_frames_match_by_name_and_arrays_by_position():
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [True, False, True]})
     codec, x = fitted(frame)
     assert torch.equal(codec.encode(raw_of(frame[["b", "a"]])), x)
     assert torch.equal(codec.encode(raw_of(frame.to_numpy(dtype=float))), x)
-    by_place, y = fitted(np.array([[1.0, 1.0], [2.0, 0.0], [3.0, 1.0]]))
-    assert torch.equal(by_place.encode(raw_of(pl.from_pandas(frame))), y)
+    unnamed, y = fitted(np.array([[1.0, 1.0], [2.0, 0.0], [3.0, 1.0]]))
+    assert torch.equal(unnamed.encode(raw_of(pl.from_pandas(frame))), y)
 
 
 def test_decimals_and_categories_of_numbers():
@@ -263,7 +263,7 @@ def test_decimals_and_categories_of_numbers():
     assert torch.equal(codec.encode(raw_of(pl.from_pandas(frame.astype({"k": str})))), x)
 
 
-def test_nan_in_a_frame_is_missing_whoever_made_it():
+def test_nan_is_a_missing_value_in_every_kind_of_frame():
     column = [1.0, float("nan"), 3.0]
     expected = fitted(pd.DataFrame({"a": column}))[1]
     assert torch.equal(fitted(pl.DataFrame({"a": column}))[1], expected)

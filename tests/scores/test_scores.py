@@ -32,7 +32,7 @@ def test_a_scale_is_that_of_the_samples_it_was_fitted_to():
 def test_standardised_components_of_held_out_normals_have_mean_zero_and_deviation_one(
     table, tmp_path
 ):
-    params = {"score": "feature_matching", "weight_disc": 0.3, "calibration_fraction": 0.4}
+    params = {"score_name": "feature_matching", "weight_disc": 0.3, "calibration_fraction": 0.4}
     plain = quick(EGBAD, **params).fit(table)
     detector = quick(EGBAD, combine="standardised", **params).fit(table)
     components = detector.score_components(table)
@@ -74,7 +74,7 @@ def test_a_parameter_that_changes_after_the_fit_does_not_get_a_stale_scale(table
             detector.set_params(**{name: value}).anomaly_score(table)
         detector.set_params(**{name: before})
     with pytest.raises(ValueError, match="no scale for the component"):
-        detector.set_params(score="feature_matching").anomaly_score(table)
+        detector.set_params(score_name="feature_matching").anomaly_score(table)
     plain = quick(EGBAD).fit(table).set_params(combine="standardised")
     with pytest.raises(ValueError, match="combine has changed since: fit again"):
         plain.anomaly_score(table)

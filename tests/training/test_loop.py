@@ -461,7 +461,8 @@ KILLED_WHILE_IT_WRITES = """
 
     torch.save = save_half_and_die
     X = "t.parquet" if {stream} else pd.read_parquet("t.parquet")
-    quick(EGBAD, stream={stream}, batch_size=20, checkpoint="fit.ckpt").fit(X)
+    params = dict(stream={stream}, batch_size=20, max_steps=30)
+    quick(EGBAD, checkpoint="fit.ckpt", **params).fit(X)
 """
 
 
@@ -485,7 +486,7 @@ def test_a_killed_fit_that_is_resumed_ends_where_an_uninterrupted_one_ends(
     starts = []
     monkeypatch.setattr(training.Silent, "start", lambda self, *args: starts.append(args))
     X = file if stream else pd.read_parquet(file)
-    options = {"stream": stream, "batch_size": 20}
+    options = {"stream": stream, "batch_size": 20, "max_steps": 30}
     resumed = quick(EGBAD, checkpoint=checkpoint, **options).fit(X)
     whole = quick(EGBAD, **options).fit(X)
     assert starts == [("EGBAD", 30, 16), ("EGBAD", 30, 0)]
@@ -607,9 +608,9 @@ def test_the_bar_shows_losses_and_time_left_on_standard_error(capsys, monkeypatc
 
 
 def test_verbose_shows_the_bar(table, capsys):
-    quick(EGBAD, verbose=1).fit(table)
+    quick(EGBAD, verbose=1, max_steps=30).fit(table)
     assert "30/30" in capsys.readouterr().err
-    quick(EGBAD).fit(table)
+    quick(EGBAD, max_steps=30).fit(table)
     assert "30/30" not in capsys.readouterr().err
 
 

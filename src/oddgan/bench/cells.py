@@ -19,6 +19,7 @@ import torch
 from oddgan import detectors
 from oddgan.datasets import Dataset
 from oddgan.detectors import Detector
+from oddgan.estimator import parse_score_name, score_to_fit
 from oddgan.evaluation.baselines import run_baselines
 from oddgan.evaluation.intervals import bootstrap_intervals
 from oddgan.evaluation.maps import evaluate_maps
@@ -120,21 +121,21 @@ def _run_detector(
 
     for fault in faults:
         fit = partial(_fit_with, fault, fit, score, split)
-    named = {text: detectors.score_named(text) for text in method["scores"]}
+    named = {text: parse_score_name(text) for text in method["scores"]}
     unfitted = cls(**params, random_state=seed)
-    learnt = detectors.score_to_learn(unfitted, list(named.values()))
+    learnt = score_to_fit(unfitted, list(named.values()))
     start = time.perf_counter()
-    detector = fit(unfitted.set_params(score=learnt))
+    detector = fit(unfitted.set_params(score_name=learnt))
     fitted = time.perf_counter()
     first, *others = sorted(named, key=lambda text: named[text] != learnt)
     threshold = detector.threshold_ if named[first] == learnt else None
-    scored = {first: (score(detector.set_params(score=named[first])), threshold)}
+    scored = {first: (score(detector.set_params(score_name=named[first])), threshold)}
     score_seconds = time.perf_counter() - fitted
     maps = None
     if dataset.masks is not None and "explain" not in detector.unavailable:
         maps = np.asarray(detector.explain(test))
     for other in others:  # the detector's threshold is that of the score it was fitted with
-        scored[other] = (score(detector.set_params(score=named[other])), None)
+        scored[other] = (score(detector.set_params(score_name=named[other])), None)
     scored = {text: scored[text] for text in named}
     for fault in faults:
         for name, (values, threshold) in scored.items():

@@ -12,6 +12,7 @@ import yaml
 from sklearn.model_selection import ParameterGrid
 
 from oddgan import datasets, detectors, inputs
+from oddgan.estimator import parse_score_name, renamed
 from oddgan.evaluation.baselines import BASELINES
 from oddgan.evaluation.metrics import METRICS
 from oddgan.evaluation.protocols import from_dict
@@ -196,7 +197,7 @@ def _check(spec: Spec) -> None:
         if method.kind == "detector":
             detector = detectors.all_detectors()[method.name](**method.params)
             for score in method.scores:
-                detector.set_params(score=detectors.score_named(score))._validate_params()
+                detector.set_params(score_name=parse_score_name(score))._validate_params()
 
 
 def _tasks(values: Any, caps: Mapping[str, int]) -> list[Task]:
@@ -255,8 +256,8 @@ def _methods(values: Any) -> list[Method]:
     preset = values.get("preset")
     if preset is not None and preset not in cls.presets:
         raise ValueError(f"{name} has no preset {preset!r}; it has {', '.join(cls.presets)}")
-    own = mapping(values, "params")
-    default = own.pop("score", cls.scores[0])
+    own = renamed(mapping(values, "params"))
+    default = own.pop("score_name", cls.scores[0])
     scores = texts({"scores": [default], **values}, "scores")
     if not scores:
         raise ValueError(f"scores of {name} are at least one of {', '.join(cls.scores)}")

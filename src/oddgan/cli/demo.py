@@ -83,6 +83,6 @@ def _write(
     model: detectors.Detector, test: inputs.Source, model_path: Path, scores_path: Path
 ) -> list[Path]:
     model.save(model_path)
-    chunks = (judge(model, test, index, scores) for index, scores in model.answer_chunks(test))
+    chunks = (judge(model, test, index, scores) for index, scores in model.iter_outputs(test))
     write_table(scores_path, chunks)
     return [model_path, scores_path]

@@ -132,7 +132,7 @@ def title(fitted: Detector | Combination) -> str:
     """Return what a row of the table is called."""
     if isinstance(fitted, Combination):
         return f"{'+'.join(fitted.members_)} {fitted.rule_}"
-    return f"{type(fitted).__name__} {fitted.get_params()['score']}"
+    return f"{type(fitted).__name__} {fitted.get_params()['score_name']}"
 
 
 def baseline_title(name: str) -> str:
@@ -144,7 +144,7 @@ def measure(
     fitted: Detector | Combination, source: inputs.Source, split: evaluation.Split
 ) -> Measured:
     """Score the test rows and compare with the truth; rows that were skipped do not count."""
-    found = list(fitted.answer_chunks(source))
+    found = list(fitted.iter_outputs(source))
     index = np.concatenate([rows for rows, _ in found])
     scores = np.concatenate([values for _, values in found])
     return measured(split.y_test[np.isin(split.test, index)], scores, split, fitted.threshold_)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from oddgan import Combination, detectors, inputs
+from oddgan.estimator import parse_score_name, renamed
 
 from ._options import (
     Anomaly,
@@ -177,7 +178,7 @@ def _held_out(model: detectors.Detector | Combination, source: inputs.Source) ->
         return f"one of each of {n} groups was held out"
     if isinstance(model, Combination):
         return f"{n} of them, beside those for the p-values of the members, were held out"
-    if model.crossed_:
+    if model.cross_fitted_:
         return "each was held out by some members, which scored it"
     return f"{n} of them were held out"
 
@@ -193,8 +194,8 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = {"None": None, "True": True, "False": False}.get(text, text)
-            of_score = name.rpartition("__")[2] == "score"
-            value = detectors.score_named(text) if of_score else value
+            is_score = name.rpartition("__")[2] in ("score_name", "score")
+            value = parse_score_name(text) if is_score else value
         found[name] = tuple(value) if isinstance(value, list) else value
     return found
 
@@ -214,6 +215,7 @@ def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Det
     if name.lower() not in known:
         raise ValueError(f"no detector is called {name!r}; there are {', '.join(known)}")
     cls = known[name.lower()]
+    params = renamed(params)
     allowed = cls().get_params()
     for param in params:
         if param not in allowed:

@@ -92,7 +92,7 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
         "weights": sum(p.numel() for net in fitted.networks_.values() for p in net.parameters()),
         "training_rows": fitted.n_train_,
         "held_out_rows": n,
-        "cross_conformal": fitted.crossed_,
+        "cross_conformal": fitted.cross_fitted_,
         "target_fpr": params["target_fpr"],
         "threshold": fitted.threshold_,
         "smallest_p_value": 1 / (n + 1),

@@ -70,7 +70,7 @@ def write_maps(
         maps = _opened(files, explain, n) if explain and explain.suffix else None
         masks = _opened(files, mask, n) if mask else None
         pictures = _images(fitted, source) if explain and not explain.suffix else None
-        for index, found in fitted.answer_chunks(source, "explain"):
+        for index, found in fitted.iter_outputs(source, "explain"):
             names = [str(name) for name in source.called(index)]
             for name, one, odd in zip(names, found.anomaly_map, found.anomaly_mask, strict=True):
                 if maps:
@@ -154,7 +154,7 @@ def _images(fitted: Detector, source: inputs.Source) -> Iterator[Pixels]:
     codec = fitted.codec_
     assert isinstance(codec, inputs.ImageCodec)
     for _, raw in source.chunks(_TOGETHER):
-        yield from codec.shown(raw)
+        yield from codec.for_display(raw)
 
 
 def _save(picture: Image.Image, folder: Path, name: str) -> None:

@@ -194,7 +194,7 @@ class _Drawn:
 
     @cached_property
     def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        found = list(self.fitted.answer_chunks(self.source))
+        found = list(self.fitted.iter_outputs(self.source))
         if not found:
             raise ValueError("there is no sample to draw")
         index, scores = zip(*found, strict=True)
@@ -226,7 +226,7 @@ class _Drawn:
         return inputs.Subset(whole, keep)
 
     def _asked(self, source: inputs.Source, question: Any) -> list[Any]:
-        return [values for _, values in self.fitted.answer_chunks(source, question)]
+        return [values for _, values in self.fitted.iter_outputs(source, question)]
 
     def _latents(self, look: reports.Look) -> reports.Figure:
         n = len(self.index)

@@ -179,9 +179,9 @@ def judged(
     """Yield what is said of each sample: chunk by chunk, or with `fdr` when all are scored."""
     chunks: Iterator[tuple[NDArray[np.int64], Any]]
     if isinstance(fitted, Combination):
-        chunks = fitted.answer_chunks(source)
+        chunks = fitted.iter_outputs(source)
     else:
-        chunks = fitted.answer_chunks(source, "member_scores" if std else "anomaly_score")
+        chunks = fitted.iter_outputs(source, "member_scores" if std else "anomaly_score")
     frames = (judge(fitted, source, *chunk, proba=proba) for chunk in chunks)
     if fdr is None:
         yield from frames
@@ -231,7 +231,7 @@ def write_asked(
 
 def write_answers(path: Path, fitted: Detector, source: inputs.Source, question: Any) -> None:
     """Write what the detector answers for every sample, chunk by chunk."""
-    found = (values for _, values in fitted.answer_chunks(source, question))
+    found = (values for _, values in fitted.iter_outputs(source, question))
     if path.suffix == ".npy":
         write_images(path, found, source.count() - len(source.skipped))
         return

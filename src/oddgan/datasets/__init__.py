@@ -1,4 +1,4 @@
-"""Public data sets by name, read from local files or fetched once from their official addresses.
+"""Public data sets by name, read from local files or downloaded once from their official URLs.
 
 >>> from oddgan.datasets import load
 >>> digits = load("digits")

@@ -1,4 +1,4 @@
-"""Twelve of the tables that ADBench collected."""
+"""Twelve of the tables collected by ADBench."""
 
 import io
 from functools import partial
@@ -34,9 +34,9 @@ _TABLES = (
 
 
 def parse_npz(data: bytes) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the columns x0, x1, ... and the labels, 1 for an anomaly, of a table of ADBench."""
+    """Return the columns x0, x1, ... and the labels (1 for an anomaly) of an ADBench table."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        # Some tables are stored as 8-bit integers, with which a difference would overflow.
+        # Some tables are stored as 8-bit integers, whose differences would overflow.
         X, y = arrays["X"].astype(np.float64), arrays["y"]
     return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]), y.astype(np.int64)
 

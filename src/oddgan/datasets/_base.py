@@ -1,4 +1,4 @@
-"""What a data set is, and what is known of one before it is read."""
+"""Data sets, and the facts about them that need no reading."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ class Dataset:
     name : str
     kind : {"image", "table"}
     X : array of shape (n, h, w) or (n, h, w, 3), or DataFrame of n rows
-        Images are uint8 in 0..255, or float32 in [0, 1]. Those of varying size are an array of n
-        arrays, and their masks too.
+        Images are uint8 in 0..255, or float32 in [0, 1]. If they vary in size, they are an array
+        of n arrays, and so are their masks.
     y : array of shape (n,)
-        Class labels: names (str) where the classes have names, else numbers.
+        Class labels: names (str) if the classes have names, else numbers.
     train : bool array of shape (n,), or None
-        The official training part; None where there is no official split.
+        The samples of the official training set; None if there is no official split.
     note : str
-        One sentence: what it is, where it is from, and its caveats.
+        One sentence: its content, its origin, and its caveats.
     class_names : tuple of str
-        The names in their official order, where classes may also be asked for by number.
+        The names in their official order, if the classes also have numbers.
     masks : bool array of shape (n, h, w), or None
-        The anomalous pixels of each image, where they are known.
+        The anomalous pixels of each image, if they are known.
     groups : int array of shape (n,), or None
-        Which object each sample shows, where several samples show the same one: a fair split
+        The object that each sample shows, if several samples show the same object: a fair split
         keeps them on one side.
 
     Raises
     ------
     ValueError
-        If X, y, masks and groups do not fit each other or a label is missing.
+        If the shapes of X, y, masks and groups do not match, or a label is missing.
     """
 
     name: str
@@ -73,17 +73,17 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The classes that occur: in their official order if they have one, else sorted."""
+        """The classes, in their official order if there is one, else sorted."""
         return self.class_names or tuple(np.unique(self.y).tolist())
 
     def is_class(self, label: object) -> npt.NDArray[np.bool_]:
-        """Say which rows belong to a class.
+        """Return which rows belong to a class.
 
         Parameters
         ----------
         label : int or str
-            A class as in `classes` (``"3"`` finds the number 3), or its number where
-            classes have names.
+            A class as in `classes` (``"3"`` matches the number 3), or its number if the classes
+            have names.
 
         Returns
         -------
@@ -94,18 +94,18 @@ class Dataset:
         ValueError
             If there is no such class; the message lists the classes.
         """
-        for known in self.classes:
-            if label == known or _same(str(label), str(known)):
-                return np.asarray(self.y == known)
+        for name in self.classes:
+            if label == name or _same(str(label), str(name)):
+                return np.asarray(self.y == name)
         by_number = {str(i): name for i, name in enumerate(self.class_names)}
         if str(label) in by_number:
             return np.asarray(self.y == by_number[str(label)])
-        shown = ", ".join(map(str, self.classes[:50])) + (", ..." if len(self.classes) > 50 else "")
-        raise ValueError(f"{self.name} has no class {label!r}; its classes are {shown}")
+        names = ", ".join(map(str, self.classes[:50])) + (", ..." if len(self.classes) > 50 else "")
+        raise ValueError(f"{self.name} has no class {label!r}; its classes are {names}")
 
 
 def _same(a: str, b: str) -> bool:
-    """Say whether two texts are the same class: "1" and "1.0" are, "true" and "True" too."""
+    """Return whether two texts name the same class, such as "1" and "1.0", or "true" and "True"."""
     try:
         return float(a) == float(b)
     except ValueError:
@@ -114,7 +114,7 @@ def _same(a: str, b: str) -> bool:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What the catalogue knows of a data set without reading it.
+    """The catalogue's facts about a data set, which need no reading.
 
     Parameters
     ----------
@@ -122,15 +122,15 @@ class DatasetInfo:
     kind : {"image", "table"}
     n_samples : int
     shape : tuple of int
-        Of one sample: (h, w), (h, w, 3) or (columns,).
+        Shape of a sample: (h, w), (h, w, 3) or (columns,).
     classes : tuple of int or str
     licence : str
     source : str
         Web page of the data set.
     folder : pathlib.Path or None
-        Where its files are, or will be put; None for a data set that needs no file.
+        Folder of its files, or the folder they will be downloaded to; None if it needs no file.
     present : bool
-        Whether the files are there now (their content is checked by `load`).
+        Whether the files are there now (`load` checks their content).
     """
 
     name: str
@@ -155,13 +155,13 @@ class Entry:
     present : callable
         ``present(home) -> bool``.
     read : callable
-        ``read(home, progress, **options) -> Dataset``; fetches what is missing.
+        ``read(home, progress, **options) -> Dataset``; downloads missing files.
     bundled : bool
         Whether it comes with a library and needs no file.
     options : tuple of str
-        The options that `read` takes.
+        The options of `read`.
     folder : str
-        Below the data home; the name if empty.
+        Folder below the data home; the name if empty.
     """
 
     name: str

@@ -1,31 +1,29 @@
-"""The data sets that have a name. Adding one means adding its entry here."""
+"""The catalogue of data sets. To add one, add its entry here."""
 
 from pathlib import Path
 from typing import Any
 
-from oddgan.datasets import (
-    _adbench,
-    _arrhythmia,
-    _cifar,
-    _digits,
-    _kddcup99,
-    _magnetic_tile,
-    _mnist,
-)
+from oddgan.datasets._adbench import ADBENCH
+from oddgan.datasets._arrhythmia import ARRHYTHMIA
 from oddgan.datasets._base import Dataset, DatasetInfo, Entry
-from oddgan.datasets._files import data_home, places
+from oddgan.datasets._cifar import CIFAR10
+from oddgan.datasets._digits import DIGITS
+from oddgan.datasets._files import data_home, search_folders
+from oddgan.datasets._kddcup99 import KDDCUP99
+from oddgan.datasets._magnetic_tile import MAGNETIC_TILE
+from oddgan.datasets._mnist import FASHION_MNIST, MNIST
 
 _ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        _digits.DIGITS,
-        _mnist.MNIST,
-        _mnist.FASHION_MNIST,
-        _cifar.CIFAR10,
-        _magnetic_tile.MAGNETIC_TILE,
-        _kddcup99.KDDCUP99,
-        _arrhythmia.ARRHYTHMIA,
-        *_adbench.ADBENCH,
+        DIGITS,
+        MNIST,
+        FASHION_MNIST,
+        CIFAR10,
+        MAGNETIC_TILE,
+        KDDCUP99,
+        ARRHYTHMIA,
+        *ADBENCH,
     )
 }
 
@@ -33,25 +31,25 @@ _ENTRIES: dict[str, Entry] = {
 def load(name: str, *, home: Path | None = None, progress: bool = True, **options: Any) -> Dataset:
     """Load a data set by name.
 
-    Its files are looked for in its folder of the data home, else fetched from their official
-    addresses into it (into the platform's cache folder if the home is read-only). The
-    content is compared with the published hash either way. Two are never fetched, having no
-    single file of a known hash: ``magnetic-tile`` and ``arrhythmia``, of which the number of
-    samples is compared instead.
+    Its files are read from its folder in the data home. Missing files are downloaded into it from
+    their official URLs (into the platform's cache folder if the home is read-only). The content is
+    always compared with the published hash. ``magnetic-tile`` and ``arrhythmia`` are never
+    downloaded, as they have no single file with a published hash; their number of samples is
+    checked instead.
 
     Parameters
     ----------
     name : str
         As in `available`: ``digits``, ``mnist``, ``fashion-mnist``, ``cifar-10``,
-        ``magnetic-tile``, ``kddcup99``, ``arrhythmia``, or one of the tables of ADBench, such
-        as ``adbench/cardio``.
+        ``magnetic-tile``, ``kddcup99``, ``arrhythmia``, or an ADBench table, for example
+        ``adbench/cardio``.
     home : pathlib.Path, optional
         The data home; `data_home` by default.
     progress : bool
-        Whether to show progress of downloads and of long decoding, on standard error.
+        Whether to show the progress of downloads and slow decoding on standard error.
     **options
-        What the data set lets one choose: for ``magnetic-tile`` the ``size`` in pixels, 64 by
-        default, to which its images of varying size are brought.
+        Options of the data set: for ``magnetic-tile`` the ``size`` in pixels, 64 by default, to
+        which its images of varying size are resized.
 
     Returns
     -------
@@ -62,10 +60,10 @@ def load(name: str, *, home: Path | None = None, progress: bool = True, **option
     ValueError
         If the name or an option is unknown, or (`DataFileError`) a file's content is wrong.
     DataNotFoundError
-        If a file is missing and cannot be fetched; a `FileNotFoundError`.
+        If a file is missing and cannot be downloaded; a `FileNotFoundError`.
     """
     if name not in _ENTRIES:
-        raise ValueError(f"no data set is called {name!r}; there are {', '.join(_ENTRIES)}")
+        raise ValueError(f"there is no data set {name!r}; choose one of {', '.join(_ENTRIES)}")
     entry = _ENTRIES[name]
     unknown = [option for option in options if option not in entry.options]
     if unknown:
@@ -77,7 +75,7 @@ def load(name: str, *, home: Path | None = None, progress: bool = True, **option
 
 
 def available(*, home: Path | None = None) -> list[DatasetInfo]:
-    """List the data sets that `load` knows, and whether their files are here.
+    """List the data sets of the catalogue, and whether their files are present.
 
     Parameters
     ----------
@@ -92,7 +90,7 @@ def _home(home: Path | None) -> Path:
 
 
 def _info(entry: Entry, home: Path) -> DatasetInfo:
-    folders = places(entry.folder or entry.name, home)
+    folders = search_folders(entry.folder or entry.name, home)
     return DatasetInfo(
         name=entry.name,
         kind=entry.kind,

@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from oddgan.datasets._base import Dataset, Entry
-from oddgan.datasets._files import DataFileError, RemoteFile, content, find, places, read
+from oddgan.datasets._files import (
+    DataFileError,
+    RemoteFile,
+    find,
+    read,
+    search_folders,
+    verified_content,
+)
 from oddgan.datasets._folder import class_folder
 
 _ARCHIVE = RemoteFile(
@@ -41,30 +48,32 @@ _CLASSES = (
     "ship",
     "truck",
 )
-_WHAT = "CIFAR-10: 60,000 colour photographs, 32x32 RGB (Krizhevsky 2009)"
+_DESCRIPTION = "CIFAR-10: 60,000 colour photographs, 32x32 RGB (Krizhevsky 2009)"
 
 
 def parse_batch(data: bytes) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return images (n, 32, 32, 3) and class numbers (n,) of one binary batch.
 
-    A row is one byte of label and 3,072 of pixels: red, green, blue planes, row by row.
+    A record is one byte of label and 3,072 of pixels: red, green and blue planes, row by row.
     Source: the CIFAR-10 page.
 
     Raises
     ------
     DataFileError
-        If the number of bytes is no multiple of 3,073 or a label is above 9.
+        If the number of bytes is not a multiple of 3,073, or a label is above 9.
     """
     if not data or len(data) % 3073:
-        raise DataFileError(f"a CIFAR-10 batch has rows of 3,073 bytes, this has {len(data)} bytes")
+        raise DataFileError(
+            f"a CIFAR-10 batch has rows of 3,073 bytes, but this one has {len(data)} bytes"
+        )
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3073)
     if rows[:, 0].max() >= len(_CLASSES):
-        raise DataFileError(f"a CIFAR-10 label is 0 to 9, this batch has {rows[:, 0].max()}")
+        raise DataFileError(f"a CIFAR-10 label is 0 to 9, but this batch has {rows[:, 0].max()}")
     return rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), rows[:, 0]
 
 
 def _official(batches: list[bytes], form: str) -> Dataset:
-    """Join the batches; the last one is the official test part."""
+    """Join the batches; the last one is the official test set."""
     parsed = [parse_batch(batch) for batch in batches]
     y = np.concatenate([labels for _, labels in parsed])
     return Dataset(
@@ -73,7 +82,7 @@ def _official(batches: list[bytes], form: str) -> Dataset:
         X=np.concatenate([images for images, _ in parsed]),
         y=np.array(_CLASSES)[y],
         train=np.arange(len(y)) < len(y) - len(parsed[-1][1]),
-        note=f"{_WHAT}, official {form}.",
+        note=f"{_DESCRIPTION}, official {form}.",
         class_names=_CLASSES,
     )
 
@@ -85,8 +94,8 @@ def _from_archive(data: bytes) -> Dataset:
 
 
 def _tree(home: Path) -> Path | None:
-    """Return a class-folder tree, or a tar of one, if the data home has it."""
-    for folder in places("cifar-10", home):
+    """Return a tree of class folders, or a tar file of one, if the data home has it."""
+    for folder in search_folders("cifar-10", home):
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             return folder
         tars = sorted(folder.glob("*.tar"))
@@ -103,7 +112,7 @@ def _from_tree(tree: Path, progress: bool) -> Dataset:
         or not (set(dataset.classes) <= set(_CLASSES))
     ):
         raise DataFileError(
-            f"{tree} is no CIFAR-10: expected train/ and test/ with 32x32 RGB images in folders "
+            f"{tree} is not CIFAR-10: expected train/ and test/ with 32x32 RGB images in folders "
             f"named {', '.join(_CLASSES)}"
         )
     return Dataset(
@@ -112,9 +121,9 @@ def _from_tree(tree: Path, progress: bool) -> Dataset:
         X=dataset.X,
         y=dataset.y,
         train=dataset.train,
-        note=f"{_WHAT}, from the class folders in {tree.name}: not the official archive and not "
-        "checked by hash, and if its images are JPEG they were recompressed, so figures are "
-        "close to, not equal to, official ones.",
+        note=f"{_DESCRIPTION}, from the class folders in {tree.name}: not the official archive, "
+        "and not checked by hash; if its images are JPEG they were recompressed, so results are "
+        "close but not equal to those on the official data.",
         class_names=_CLASSES,
     )
 
@@ -130,9 +139,9 @@ def _present(home: Path) -> bool:
 def _read(home: Path, progress: bool) -> Dataset:
     if find(_ARCHIVE, home) is None:
         paths = [find(batch, home) for batch in _BATCHES]
-        found = [path for path in paths if path is not None]
-        if len(found) == len(_BATCHES):
-            batches = [content(p, b) for p, b in zip(found, _BATCHES, strict=True)]
+        existing = [path for path in paths if path is not None]
+        if len(existing) == len(_BATCHES):
+            batches = [verified_content(p, b) for p, b in zip(existing, _BATCHES, strict=True)]
             return _official(batches, f"binary files in {_FOLDER}")
         tree = _tree(home)
         if tree is not None:

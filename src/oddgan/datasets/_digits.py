@@ -1,4 +1,4 @@
-"""scikit-learn's bundled handwritten digits: real images that need no file and no network."""
+"""The handwritten digits bundled with scikit-learn: real images that need no file or network."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def _read(home: Path, progress: bool) -> Dataset:
         X=(bunch.images / 16.0).astype(np.float32),
         y=bunch.target,
         train=None,
-        note="1,797 handwritten digits of 8x8 grey values in [0, 1], bundled with scikit-learn "
-        "(the test part of UCI's optical recognition of handwritten digits).",
+        note="1,797 handwritten digits, 8x8 grey values in [0, 1], bundled with scikit-learn (the "
+        "test set of UCI's Optical Recognition of Handwritten Digits).",
     )
 
 

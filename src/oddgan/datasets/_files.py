@@ -1,4 +1,4 @@
-"""The data home: find a file, check its content, fetch it when it is missing."""
+"""The data home: find a file, check its content, download it if it is missing."""
 
 import gzip
 import hashlib
@@ -15,11 +15,11 @@ import pooch
 
 
 class DataNotFoundError(FileNotFoundError):
-    """A data set's file is neither here nor to be had; the message says where to put it."""
+    """A file is missing and cannot be downloaded; the message says where to put it."""
 
 
 class DataFileError(ValueError):
-    """A data set's file is there but its content is not what it should be."""
+    """A file does not have the expected content."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class RemoteFile:
     Parameters
     ----------
     dataset : str
-        Also the folder below the data home.
+        Its data set, and its folder below the data home.
     name : str
     urls : tuple of str
-        Official addresses first; each is tried in turn.
+        Official URLs first; they are tried in order.
     sha256 : str
-        Of the content.
+        Hash of the content.
     gzipped : bool
-        Whether the content is what is inside the gzip wrapper. Mirrors wrap the same bytes
-        with other timestamps and levels, so the wrapper's own hash says little.
+        Whether to hash the decompressed content of a gzip file. Mirrors compress the same bytes
+        with other timestamps and levels, so the hash of the compressed file varies.
     """
 
     dataset: str
@@ -48,81 +48,83 @@ class RemoteFile:
 
 
 def data_home() -> Path:
-    """Return the folder that holds the data sets, one folder each.
+    """Return the folder of the data sets, which has a folder for each.
 
     Returns
     -------
     pathlib.Path
         ``ODDGAN_DATA`` if set, else the platform's cache folder for ``oddgan``.
     """
-    chosen = os.environ.get("ODDGAN_DATA")
-    return Path(chosen).expanduser() if chosen else _cache()
+    folder = os.environ.get("ODDGAN_DATA")
+    return Path(folder).expanduser() if folder else _cache()
 
 
 def _cache() -> Path:
     return platformdirs.user_cache_path("oddgan")
 
 
-def places(dataset: str, home: Path) -> list[Path]:
-    """Return the folders in which a data set may lie: the home's, then the cache's.
+def search_folders(dataset: str, home: Path) -> list[Path]:
+    """Return the folders that may hold a data set: in the data home, then in the cache.
 
-    The cache counts because a read-only home sends its downloads there.
+    The cache is included because files are downloaded into it if the home is read-only.
     """
     return list(dict.fromkeys([home / dataset, _cache() / dataset]))
 
 
 def find(file: RemoteFile, home: Path) -> Path | None:
-    """Return where a file lies now, or None."""
-    paths = [folder / file.name for folder in places(file.dataset, home)]
+    """Return the path of a file, or None if it is missing."""
+    paths = [folder / file.name for folder in search_folders(file.dataset, home)]
     return next((path for path in paths if path.is_file()), None)
 
 
 def read(file: RemoteFile, home: Path, progress: bool) -> bytes:
-    """Return a file's verified content, fetching the file if it is missing.
+    """Return the verified content of a file, downloading the file if it is missing.
 
     Raises
     ------
     DataNotFoundError
-        If the file is missing and no address answers.
+        If the file is missing and no URL answers.
     DataFileError
         If the content is not the published one.
     """
     path = find(file, home)
-    return content(path, file) if path is not None else _fetch(file, home, progress)
+    return verified_content(path, file) if path is not None else _download(file, home, progress)
 
 
-def content(path: Path, file: RemoteFile) -> bytes:
-    """Return the content of a file on disk after comparing its hash."""
+def verified_content(path: Path, file: RemoteFile) -> bytes:
+    """Return the content of a file on disk after checking its hash."""
     data = path.read_bytes()
     if file.gzipped:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise DataFileError(
-                f"{path} is no whole gzip file ({error}): expected content of sha256 "
-                f"{file.sha256}; delete the file to have it fetched again"
+                f"{path} is not a complete gzip file ({error}): expected content with sha256 "
+                f"{file.sha256}; delete the file to download it again"
             ) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != file.sha256:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != file.sha256:
         raise DataFileError(
-            f"{path} is not the published file: expected sha256 {file.sha256}, found {found}; "
-            "delete the file to have it fetched again"
+            f"{path} is not the published file: expected sha256 {file.sha256}, found {sha256}; "
+            "delete the file to download it again"
         )
     return data
 
 
-def missing(dataset: str, name: str, source: str, home: Path, tried: str = "") -> DataNotFoundError:
-    """Build the error that says what is missing and where to put it."""
+def not_found(
+    dataset: str, name: str, source: str, home: Path, reason: str = ""
+) -> DataNotFoundError:
+    """Build the error that says which file is missing and where to put it."""
     return DataNotFoundError(
-        f"{dataset} needs {name}, which is not in {home / dataset}{tried}: put it from {source} "
-        f"there, or set ODDGAN_DATA to the folder that holds {dataset}/{name}"
+        f"{dataset} needs {name}, which is not in {home / dataset}{reason}: download it from "
+        f"{source} into this folder, or set ODDGAN_DATA to the folder that holds {dataset}/{name}"
     )
 
 
-def _fetch(file: RemoteFile, home: Path, progress: bool) -> bytes:
-    """Try each address until one gives the right content."""
-    folder = next((f for f in places(file.dataset, home) if _writable(f)), None)
-    wrong: DataFileError | None = None
+def _download(file: RemoteFile, home: Path, progress: bool) -> bytes:
+    """Try each URL until one has the right content."""
+    folder = next((f for f in search_folders(file.dataset, home) if _writable(f)), None)
+    last_error: DataFileError | None = None
     for url in file.urls if folder is not None else ():
         try:
             with _quiet_pooch():
@@ -131,16 +133,16 @@ def _fetch(file: RemoteFile, home: Path, progress: bool) -> bytes:
                         url, known_hash=None, fname=file.name, path=folder, progressbar=progress
                     )
                 )
-            return content(path, file)
+            return verified_content(path, file)
         except DataFileError as error:
-            # A login page or a broken transfer must not be found as the file next time.
+            # A login page or an incomplete download must not be taken for the file next time.
             path.unlink()
-            wrong = error
-        except OSError:  # the base of every error that requests raises, and of a full disk
+            last_error = error
+        except OSError:  # the base class of all errors of requests, and of a full disk
             continue
-    if wrong is not None:
-        raise wrong
-    raise missing(file.dataset, file.name, file.urls[0], home, " and could not be fetched")
+    if last_error is not None:
+        raise last_error
+    raise not_found(file.dataset, file.name, file.urls[0], home, " and could not be downloaded")
 
 
 def _writable(folder: Path) -> bool:
@@ -150,7 +152,7 @@ def _writable(folder: Path) -> bool:
 
 @contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Hold back Pooch's advice to its own users; the progress bar is what ours should see."""
+    """Suppress Pooch's advice, which is meant for its own users; the progress bar stays."""
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Labelled images in class folders, on disk or inside an uncompressed tar."""
+"""Labelled images in class folders, on disk or in an uncompressed tar file."""
 
 import io
 import tarfile
@@ -16,7 +16,7 @@ from rich.progress import track
 from oddgan.datasets._base import Dataset
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-# From a file's path inside the tree to what reads it.
+# From the path of a file inside the tree to a function that reads it.
 _Files: TypeAlias = dict[str, Callable[[], bytes]]
 _Item = TypeVar("_Item")
 
@@ -24,13 +24,14 @@ _Item = TypeVar("_Item")
 def class_folder(path: Path, *, name: str | None = None, progress: bool = True) -> Dataset:
     """Read images of one size from ``path/{train,test}/<class>/`` or ``path/<class>/``.
 
-    Images all grey give (n, h, w); otherwise all are read as RGB, (n, h, w, 3). Classes are
-    the folders' names; rows are ordered train before test, then by class and file name.
+    If all images are grey, their shape is (n, h, w); otherwise all are read as RGB, (n, h, w, 3).
+    Classes are the names of the folders; rows are ordered train before test, then by class and
+    file name.
 
     Parameters
     ----------
     path : pathlib.Path
-        A folder, or a ``.tar`` holding one, which is read without being extracted.
+        A folder, or a ``.tar`` file with one, which is read without extracting it.
     name : str, optional
         The data set's name; the path's stem by default.
     progress : bool
@@ -46,42 +47,42 @@ def class_folder(path: Path, *, name: str | None = None, progress: bool = True) 
     FileNotFoundError
         If the path does not exist.
     ValueError
-        If there is no image, an image is corrupt or has more than 8 bits a channel (it is
-        named), or sizes differ.
+        If there is no image, an image is corrupt or has more than 8 bits per channel (the message
+        names it), or sizes differ.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no folder {path}")
     with _tar_files(path) if path.is_file() else _disk_files(path) as files:
         parts = {file: PurePosixPath(file).parts for file in files}
-        # A class folder's own files only: masks and previews often lie deeper.
+        # Only files directly in a class folder: masks and previews are often in subfolders.
         split = sorted(
             (f for f, p in parts.items() if len(p) == 3 and p[0] in {"train", "test"}),
             key=lambda f: (parts[f][0] != "train", parts[f]),
         )
         has_split = {parts[f][0] for f in split} == {"train", "test"}
-        chosen = split if has_split else sorted(f for f, p in parts.items() if len(p) == 2)
-        if not chosen:
+        images = split if has_split else sorted(f for f, p in parts.items() if len(p) == 2)
+        if not images:
             raise ValueError(
                 f"{path} has no images in train/<class>/ and test/<class>/, nor in <class>/"
             )
-        todo = reading(chosen, path.name, progress)
-        X = _stack([decode(files[file](), f"{path}/{file}") for file in todo], chosen)
+        tracked = with_progress(images, path.name, progress)
+        X = _stack([decode_image(files[file](), f"{path}/{file}") for file in tracked], images)
     return Dataset(
         name=name or path.stem,
         kind="image",
         X=X,
-        y=np.array([parts[f][-2] for f in chosen]),
-        train=np.array([parts[f][0] == "train" for f in chosen]) if has_split else None,
-        note=f"{len(chosen):,} images in class folders of {path}.",
+        y=np.array([parts[f][-2] for f in images]),
+        train=np.array([parts[f][0] == "train" for f in images]) if has_split else None,
+        note=f"{len(images):,} images in class folders of {path}.",
     )
 
 
-def reading(files: Sequence[_Item], what: str, progress: bool) -> Iterable[_Item]:
-    """Go through files that take long, showing progress on standard error if asked to."""
+def with_progress(files: Sequence[_Item], name: str, progress: bool) -> Iterable[_Item]:
+    """Iterate over files that are slow to read, with optional progress on standard error."""
     return track(
         files,
-        f"reading {what}",
+        f"reading {name}",
         console=Console(stderr=True),
         disable=not progress,
         transient=True,
@@ -90,8 +91,8 @@ def reading(files: Sequence[_Item], what: str, progress: bool) -> Iterable[_Item
 
 @contextmanager
 def _disk_files(path: Path) -> Iterator[_Files]:
-    found = (p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
-    yield {p.relative_to(path).as_posix(): p.read_bytes for p in found}
+    files = (p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    yield {p.relative_to(path).as_posix(): p.read_bytes for p in files}
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def _tar_files(path: Path) -> Iterator[_Files]:
         archive = tarfile.open(path, "r:")  # noqa: SIM115 (closed below)
         members = archive.getmembers()
     except tarfile.TarError as error:
-        raise ValueError(f"{path} is no whole uncompressed tar file: {error}") from error
+        raise ValueError(f"{path} is not a complete uncompressed tar file: {error}") from error
     with archive:
 
         def reader(member: tarfile.TarInfo) -> Callable[[], bytes]:
@@ -113,26 +114,26 @@ def _tar_files(path: Path) -> Iterator[_Files]:
         }
 
 
-def decode(data: bytes, where: str) -> npt.NDArray[np.uint8]:
-    """Return an image of 8 bits a channel as (h, w) or (h, w, 3).
+def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
+    """Return an image with 8 bits per channel as (h, w) or (h, w, 3).
 
     Raises
     ------
     ValueError
-        If it is none; the message names `where`.
+        If it is not such an image; the message names `where`.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode.startswith(("I", "F")):
-                # Pillow would clip these to 255 without a word.
-                raise ValueError(f"its mode {image.mode} holds more than 8 bits a pixel")
+                # Pillow would silently clip these to 255.
+                raise ValueError(f"its mode {image.mode} has more than 8 bits per pixel")
             return np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken files
-        raise ValueError(f"{where} is no readable image: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
+        raise ValueError(f"{where} is not a readable image: {error}") from error
 
 
 def _stack(images: list[npt.NDArray[np.uint8]], names: list[str]) -> npt.NDArray[np.uint8]:
-    """Stack images of one size; grey ones become RGB if any is coloured."""
+    """Stack images of one size; grey images become RGB if any is coloured."""
     for image, name in zip(images, names, strict=True):
         if image.shape[:2] != images[0].shape[:2]:
             raise ValueError(

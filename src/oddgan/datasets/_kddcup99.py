@@ -1,4 +1,4 @@
-"""KDD Cup 1999: network connections, 10 % sample."""
+"""KDD Cup 1999: network connections, the 10 % sample."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ _FILE = RemoteFile(
     "8045aca0d84e70e622d1148d7df782496f6333bf6eb979a1b0837c42a9fd9561",
 )
 
-# Text rather than a list: one name a line would fill a screen.
+# Text, not a list: with one name per line it would fill a screen.
 _COLUMN_TEXT = """
 duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot
 num_failed_logins logged_in num_compromised root_shell su_attempted num_root
@@ -33,7 +33,7 @@ dst_host_srv_diff_host_rate dst_host_serror_rate dst_host_srv_serror_rate
 dst_host_rerror_rate dst_host_srv_rerror_rate
 """
 COLUMNS = tuple(_COLUMN_TEXT.split())
-# `su_attempted` is described as binary too but also holds the value 2, so it stays a number.
+# `su_attempted` is documented as binary too, but it also has the value 2, so it stays a number.
 _BINARY = ("land", "logged_in", "is_host_login", "is_guest_login")
 _TEXT = ("protocol_type", "service", "flag")
 _CLASS_TEXT = """
@@ -45,7 +45,7 @@ _CLASSES = tuple(_CLASS_TEXT.split())
 
 
 def parse_kdd(data: bytes) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the 41 columns and the labels in the gzipped text of the KDD Cup 1999 data.
+    """Return the 41 columns and the labels of the gzipped KDD Cup 1999 text.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def parse_kdd(data: bytes) -> tuple[pd.DataFrame, np.ndarray]:
     """
     frame = pd.read_csv(io.BytesIO(data), header=None, compression="gzip")
     if frame.shape[1] != len(COLUMNS) + 1:
-        raise DataFileError(f"KDD rows have 41 columns and a label, these have {frame.shape[1]}")
+        raise DataFileError(
+            f"KDD rows have 41 columns and a label, but these have {frame.shape[1]}"
+        )
     frame.columns = pd.Index([*COLUMNS, "label"])
     y = frame.pop("label").to_numpy(dtype=str)
     return frame.astype(dict.fromkeys(_TEXT, str) | dict.fromkeys(_BINARY, bool)), y

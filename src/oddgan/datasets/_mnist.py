@@ -28,7 +28,7 @@ def _files(dataset: str, addresses: tuple[str, ...], hashes: tuple[str, ...]) ->
 
 _MNIST_FILES = _files(
     "mnist",
-    # The first two mirror the original, which no longer answers reliably.
+    # The first two are mirrors of the original, which no longer answers reliably.
     (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -79,14 +79,14 @@ def parse_idx(data: bytes) -> npt.NDArray[np.uint8]:
     Raises
     ------
     DataFileError
-        If the header is another one or does not fit the number of bytes.
+        If the header is different, or does not match the number of bytes.
     """
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise DataFileError("not an IDX file of unsigned bytes")
     start = 4 + 4 * data[3]
     shape = tuple(np.frombuffer(data[4:start], dtype=">i4").tolist())
     if len(shape) != data[3] or math.prod(shape) != len(data) - start:
-        raise DataFileError(f"IDX header announces shape {shape}, file has {len(data)} bytes")
+        raise DataFileError(f"the IDX header has shape {shape}, but the file has {len(data)} bytes")
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
 
 

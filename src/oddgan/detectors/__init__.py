@@ -2,49 +2,88 @@
 
 from typing import Any
 
-from oddgan.estimator import serialization
-from oddgan.estimator.detector import Detector as Detector
-from oddgan.estimator.explanation import ImageExplanation as ImageExplanation
-from oddgan.estimator.explanation import TableExplanation as TableExplanation
-from oddgan.estimator.score_names import score_named as score_named
-from oddgan.estimator.score_names import score_to_learn as score_to_learn
+from oddgan.estimator import (
+    BaseDetector,
+    Detector,
+    ImageExplanation,
+    TableExplanation,
+    from_state,
+    restored_params,
+)
 
-from .adgan import ADGAN as ADGAN
-from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
-from .alad import ALAD as ALAD
-from .anogan import AnoGAN as AnoGAN
-from .autoencoder import Autoencoder as Autoencoder
-from .dagmm import DAGMM as DAGMM
-from .default import OddGAN as OddGAN
-from .dsebm import DSEBM as DSEBM
-from .egbad import EGBAD as EGBAD
-from .fanogan import FAnoGAN as FAnoGAN
-from .ganomaly import GANomaly as GANomaly
-from .mogaal import MOGAAL as MOGAAL
-from .patch_discriminator import PatchDiscriminator as PatchDiscriminator
-from .pca import PCAReconstruction as PCAReconstruction
-from .retrieval_critic import RetrievalCritic as RetrievalCritic
-from .skip_ganomaly import SkipGANomaly as SkipGANomaly
-from .vae import VAE as VAE
+from .adgan import ADGAN
+from .adversarial_autoencoder import AdversarialAutoencoder
+from .alad import ALAD
+from .anogan import AnoGAN
+from .autoencoder import Autoencoder
+from .dagmm import DAGMM
+from .default import OddGAN
+from .dsebm import DSEBM
+from .egbad import EGBAD
+from .fanogan import FAnoGAN
+from .ganomaly import GANomaly
+from .mogaal import MOGAAL
+from .patch_discriminator import PatchDiscriminator
+from .pca import PCAReconstruction
+from .retrieval_critic import RetrievalCritic
+from .skip_ganomaly import SkipGANomaly
+from .space_critic import SpaceCritic
+from .vae import VAE
+
+__all__ = [
+    "ADGAN",
+    "ALAD",
+    "DAGMM",
+    "DSEBM",
+    "EGBAD",
+    "MOGAAL",
+    "VAE",
+    "AdversarialAutoencoder",
+    "AnoGAN",
+    "Autoencoder",
+    "BaseDetector",
+    "Detector",
+    "FAnoGAN",
+    "GANomaly",
+    "ImageExplanation",
+    "OddGAN",
+    "PCAReconstruction",
+    "PatchDiscriminator",
+    "RetrievalCritic",
+    "SkipGANomaly",
+    "TableExplanation",
+    "all_detectors",
+    "restored",
+]
+
+# The critic of neighbourhoods is a detector, and a component of any detector's score.
+Detector.space_critic = SpaceCritic
 
 
-def all_detectors() -> dict[str, type[Detector]]:
+def all_detectors() -> dict[str, type[BaseDetector]]:
     """Return the detectors by their names on the command line, in alphabetical order."""
-    found = [cls for cls in globals().values() if isinstance(cls, type) and cls is not Detector]
-    named = {cls.__name__.lower(): cls for cls in found if issubclass(cls, Detector)}
+    classes = [value for value in globals().values() if isinstance(value, type)]
+    detectors = [cls for cls in classes if issubclass(cls, BaseDetector)]
+    named = {cls.__name__.lower(): cls for cls in detectors if cls not in (BaseDetector, Detector)}
     return dict(sorted(named.items()))
 
 
 def restored(header: dict[str, Any], arrays: dict[str, Any], device: str | None, path: str) -> Any:
-    """Return the fitted detector of which a model file holds `header` and `arrays`.
+    """Return the fitted detector whose model file holds `header` and `arrays`.
 
     Raises
     ------
     ValueError
         This version has no such detector.
     """
-    detector = serialization.restore(all_detectors(), header, arrays, device, path)
+    cls = all_detectors().get(header["detector"])
+    if cls is None or not issubclass(cls, Detector):
+        raise ValueError(
+            f"{path} holds a {header['detector']}, which this version of OddGAN does not have"
+        )
+    detector = cls(**restored_params(header["params"], device))
+    detector.adopt(from_state(detector, header, arrays))
     if "chosen_by" not in header:
         return detector
-    params = serialization.as_given(header["chosen_by"])
-    return OddGAN.of({**params, "device": detector.device}, detector)
+    chosen_by = {**restored_params(header["chosen_by"]), "device": detector.device}
+    return OddGAN(**chosen_by).adopt(detector)

@@ -1,18 +1,15 @@
 """ADGAN: search for the latent and the generator's weights of each sample (Deecke et al. 2018)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.latent_search import search
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter, search
 from oddgan.networks import LatentDraws, generate, given_rows, without_context
 from oddgan.scores import Descent, Score
 from oddgan.training import Loss, parts
@@ -41,7 +38,7 @@ class ADGAN(Detector):
 
     Parameters
     ----------
-    score : {"reconstruction"}, default="reconstruction"
+    score_name : {"reconstruction"}, default="reconstruction"
         The mean of the losses that the searches end with.
     n_starts : int, default=4
         Searches of each sample, n, from starts that are drawn once, by `fit`.
@@ -99,32 +96,18 @@ class ADGAN(Detector):
     _searches = True
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 256}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_starts": [Interval(Integral, 1, None, closed="left")],
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
-        "weights_learning_rate": [Interval(Real, 0, None, closed="left")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "reconstruction",
-        n_starts: int = 4,
-        n_steps: int = 5,
-        search_learning_rate: float = 0.25,
-        prior_weight: float = 0.0,
-        weights_learning_rate: float = 5e-5,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.n_starts = n_starts
-        self.n_steps = n_steps
-        self.search_learning_rate = search_learning_rate
-        self.prior_weight = prior_weight
-        self.weights_learning_rate = weights_learning_rate
+    n_starts: int = parameter(default=4, constraint=[Interval(Integral, 1, None, closed="left")])
+    n_steps: int = parameter(default=5, constraint=[Interval(Integral, 1, None, closed="left")])
+    search_learning_rate: float = parameter(
+        default=0.25, constraint=[Interval(Real, 0, None, closed="neither")]
+    )
+    prior_weight: float = parameter(
+        default=0.0, constraint=[Interval(Real, 0, None, closed="left")]
+    )
+    weights_learning_rate: float = parameter(
+        default=5e-5, constraint=[Interval(Real, 0, None, closed="left")]
+    )
 
     @property
     def _batches_per_step(self) -> int:
@@ -146,7 +129,7 @@ class ADGAN(Detector):
     ) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(parameters, lr=self.learning_rate or self._learning_rates[kind])
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["discriminator"]
         for rows in parts(len(x), _N_CRITIC):
             with given_rows(rows):
@@ -159,27 +142,27 @@ class ADGAN(Detector):
             loss = -D(G(z[rows]))[0].mean()
         yield Loss("generator", loss, ("generator",))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         residual = (x - self._search(nets, x)[1]).square()
         loss = residual.flatten(2).sum(2)
         return Score({"reconstruction": loss.mean(0)}, residual.mean(0))
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features
 
-    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         found = self._search(nets, x)
         residual = (x - found[1]).square().mean(0)
         return residual, best(x, *found)[1] if x.ndim == 2 else None
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         return best(x, *self._search(nets, x))[0]
 
-    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _reconstruct(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         return best(x, *self._search(nets, x))[1]
 
-    def _search(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
+    def _search(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return z_j and g_j(z_j): (n_starts, n, latent_dim) and (n_starts, *x.shape)."""
         G, noise = nets["generator"], nets["starts"].get_buffer("noise")
         shared = [p.detach() for p in G.parameters()]

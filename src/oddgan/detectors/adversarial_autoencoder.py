@@ -1,17 +1,15 @@
 """AdversarialAutoencoder: the baseline aCAE of the AnoGAN paper (Schlegl et al. 2017)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss
@@ -37,7 +35,7 @@ class AdversarialAutoencoder(Detector):
 
     Parameters
     ----------
-    score : {"feature_matching", "residual"}, default="feature_matching"
+    score_name : {"feature_matching", "residual"}, default="feature_matching"
         What the anomaly score is:
 
         - "feature_matching": A(x) above;
@@ -91,23 +89,9 @@ class AdversarialAutoencoder(Detector):
     _autoencoder = ("encoder", "generator")
     _denoised = "encoder"
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "weight_disc": [Interval(Real, 0, 1, closed="both")],
-        "w_adv": [Interval(Real, 0, 1, closed="both")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "feature_matching",
-        weight_disc: float = 0.1,
-        w_adv: float = 0.001,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.weight_disc = weight_disc
-        self.w_adv = w_adv
+    weight_disc: float = parameter(default=0.1, constraint=[Interval(Real, 0, 1, closed="both")])
+    w_adv: float = parameter(default=0.001, constraint=[Interval(Real, 0, 1, closed="both")])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -117,9 +101,9 @@ class AdversarialAutoencoder(Detector):
             "discriminator": networks.discriminator(shape, width=width, family="dcgan"),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D = nets["discriminator"]
-        y = self._reconstruct(nets, x)
+        y = nets["generator"](nets["encoder"](x))
         d_x, d_y = D(x)[0], D(y.detach())[0]
         loss = discriminator_loss(d_x, d_y)
         yield Loss("discriminator", loss, ("discriminator",), adversary=True)
@@ -127,16 +111,16 @@ class AdversarialAutoencoder(Detector):
         loss = (1 - self.w_adv) * mse_loss(y, x) + self.w_adv * adversarial
         yield Loss("autoencoder", loss, ("encoder", "generator"))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D = nets["discriminator"]
-        y = self._reconstruct(nets, x)
+        y = self._reconstruct(nets, x, score)
         parts = {"residual": distance(x, y), "feature_matching": distance(D(x)[1], D(y)[1])}
-        if self.score == "feature_matching":
+        if score == "feature_matching":
             weights = {"residual": 1 - self.weight_disc, "feature_matching": self.weight_disc}
         else:
             weights = {"residual": 1.0}
         return Score(parts, (x - y).abs(), weights)
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features

@@ -1,16 +1,14 @@
 """ALAD: Adversarially Learned Anomaly Detection (Zenati et al. 2018)."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Unpack
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.networks.architectures import pairs
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss
@@ -36,7 +34,7 @@ class ALAD(Detector):
 
     Parameters
     ----------
-    score : {"features", "logits", "l1", "l2"}, default="features"
+    score_name : {"features", "logits", "l1", "l2"}, default="features"
         What the anomaly score is; all four are in the paper, and in `score_components`.
 
         - "features": A(x) above;
@@ -90,8 +88,8 @@ class ALAD(Detector):
     reference = "Zenati et al. 2018, arXiv 1812.02288"
     scores = ("features", "logits", "l1", "l2")
     prior = "matched"
-    defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
-    presets: ClassVar[dict[str, SharedParams]] = {
+    ema_decay: float = 0.999
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-kdd": as_published(
             latent_dim=32, batch_size=50, learning_rate=1e-5, ema_decay=0.999, epochs=100
         ),
@@ -106,23 +104,11 @@ class ALAD(Detector):
     }
     _autoencoder = ("encoder", "generator")
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "spectral_norm": ["boolean", StrOptions({"images"})],
-        "use_dzz": ["boolean"],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "features",
-        spectral_norm: bool | Literal["images"] = "images",
-        use_dzz: bool = True,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.spectral_norm = spectral_norm
-        self.use_dzz = use_dzz
+    spectral_norm: bool | Literal["images"] = parameter(
+        default="images", constraint=["boolean", StrOptions({"images"})]
+    )
+    use_dzz: bool = parameter(default=True, constraint=["boolean"])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width or 64
@@ -141,7 +127,7 @@ class ALAD(Detector):
             )
         return nets
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, E = nets["generator"], nets["encoder"]
         Ex, Gz = E(x), G(z)
         real = {"discriminator_xz": (x, Ex), "discriminator_xx": (x, x)}
@@ -157,7 +143,7 @@ class ALAD(Detector):
         exchanged = [discriminator_loss(nets[r](*fake[r])[0], nets[r](*real[r])[0]) for r in real]
         yield Loss("generator and encoder", torch.stack(exchanged).sum(), ("generator", "encoder"))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         y = nets["generator"](nets["encoder"](x))
         D = nets["discriminator_xx"]
         logit, features = D(x, y)
@@ -167,8 +153,8 @@ class ALAD(Detector):
             "l1": distance(x, y),
             "l2": distance(x, y, 2),
         }
-        return Score(parts, (x - y).abs(), {self.score: 1.0})
+        return Score(parts, (x - y).abs(), {score: 1.0})
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator_xz"](x, nets["encoder"](x))[1]
         return features

@@ -1,18 +1,25 @@
 """AnoGAN: a GAN, and a search for the latent of every new sample (Schlegl et al. 2017)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.latent_search import nearest, search_latents, without_gradients
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import (
+    Detector,
+    Networks,
+    NetworkSpec,
+    as_published,
+    nearest,
+    parameter,
+    search_latents,
+    without_gradients,
+)
 from oddgan.networks import LatentDraws
 from oddgan.scores import Descent, Score, binary_cross_entropy, distance
 from oddgan.training import PRECISIONS, Loss, discriminator_loss
@@ -42,7 +49,7 @@ class AnoGAN(Detector):
 
     Parameters
     ----------
-    score : {"feature_matching", "sigma", "discriminator", "squared"}, default="feature_matching"
+    score_name : {"feature_matching", "sigma", "discriminator", "squared"}
         The discriminator's part L_D of search and score, with d the logit of D and f its last
         hidden layer:
 
@@ -120,7 +127,7 @@ class AnoGAN(Detector):
     scores = ("feature_matching", "sigma", "discriminator", "squared")
     prior = "sampled"
     _searches = True
-    presets: ClassVar[dict[str, SharedParams]] = {
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         # 64 x 64 patches of retinal images.
         "paper-oct": as_published(epochs=20, image_size=64, search_tolerance=0),
         # The EGBAD authors' AnoGAN, whose numbers are quoted most.
@@ -135,44 +142,28 @@ class AnoGAN(Detector):
     }
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _initialisation: ClassVar[dict[str, networks.Scheme]] = {"table": "xavier", "image": "dcgan"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "weight_disc": [Interval(Real, 0, 1, closed="both")],
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "n_restarts": [Interval(Integral, 1, None, closed="left")],
-        "n_candidates": [Interval(Integral, 1, None, closed="left")],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
-        "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "search_schedule": [StrOptions({"step", "constant"})],
-        "search_tolerance": [Interval(Real, 0, 1, closed="left")],
-        "search_precision": [StrOptions(set(PRECISIONS))],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "feature_matching",
-        weight_disc: float = 0.1,
-        n_steps: int = 500,
-        n_restarts: int = 1,
-        n_candidates: int = 1,
-        prior_weight: float = 0.0,
-        search_learning_rate: float = 0.01,
-        search_schedule: Literal["step", "constant"] = "step",
-        search_tolerance: float = 0.01,
-        search_precision: Literal["32-true", "bf16-mixed"] = "32-true",
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.weight_disc = weight_disc
-        self.n_steps = n_steps
-        self.n_restarts = n_restarts
-        self.n_candidates = n_candidates
-        self.prior_weight = prior_weight
-        self.search_learning_rate = search_learning_rate
-        self.search_schedule = search_schedule
-        self.search_tolerance = search_tolerance
-        self.search_precision = search_precision
+    weight_disc: float = parameter(default=0.1, constraint=[Interval(Real, 0, 1, closed="both")])
+    n_steps: int = parameter(default=500, constraint=[Interval(Integral, 1, None, closed="left")])
+    n_restarts: int = parameter(default=1, constraint=[Interval(Integral, 1, None, closed="left")])
+    n_candidates: int = parameter(
+        default=1, constraint=[Interval(Integral, 1, None, closed="left")]
+    )
+    prior_weight: float = parameter(
+        default=0.0, constraint=[Interval(Real, 0, None, closed="left")]
+    )
+    search_learning_rate: float = parameter(
+        default=0.01, constraint=[Interval(Real, 0, None, closed="neither")]
+    )
+    search_schedule: Literal["step", "constant"] = parameter(
+        default="step", constraint=[StrOptions({"step", "constant"})]
+    )
+    search_tolerance: float = parameter(
+        default=0.01, constraint=[Interval(Real, 0, 1, closed="left")]
+    )
+    search_precision: Literal["32-true", "bf16-mixed"] = parameter(
+        default="32-true", constraint=[StrOptions(set(PRECISIONS))]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -182,74 +173,70 @@ class AnoGAN(Detector):
             "starts": LatentDraws(self.n_restarts * self.n_candidates, latent_dim),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["discriminator"]
         y = G(z)
         loss = discriminator_loss(D(x)[0], D(y.detach())[0])
         yield Loss("discriminator", loss, ("discriminator",), adversary=True)
         yield Loss("generator", binary_cross_entropy(D(y)[0], 1).mean(), ("generator",))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         d, f = nets["discriminator"](x)
-        if self.score == "discriminator":
+        if score == "discriminator":
             return Score({"discriminator": -d}, sensitivity(nets, x))
-        return self._compared(nets, x, f, self._search(nets, x, f))
+        return self._compare(nets, x, f, self._search(nets, x, f, score), score)
 
-    def _compared(
-        self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor, searched: Tensor
-    ) -> Score:
-        """Return the scores that compare samples with what was found for them."""
-        if self.score == "squared":
-            squared = torch.stack([(x - nets["generator"](z)).square() for z in searched]).mean(0)
+    def _compare(self, nets: Networks, x: Tensor, f: Tensor, latents: Tensor, score: str) -> Score:
+        """Return the score that compares samples with G(z) of the latents that were found."""
+        if score == "squared":
+            squared = torch.stack([(x - nets["generator"](z)).square() for z in latents]).mean(0)
             return Score({"squared": squared.flatten(1).sum(1)}, squared)
-        found = [self._parts(nets, z, x, f) for z in searched]
-        residual = torch.stack([(x - y).abs() for y, _, _ in found]).mean(0)
-        parts = {
-            "residual": torch.stack([l_r for _, l_r, _ in found]).mean(0),
-            self.score: torch.stack([l_d for _, _, l_d in found]).mean(0),
+        terms = [self._terms(nets, z, x, f, score) for z in latents]
+        residual = torch.stack([(x - y).abs() for y, _, _ in terms]).mean(0)
+        components = {
+            "residual": torch.stack([l_r for _, l_r, _ in terms]).mean(0),
+            score: torch.stack([l_d for _, _, l_d in terms]).mean(0),
         }
-        weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
-        return Score(parts, residual, weights)
+        weights = {"residual": 1 - self.weight_disc, score: self.weight_disc}
+        return Score(components, residual, weights)
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features
 
-    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         if x.ndim > 2:
-            return self._score(nets, x).residual, None
+            return self._score(nets, x, score).residual, None
         f = nets["discriminator"](x)[1]
-        searched = self._search(nets, x, f)
-        y = nets["generator"](self._best(nets, x, f, searched))
-        if self.score == "discriminator":
+        latents = self._search(nets, x, f, score)
+        y = nets["generator"](self._best(nets, x, f, latents, score))
+        if score == "discriminator":
             return sensitivity(nets, x) * (x - y).abs(), y
-        return self._compared(nets, x, f, searched).residual, y
+        return self._compare(nets, x, f, latents, score).residual, y
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         f = nets["discriminator"](x)[1]
-        return self._best(nets, x, f, self._search(nets, x, f))
+        return self._best(nets, x, f, self._search(nets, x, f, score), score)
 
-    def _best(self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor, found: Tensor) -> Tensor:
-        best = torch.stack([self._search_loss(nets, z, x, f) for z in found]).argmin(0)
-        return found[best, torch.arange(len(x), device=x.device)]
+    def _best(self, nets: Networks, x: Tensor, f: Tensor, latents: Tensor, score: str) -> Tensor:
+        losses = torch.stack([self._search_loss(nets, z, x, f, score) for z in latents])
+        return latents[losses.argmin(0), torch.arange(len(x), device=x.device)]
 
-    def _parts(
-        self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
+    def _terms(
+        self, nets: Networks, z: Tensor, x: Tensor, f: Tensor, score: str
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return G(z), the residual and L_D."""
         y = nets["generator"](z)
         logit, features = nets["discriminator"](y)
-        sigma = self.score == "sigma"
+        sigma = score == "sigma"
         return y, distance(x, y), binary_cross_entropy(logit, 1) if sigma else distance(f, features)
 
-    def _search_loss(
-        self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
-    ) -> Tensor:
-        _, l_r, l_d = self._parts(nets, z, x, f)
+    def _search_loss(self, nets: Networks, z: Tensor, x: Tensor, f: Tensor, score: str) -> Tensor:
+        _, l_r, l_d = self._terms(nets, z, x, f, score)
         loss = (1 - self.weight_disc) * l_r + self.weight_disc * l_d
         return loss + self.prior_weight / 2 * z.square().sum(1)
 
-    def _search(self, nets: Mapping[str, nn.Module], x: Tensor, f: Tensor) -> Tensor:
+    def _search(self, nets: Networks, x: Tensor, f: Tensor, score: str) -> Tensor:
         """Return the latents that were found, (n_restarts, n, latent_dim)."""
         drawn = nets["starts"].get_buffer("noise")
         if self.n_candidates > 1:
@@ -264,7 +251,7 @@ class AnoGAN(Detector):
             rates.append((round(second * self.n_steps), self.search_learning_rate / 20))
         return search_latents(
             nets,
-            self._search_loss,
+            partial(self._search_loss, score=score),
             starts,
             (x, f),
             Descent(self.n_steps, (rates,), tolerance=self.search_tolerance),
@@ -274,7 +261,7 @@ class AnoGAN(Detector):
         )
 
 
-def sensitivity(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+def sensitivity(nets: Networks, x: Tensor) -> Tensor:
     """Magnitude of the gradient of d(x), in the shape of x."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         x = x.clone().requires_grad_()

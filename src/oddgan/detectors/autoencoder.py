@@ -1,16 +1,14 @@
 """Autoencoder: reconstruction through a narrow layer (Hinton and Salakhutdinov 2006)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import prod
-from typing import Any, ClassVar, Literal, Unpack
+from typing import ClassVar, Literal
 
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
 from oddgan.scores import Score
 from oddgan.training import Loss
 
@@ -28,7 +26,7 @@ class Autoencoder(Detector):
 
     Parameters
     ----------
-    score : {"l2", "l1"}, default="l2"
+    score_name : {"l2", "l1"}, default="l2"
         What the anomaly score is:
 
         - "l2": || x - G(E(x)) ||_2^2, what is minimised;
@@ -79,20 +77,10 @@ class Autoencoder(Detector):
     _betas = (0.9, 0.999)
     _bottleneck = True
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden": [StrOptions({"nonlinear", "linear"})],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "l2",
-        hidden: Literal["nonlinear", "linear"] = "nonlinear",
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.hidden = hidden
+    hidden: Literal["nonlinear", "linear"] = parameter(
+        default="nonlinear", constraint=[StrOptions({"nonlinear", "linear"})]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -107,11 +95,11 @@ class Autoencoder(Detector):
             "generator": nn.Sequential(nn.Linear(latent_dim, n), nn.Unflatten(1, shape)),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
-        squared = (x - self._reconstruct(nets, x)).square()
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
+        squared = (x - nets["generator"](nets["encoder"](x))).square()
         yield Loss("reconstruction", squared.flatten(1).sum(1).mean(), ("encoder", "generator"))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
-        difference = x - self._reconstruct(nets, x)
-        residual = difference.square() if self.score == "l2" else difference.abs()
-        return Score({self.score: residual.flatten(1).sum(1)}, residual)
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
+        difference = x - self._reconstruct(nets, x, score)
+        residual = difference.square() if score == "l2" else difference.abs()
+        return Score({score: residual.flatten(1).sum(1)}, residual)

@@ -1,9 +1,9 @@
 """DAGMM: the deep autoencoding Gaussian mixture model (Zong et al. 2018)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar
 
 import torch
 from sklearn.utils._param_validation import Interval
@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
+from oddgan.inputs import Scaling
 from oddgan.networks import Dropout
 from oddgan.scores import Mixture, Score, energy, estimate_mixture
 from oddgan.training import Loss
@@ -44,7 +43,7 @@ class DAGMM(Detector):
 
     Parameters
     ----------
-    score : {"energy", "residual"}, default="energy"
+    score_name : {"energy", "residual"}, default="energy"
         What the anomaly score is:
 
         - "energy": \mathcal{E}(z), as published;
@@ -107,11 +106,9 @@ class DAGMM(Detector):
 
     reference = "Zong et al. 2018, ICLR"
     scores = ("energy", "residual")
-    defaults: ClassVar[SharedParams] = {
-        "batch_size": 256,
-        "min_steps": 1000,
-        "scaling": "minmax",
-    }
+    batch_size: int = 256
+    min_steps: int = 1000
+    scaling: Scaling = "minmax"
     presets: ClassVar[dict[str, Any]] = {
         "paper-kdd": as_published(
             latent_dim=1,
@@ -141,29 +138,15 @@ class DAGMM(Detector):
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 1, "image": 8}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_mixtures": [Interval(Integral, 1, None, closed="left")],
-        "weight_energy": [Interval(Real, 0, None, closed="left")],
-        "weight_covariance": [Interval(Real, 0, None, closed="left")],
-        "hidden": [tuple, list, None],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "energy",
-        n_mixtures: int = 4,
-        weight_energy: float = 0.1,
-        weight_covariance: float = 0.005,
-        hidden: Sequence[int] | None = None,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.n_mixtures = n_mixtures
-        self.weight_energy = weight_energy
-        self.weight_covariance = weight_covariance
-        self.hidden = hidden
+    n_mixtures: int = parameter(default=4, constraint=[Interval(Integral, 1, None, closed="left")])
+    weight_energy: float = parameter(
+        default=0.1, constraint=[Interval(Real, 0, None, closed="left")]
+    )
+    weight_covariance: float = parameter(
+        default=0.005, constraint=[Interval(Real, 0, None, closed="left")]
+    )
+    hidden: Sequence[int] | None = parameter(default=None, constraint=[tuple, list, None])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -185,7 +168,7 @@ class DAGMM(Detector):
             "mixture": Mixture(k, n),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         y, features = self._mixture_features(nets, x)
         phi, means, covariances = estimate_mixture([(features, nets["estimator"](features))])
         loss = (
@@ -195,22 +178,22 @@ class DAGMM(Detector):
         )
         yield Loss("objective", loss, ("encoder", "generator", "estimator"))
 
-    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+    def _finish(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
         features = (self._mixture_features(nets, x)[1] for x in chunks)
         mixture = estimate_mixture((z, nets["estimator"](z)) for z in features)
         for buffer, value in zip(nets["mixture"].buffers(), mixture, strict=True):
             buffer.copy_(value)
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         y, features = self._mixture_features(nets, x)
         residual = (x - y).square()
         parts = {
             "energy": nets["mixture"](features),
             "residual": residual.flatten(1).sum(1),
         }
-        return Score(parts, residual, {self.score: 1.0})
+        return Score(parts, residual, {score: 1.0})
 
-    def _mixture_features(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
+    def _mixture_features(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reconstructions and the features z, shape (n, latent_dim + 2)."""
         code = nets["encoder"](x)
         y = nets["generator"](code)

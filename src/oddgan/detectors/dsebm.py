@@ -1,16 +1,14 @@
 """DSEBM: deep structured energy-based models (Zhai et al. 2016)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.networks import Noise
 from oddgan.networks.architectures.energy import Energy, convolutions
 from oddgan.scores import Score
@@ -38,7 +36,7 @@ class DSEBM(Detector):
 
     Parameters
     ----------
-    score : {"energy", "reconstruction"}, default="energy"
+    score_name : {"energy", "reconstruction"}, default="energy"
         What the anomaly score is:
 
         - "energy": e(x), called DSEBM-e;
@@ -88,27 +86,17 @@ class DSEBM(Detector):
 
     reference = "Zhai et al. 2016, ICML, arXiv 1605.07717"
     scores = ("energy", "reconstruction")
-    presets: ClassVar[dict[str, SharedParams]] = {
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         "alad-kdd": as_published(latent_dim=512, width=128, batch_size=100, learning_rate=1e-4),
     }
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 512, "image": 128}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "noise_scale": [Interval(Real, 0, None, closed="neither")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "energy",
-        noise_scale: float = 1.0,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.noise_scale = noise_scale
+    noise_scale: float = parameter(
+        default=1.0, constraint=[Interval(Real, 0, None, closed="neither")]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         if spec.kind == "image":
@@ -118,20 +106,20 @@ class DSEBM(Detector):
             layers = [nn.Linear(spec.shape[0], width), nn.Linear(width, spec.latent_dim)]
         return {"energy": Energy(spec.shape, layers), "noise": Noise()}
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         noisy = x + self.noise_scale * nets["noise"](x)
         yield Loss("denoising", denoising_loss(x, noisy, nets["energy"](noisy)[1]), ("energy",))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         energy, gradient = nets["energy"](x)
         norm = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
         parts = {"energy": energy, "reconstruction": norm}
-        return Score(parts, gradient.square(), {self.score: 1.0})
+        return Score(parts, gradient.square(), {score: 1.0})
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         return cast("Energy", nets["energy"]).hidden(x)[-1][1]
 
-    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _reconstruct(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         gradient: Tensor = nets["energy"](x)[1]
         return x - gradient
 

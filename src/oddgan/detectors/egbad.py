@@ -1,17 +1,15 @@
 """EGBAD: Efficient GAN-Based Anomaly Detection with a BiGAN (Zenati et al. 2018)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal
 
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss, r1_penalty
 
@@ -36,7 +34,7 @@ class EGBAD(Detector):
 
     Parameters
     ----------
-    score : {"sigma", "sigma_reconstruction", "feature_matching"}, default="sigma"
+    score_name : {"sigma", "sigma_reconstruction", "feature_matching"}, default="sigma"
         The discriminator's part L_D of the score, with d the logit of D and f its last hidden
         layer:
 
@@ -116,8 +114,8 @@ class EGBAD(Detector):
     reference = "Zenati et al. 2018, arXiv 1802.06222"
     scores = ("sigma", "sigma_reconstruction", "feature_matching")
     prior = "matched"
-    defaults: ClassVar[SharedParams] = {"ema_decay": 0.999}
-    presets: ClassVar[dict[str, SharedParams]] = {
+    ema_decay: float = 0.999
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-mnist": as_published(
             latent_dim=200, batch_size=100, learning_rate=1e-5, ema_decay=0.999, epochs=100
         ),
@@ -126,32 +124,14 @@ class EGBAD(Detector):
         ),
     }
     _autoencoder = ("encoder", "generator")
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "weight_disc": [Interval(Real, 0, 1, closed="both")],
-        "degree": [Options(Integral, {1, 2})],
-        "training": [StrOptions({"cross_entropy", "feature_matching"})],
-        "r1_weight": [Interval(Real, 0, None, closed="left")],
-        "dropout": ["boolean"],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "sigma",
-        weight_disc: float = 0.1,
-        degree: int = 1,
-        training: Literal["cross_entropy", "feature_matching"] = "cross_entropy",
-        r1_weight: float = 0.0,
-        dropout: bool = True,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.weight_disc = weight_disc
-        self.degree = degree
-        self.training = training
-        self.r1_weight = r1_weight
-        self.dropout = dropout
+    weight_disc: float = parameter(default=0.1, constraint=[Interval(Real, 0, 1, closed="both")])
+    degree: int = parameter(default=1, constraint=[Options(Integral, {1, 2})])
+    training: Literal["cross_entropy", "feature_matching"] = parameter(
+        default="cross_entropy", constraint=[StrOptions({"cross_entropy", "feature_matching"})]
+    )
+    r1_weight: float = parameter(default=0.0, constraint=[Interval(Real, 0, None, closed="left")])
+    dropout: bool = parameter(default=True, constraint=["boolean"])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -166,7 +146,7 @@ class EGBAD(Detector):
             "discriminator": discriminator,
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D = nets["discriminator"]
         Ex, Gz = nets["encoder"](x), nets["generator"](z)
         loss = judged = discriminator_loss(D(x, Ex.detach())[0], D(Gz.detach(), z)[0])
@@ -180,20 +160,20 @@ class EGBAD(Detector):
         yield Loss("generator", binary_cross_entropy(D(Gz, z)[0], 1).mean(), ("generator",))
         yield Loss("encoder", binary_cross_entropy(D(x, Ex)[0], 0).mean(), ("encoder",))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D = nets["discriminator"]
         z = nets["encoder"](x)
         y = nets["generator"](z)
-        if self.score == "sigma":
+        if score == "sigma":
             l_d = binary_cross_entropy(D(x, z)[0], 1)
-        elif self.score == "sigma_reconstruction":
+        elif score == "sigma_reconstruction":
             l_d = binary_cross_entropy(D(y, z)[0], 1)
         else:
             l_d = distance(D(x, z)[1], D(y, z)[1], self.degree)
-        parts = {"residual": distance(x, y, self.degree), self.score: l_d}
-        weights = {"residual": 1 - self.weight_disc, self.score: self.weight_disc}
+        parts = {"residual": distance(x, y, self.degree), score: l_d}
+        weights = {"residual": 1 - self.weight_disc, score: self.weight_disc}
         return Score(parts, (x - y).abs(), weights)
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x, nets["encoder"](x))[1]
         return features

@@ -1,18 +1,23 @@
 """f-AnoGAN: a Wasserstein GAN, and an encoder that is trained when it is done (2019)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.latent_search import search_latents
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import (
+    Detector,
+    Networks,
+    NetworkSpec,
+    as_published,
+    parameter,
+    search_latents,
+)
 from oddgan.networks import given_rows
 from oddgan.scores import Descent, Score
 from oddgan.training import Loss, critic_loss, parts
@@ -41,7 +46,7 @@ class FAnoGAN(Detector):
 
     Parameters
     ----------
-    score : {"izi_f", "izi", "ziz"}, default="izi_f"
+    score_name : {"izi_f", "izi", "ziz"}, default="izi_f"
         What the anomaly score is:
 
         - "izi_f": L_izi_f of the sample, the paper's;
@@ -110,8 +115,9 @@ class FAnoGAN(Detector):
     scores = ("izi_f", "izi", "ziz")
     prior = "sampled"
     # A round is `n_critic` batches: so each half of training has as many batches as elsewhere.
-    defaults: ClassVar[SharedParams] = {"min_steps": 100, "max_steps": 600}
-    presets: ClassVar[dict[str, SharedParams]] = {
+    min_steps: int = 100
+    max_steps: int | None = 600
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-oct": as_published(
             latent_dim=128, width=128, batch_size=64, learning_rate=1e-4, image_size=64, epochs=7
         ),
@@ -120,35 +126,21 @@ class FAnoGAN(Detector):
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 128}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
     _stages = ("_losses", "_encoder_losses")
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "training": [StrOptions(set(scores))],
-        "kappa": [Interval(Real, 0, None, closed="left")],
-        "encoder_output": [StrOptions({"tanh", "linear"})],
-        "n_critic": [Interval(Integral, 1, None, closed="left")],
-        "refine_steps": [Interval(Integral, 0, None, closed="left")],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "izi_f",
-        training: Literal["izi_f", "izi", "ziz"] = "izi_f",
-        kappa: float = 1.0,
-        encoder_output: Literal["tanh", "linear"] = "tanh",
-        n_critic: int = 5,
-        refine_steps: int = 0,
-        prior_weight: float = 0.0,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.training = training
-        self.kappa = kappa
-        self.encoder_output = encoder_output
-        self.n_critic = n_critic
-        self.refine_steps = refine_steps
-        self.prior_weight = prior_weight
+    training: Literal["izi_f", "izi", "ziz"] = parameter(
+        default="izi_f", constraint=[StrOptions(set(scores))]
+    )
+    kappa: float = parameter(default=1.0, constraint=[Interval(Real, 0, None, closed="left")])
+    encoder_output: Literal["tanh", "linear"] = parameter(
+        default="tanh", constraint=[StrOptions({"tanh", "linear"})]
+    )
+    n_critic: int = parameter(default=5, constraint=[Interval(Integral, 1, None, closed="left")])
+    refine_steps: int = parameter(
+        default=0, constraint=[Interval(Integral, 0, None, closed="left")]
+    )
+    prior_weight: float = parameter(
+        default=0.0, constraint=[Interval(Real, 0, None, closed="left")]
+    )
 
     @property
     def _batches_per_step(self) -> int:
@@ -174,7 +166,7 @@ class FAnoGAN(Detector):
         rate = self.learning_rate or self._learning_rates[kind]
         return torch.optim.RMSprop(parameters, lr=rate / 2, alpha=0.9, eps=1e-10)
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["critic"]
         for rows in parts(len(x), self.n_critic):
             with given_rows(rows):
@@ -187,9 +179,7 @@ class FAnoGAN(Detector):
             loss = -D(G(z[rows]))[0].mean()
         yield Loss("generator", loss, ("generator",))
 
-    def _encoder_losses(
-        self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor
-    ) -> Iterator[Loss]:
+    def _encoder_losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D, E = nets["generator"].eval(), nets["critic"].eval(), nets["encoder"]
         for rows in parts(len(x), self.n_critic):
             with given_rows(rows):
@@ -202,26 +192,26 @@ class FAnoGAN(Detector):
                         loss = loss + self.kappa * squared(D(x[rows])[1], D(y)[1])
             yield Loss("encoder", loss.mean(), ("encoder",))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
-        D, z = nets["critic"], self._embed(nets, x)
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
+        D, z = nets["critic"], self._embed(nets, x, score)
         y = nets["generator"](z)
         parts = {"residual": squared(x, y)}
-        if self.score == "izi_f":
+        if score == "izi_f":
             parts["features"] = squared(D(x)[1], D(y)[1])
-        elif self.score == "ziz":
+        elif score == "ziz":
             parts["latent"] = squared(z, nets["encoder"](y))
         weights = {
             "izi_f": {"residual": 1.0, "features": self.kappa},
             "izi": {"residual": 1.0},
             "ziz": {"latent": 1.0},
         }
-        return Score(parts, (x - y).square(), weights[self.score])
+        return Score(parts, (x - y).square(), weights[score])
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["critic"](x)[1]
         return features
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         z: Tensor = nets["encoder"](x)
         if not self.refine_steps:
             return z
@@ -229,15 +219,19 @@ class FAnoGAN(Detector):
         known = (x, nets["critic"](x)[1])
         title = f"{type(self).__name__}: search"
         return search_latents(
-            nets, self._search_loss, z, known, descent, title=title, verbose=self.verbose
+            nets,
+            partial(self._search_loss, score=score),
+            z,
+            known,
+            descent,
+            title=title,
+            verbose=self.verbose,
         )
 
-    def _search_loss(
-        self, nets: Mapping[str, nn.Module], z: Tensor, x: Tensor, f: Tensor
-    ) -> Tensor:
+    def _search_loss(self, nets: Networks, z: Tensor, x: Tensor, f: Tensor, score: str) -> Tensor:
         y = nets["generator"](z)
         loss = squared(x, y) + self.prior_weight / 2 * z.square().mean(1)
-        if self.score == "izi":
+        if score == "izi":
             return loss
         return loss + self.kappa * squared(f, nets["critic"](y)[1])
 

@@ -1,17 +1,15 @@
 """GANomaly: an autoencoder whose output is encoded a second time (Akcay et al. 2018)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.networks import Scheme
 from oddgan.scores import Score, binary_cross_entropy, distance
 from oddgan.training import Loss, discriminator_loss
@@ -40,7 +38,7 @@ class GANomaly(Detector):
 
     Parameters
     ----------
-    score : {"l1", "l2"}, default="l1"
+    score_name : {"l1", "l2"}, default="l1"
         What the anomaly score is. A part `residual`, the sum of |x - x^|, is told but not
         counted (see `score_components`).
 
@@ -100,7 +98,7 @@ class GANomaly(Detector):
 
     reference = "Akcay et al. 2018, arXiv 1805.06725"
     scores = ("l1", "l2")
-    presets: ClassVar[dict[str, SharedParams]] = {
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         name: as_published(
             latent_dim=100, batch_size=64, learning_rate=2e-4, epochs=15, image_size=32
         )
@@ -110,27 +108,13 @@ class GANomaly(Detector):
     _denoised = "encoder"
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 100}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "adversarial": [StrOptions({"feature_matching", "cross_entropy"})],
-        **{name: [Interval(Real, 0, None, closed="left")] for name in ("w_adv", "w_con", "w_enc")},
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "l1",
-        adversarial: Literal["feature_matching", "cross_entropy"] = "feature_matching",
-        w_adv: float = 1.0,
-        w_con: float = 50.0,
-        w_enc: float = 1.0,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.adversarial = adversarial
-        self.w_adv = w_adv
-        self.w_con = w_con
-        self.w_enc = w_enc
+    adversarial: Literal["feature_matching", "cross_entropy"] = parameter(
+        default="feature_matching", constraint=[StrOptions({"feature_matching", "cross_entropy"})]
+    )
+    w_adv: float = parameter(default=1.0, constraint=[Interval(Real, 0, None, closed="left")])
+    w_con: float = parameter(default=50.0, constraint=[Interval(Real, 0, None, closed="left")])
+    w_enc: float = parameter(default=1.0, constraint=[Interval(Real, 0, None, closed="left")])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
@@ -141,7 +125,7 @@ class GANomaly(Detector):
             "discriminator": networks.discriminator(shape, width=width, family="dcgan"),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D = nets["discriminator"]
         code = nets["encoder"](x)
         y = nets["generator"](code)
@@ -156,7 +140,7 @@ class GANomaly(Detector):
         judged = discriminator_loss(d_x, D(y.detach())[0])
         yield Loss("discriminator", judged / 2, ("discriminator",), adversary=True, judged=judged)
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         z = nets["encoder"](x)
         y = nets["generator"](z)
         z_again = nets["second_encoder"](y)
@@ -165,8 +149,8 @@ class GANomaly(Detector):
             "l2": (z - z_again).square().mean(1),
             "residual": distance(x, y),
         }
-        return Score(parts, (x - y).abs(), {self.score: 1.0})
+        return Score(parts, (x - y).abs(), {score: 1.0})
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features

@@ -1,18 +1,17 @@
 """MOGAAL: generative adversarial active learning with several generators (Liu et al. 2019)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import prod
 from numbers import Integral, Real
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
+from oddgan.inputs import Scaling
 from oddgan.networks import Discriminator, Noise, bare, given_rows
 from oddgan.networks.architectures.sub_generators import SubGenerators
 from oddgan.scores import Score
@@ -42,7 +41,7 @@ class MOGAAL(Detector):
 
     Parameters
     ----------
-    score : {"logit", "probability"}, default="logit"
+    score_name : {"logit", "probability"}, default="logit"
         What the anomaly score is:
 
         - "logit": -d(x), which tells samples apart where D rounds to 0 or 1;
@@ -122,12 +121,10 @@ class MOGAAL(Detector):
         "reconstruct": "its generators make outliers, not normal counterparts",
         "embed": "it has no latent space",
     }
-    defaults: ClassVar[SharedParams] = {
-        "scaling": "minmax",
-        "batch_size": 500,
-        "epochs": 20,
-        "min_steps": 200,
-    }
+    scaling: Scaling = "minmax"
+    batch_size: int = 500
+    epochs: int = 20
+    min_steps: int = 200
     presets: ClassVar[dict[str, Any]] = {
         "paper-annthyroid": as_published(batch_size=500, epochs=22),
         "paper-wdbc": as_published(batch_size=500, epochs=200),
@@ -135,23 +132,11 @@ class MOGAAL(Detector):
     _learning_rates: ClassVar[dict[str, float]] = {"table": 0.01, "image": 0.01}
     _initialisation: ClassVar[dict[str, Any]] = {"table": "xavier", "image": "xavier"}
     _stages = ("_losses", "_discriminate", "_discriminate")
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "rate_ratio": [Interval(Real, 0, None, closed="neither")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "logit",
-        k: int = 10,
-        rate_ratio: float = 0.01,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.k = k
-        self.rate_ratio = rate_ratio
+    k: int = parameter(default=10, constraint=[Interval(Integral, 1, None, closed="left")])
+    rate_ratio: float = parameter(
+        default=0.01, constraint=[Interval(Real, 0, None, closed="neither")]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         d = prod(spec.shape)
@@ -172,7 +157,7 @@ class MOGAAL(Detector):
             rate *= self.rate_ratio
         return torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
 
-    def _discriminate(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _discriminate(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D, x = nets["discriminator"], x.flatten(1)
         n = max(len(x), self.k)
         parts = shares(n, self.k)
@@ -185,7 +170,7 @@ class MOGAAL(Detector):
         loss = discriminator_loss(D(x)[0], logit_outliers) / 2
         yield Loss("discriminator", loss, ("discriminator",))
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         yield from self._discriminate(nets, x, z)
         D, x = nets["discriminator"], x.flatten(1)
         goals = targets(D(x)[0].detach(), self.k)
@@ -195,22 +180,22 @@ class MOGAAL(Detector):
             logits = D(made)[0].view(self.k, -1)
         yield Loss("generators", generator_loss(logits, goals), ("generators",))
 
-    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+    def _finish(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
         cast("Mean", nets["mean"]).fill(chunks)
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D = cast("Discriminator", nets["discriminator"])
         logit, features = D(x)
         slopes = torch.where(features > 0, 1.0, SLOPE)
         gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
         parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
         away = x - nets["mean"](x)
-        return Score(parts, (away * gradient.view(x.shape)).abs(), {self.score: 1.0})
+        return Score(parts, (away * gradient.view(x.shape)).abs(), {score: 1.0})
 
-    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self._score(nets, x).residual, nets["mean"](x) if x.ndim == 2 else None
+    def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
+        return self._score(nets, x, score).residual, nets["mean"](x) if x.ndim == 2 else None
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features
 

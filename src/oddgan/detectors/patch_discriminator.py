@@ -1,17 +1,15 @@
 """PatchDiscriminator: a discriminator of places, trained on pseudo-anomalies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
 from oddgan.networks import given_rows
 from oddgan.networks.architectures.patch import PatchDiscriminator as Body
 from oddgan.networks.architectures.patch import standardised
@@ -43,7 +41,7 @@ class PatchDiscriminator(Detector):
 
     Parameters
     ----------
-    score : {"top", "mean"}, default="top"
+    score_name : {"top", "mean"}, default="top"
         What the anomaly score is made of, the map p:
 
         - "top": the mean of the largest hundredth of p, for defects that are small;
@@ -109,26 +107,15 @@ class PatchDiscriminator(Detector):
         "reconstruct": "it only discriminates, and makes no normal counterparts",
         "embed": "it has no latent space",
     }
-    defaults: ClassVar[SharedParams] = {"batch_size": 16, "ema_decay": 0.99}
+    batch_size: int = 16
+    ema_decay: float = 0.99
     _learning_rates: ClassVar[dict[str, float]] = {"image": 5e-3}
     _initialisation: ClassVar[dict[str, Any]] = {"image": "xavier"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "crop_size": [Interval(Integral, 8, None, closed="left")],
-        "n_candidates": [Interval(Integral, 1, None, closed="left")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "top",
-        crop_size: int = 64,
-        n_candidates: int = 1,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.crop_size = crop_size
-        self.n_candidates = n_candidates
+    crop_size: int = parameter(default=64, constraint=[Interval(Integral, 8, None, closed="left")])
+    n_candidates: int = parameter(
+        default=1, constraint=[Interval(Integral, 1, None, closed="left")]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         if spec.kind == "table":
@@ -138,7 +125,7 @@ class PatchDiscriminator(Detector):
             "pseudo_anomalies": PseudoAnomalies(),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D, maker = nets["discriminator"], cast("PseudoAnomalies", nets["pseudo_anomalies"])
         x = crops(standardised(x), self.crop_size, maker.uniform)
         n_clean = len(x) // CLEAN
@@ -167,7 +154,7 @@ class PatchDiscriminator(Detector):
         rows = torch.arange(len(hardest), device=x.device)
         return images[hardest, rows], masks[hardest, rows]
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         odd = torch.sigmoid(-nets["discriminator"](standardised(x))[0])
         flat = odd.flatten(1)
         n_top = max(1, round(TOP * flat.shape[1]))
@@ -175,9 +162,9 @@ class PatchDiscriminator(Detector):
         enlarged = F.interpolate(
             odd[:, None], x.shape[2:], mode="bilinear", align_corners=False
         ).expand_as(x)
-        return Score(parts, enlarged / x.shape[1], {self.score: 1.0})
+        return Score(parts, enlarged / x.shape[1], {score: 1.0})
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](standardised(x))[1]
         return features.mean((2, 3))
 

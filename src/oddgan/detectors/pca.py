@@ -1,9 +1,9 @@
 """PCAReconstruction: the distance from the plane of the principal components."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from math import prod
-from typing import Any, ClassVar, Unpack, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,9 +12,7 @@ from scipy.linalg import eigh
 from sklearn.decomposition import IncrementalPCA
 from torch import Tensor, nn
 
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec
 from oddgan.networks import bare
 from oddgan.scores import Score
 from oddgan.training import Loss
@@ -42,7 +40,7 @@ class PCAReconstruction(Detector):
 
     Parameters
     ----------
-    score : {"l2", "l1"}, default="l2"
+    score_name : {"l2", "l1"}, default="l2"
         What the anomaly score is:
 
         - "l2": the squared distance, summed over columns or pixels;
@@ -91,11 +89,6 @@ class PCAReconstruction(Detector):
     closed_form = True
     _bottleneck = True
     _latent_dims: ClassVar[dict[str, int]] = {"table": 30, "image": 30}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
-
-    def __init__(self, *, score: str = "l2", **options: Unpack[SharedParams]) -> None:
-        super().__init__(**options)
-        self.score = score
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         d, k = prod(spec.shape), spec.latent_dim
@@ -104,10 +97,10 @@ class PCAReconstruction(Detector):
             "generator": nn.Sequential(nn.Linear(k, d), nn.Unflatten(1, spec.shape)),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         return iter(())  # a closed form has nothing to train
 
-    def _solve(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+    def _solve(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
         encoder, generator = nets["encoder"][1], nets["generator"][0]  # type: ignore[index]
         W, V = cast("nn.Linear", bare(encoder)), cast("nn.Linear", bare(generator))
         mean, components, slope = map(
@@ -122,10 +115,10 @@ class PCAReconstruction(Detector):
                 encoder.context.copy_(-components @ slope)
                 generator.context.copy_(slope)
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
-        difference = x - self._reconstruct(nets, x)
-        residual = difference.square() if self.score == "l2" else difference.abs()
-        return Score({self.score: residual.flatten(1).sum(1)}, residual)
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
+        difference = x - self._reconstruct(nets, x, score)
+        residual = difference.square() if score == "l2" else difference.abs()
+        return Score({score: residual.flatten(1).sum(1)}, residual)
 
 
 def principal_components(chunks: Iterator[Tensor], d: int, k: int) -> tuple[Floats, Floats, Floats]:

@@ -1,17 +1,15 @@
 """Retrieval critic: a discriminator that sees a sample through its neighbours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, ClassVar, Unpack, cast
+from typing import ClassVar, cast
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
 from oddgan.networks import (
     Columns,
     CorruptionPool,
@@ -58,7 +56,7 @@ class RetrievalCritic(Detector):
 
     Parameters
     ----------
-    score : str, default="critic"
+    score_name : str, default="critic"
         What the anomaly score is:
 
         - "critic": f(x), on the scale of normal rows (mean 0 and standard deviation 1 over
@@ -151,31 +149,17 @@ class RetrievalCritic(Detector):
     unavailable: ClassVar[dict[str, str]] = {
         "embed": "rows of a table have no latents; those of images are networks_['encoder'](x)",
     }
-    defaults: ClassVar[SharedParams] = {
-        "batch_size": 128,
-        "min_steps": 300,
-        "max_steps": 300,
-        "ema_decay": 0.98,
-    }
+    batch_size: int = 128
+    min_steps: int = 300
+    max_steps: int | None = 300
+    ema_decay: float = 0.98
     _betas = (0.9, 0.999)
     # Each member has rounds on features that its own references give, more than fit side by side.
     _in_one_pass = False
     _learning_rates: ClassVar[dict[str, float]] = {"table": 5e-3, "image": 5e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 64}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_critics": [Interval(Integral, 1, None, closed="left")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "critic",
-        n_critics: int = 4,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**(self.defaults | options))
-        self.score = score
-        self.n_critics = n_critics
+    n_critics: int = parameter(default=4, constraint=[Interval(Integral, 1, None, closed="left")])
 
     def _stages_of(self, kind: str) -> tuple[str, ...]:
         return ("_latent_losses", "_losses") if kind == "image" else ("_losses",)
@@ -208,7 +192,7 @@ class RetrievalCritic(Detector):
             return torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-3, fused=True)
         return torch.optim.Adam(parameters, lr=rate / 10, betas=self._betas, fused=True)
 
-    def _latent_losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _latent_losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         # Batch normalisation needs two images at least.
         n_updates = min(N_UPDATES, max(1, len(x) // 2))
         for rows in torch.arange(len(x), device=x.device).chunk(n_updates):
@@ -218,7 +202,7 @@ class RetrievalCritic(Detector):
             squared = (some - y).square().flatten(1).sum(1)
             yield Loss("reconstruction", squared.mean(), ("encoder", "generator"))
 
-    def _begin(self, nets: Mapping[str, nn.Module], stage: int, chunks: Iterator[Tensor]) -> None:
+    def _begin(self, nets: Networks, stage: int, chunks: Iterator[Tensor]) -> None:
         if "encoder" in nets and stage == 0:
             return
         references, bank, _ = parts_of(nets)
@@ -226,7 +210,7 @@ class RetrievalCritic(Detector):
         references.fill((rows, nets["order"](rows[:, 0])) for rows in latents)
         bank.begin()
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         references, bank, critic = parts_of(nets)
         with torch.no_grad():
             normal, corrupted, candidates, scales = bank(references, len(x))
@@ -238,12 +222,12 @@ class RetrievalCritic(Detector):
         scale = torch.cat([torch.full_like(scale, -1), scales[:, 0], scale])
         yield Loss("critic", critic.loss(critic(features), scale), ("critic",))
 
-    def _finish(self, nets: Mapping[str, nn.Module], chunks: Iterator[Tensor]) -> None:
+    def _finish(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
         references, bank, critic = parts_of(nets)
         critic.learn_scale(references.of_references())
         bank.clear()
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         references, _, critic = parts_of(nets)
         rows = self._latents(nets, x)
         features, nearest = references(rows)
@@ -267,16 +251,16 @@ class RetrievalCritic(Detector):
             residual = (x - nets["generator"](rows)).square()
         else:
             residual = references.shares(rows, nearest[:, :N_EXPLAINING])
-        return Score(parts, residual, weights[self.score])
+        return Score(parts, residual, weights[score])
 
-    def _explain(self, nets: Mapping[str, nn.Module], x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         if "generator" in nets:
-            return self._score(nets, x).residual, None
+            return self._score(nets, x, score).residual, None
         references, _, _ = parts_of(nets)
         near = references(x)[1][:, :N_EXPLAINING]
         return references.shares(x, near), references.rows[near].mean(1)
 
-    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _reconstruct(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         rows = self._latents(nets, x)
         if "generator" in nets:
             y: Tensor = nets["generator"](rows)
@@ -288,12 +272,12 @@ class RetrievalCritic(Detector):
         first = differs.float().argmax(1)  # the nearest, if all are copies
         return found[torch.arange(len(x), device=x.device), first]
 
-    def _latents(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _latents(self, nets: Networks, x: Tensor) -> Tensor:
         return nets["encoder"].eval()(x) if "encoder" in nets else x
 
 
 def parts_of(
-    nets: Mapping[str, nn.Module],
+    nets: Networks,
 ) -> tuple[Neighbourhood, CorruptionPool, MonotoneCritics]:
     """Return the networks that every kind of samples has."""
     return (

@@ -1,17 +1,15 @@
 """Skip-GANomaly: a U-net and the features of its discriminator (Akcay et al. 2019)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams, as_published
+from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.networks import Discriminator, Scheme
 from oddgan.scores import Score, binary_cross_entropy
 from oddgan.training import Loss, discriminator_loss
@@ -40,7 +38,7 @@ class SkipGANomaly(Detector):
 
     Parameters
     ----------
-    score : {"residual_and_features", "residual", "features"}, default="residual_and_features"
+    score_name : {"residual_and_features", "residual", "features"}, default="residual_and_features"
         What the anomaly score is:
 
         - "residual_and_features": A(x) above, as in the official code;
@@ -98,7 +96,7 @@ class SkipGANomaly(Detector):
 
     reference = "Akcay et al. 2019, arXiv 1901.08954"
     scores = ("residual_and_features", "residual", "features")
-    presets: ClassVar[dict[str, SharedParams]] = {
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-cifar10": as_published(
             latent_dim=512, batch_size=64, learning_rate=2e-4, epochs=15, image_size=32
         ),
@@ -107,30 +105,12 @@ class SkipGANomaly(Detector):
     _denoised = "generator"
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 512}
     _initialisation: ClassVar[dict[str, Scheme]] = {"table": "xavier", "image": "dcgan"}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "weight_disc": [Interval(Real, 0, 1, closed="both")],
-        **{name: [Interval(Real, 0, None, closed="left")] for name in ("w_adv", "w_con", "w_lat")},
-        "latent_in_discriminator": ["boolean"],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "residual_and_features",
-        weight_disc: float = 0.1,
-        w_adv: float = 1.0,
-        w_con: float = 50.0,
-        w_lat: float = 1.0,
-        latent_in_discriminator: bool = False,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.weight_disc = weight_disc
-        self.w_adv = w_adv
-        self.w_con = w_con
-        self.w_lat = w_lat
-        self.latent_in_discriminator = latent_in_discriminator
+    weight_disc: float = parameter(default=0.1, constraint=[Interval(Real, 0, 1, closed="both")])
+    w_adv: float = parameter(default=1.0, constraint=[Interval(Real, 0, None, closed="left")])
+    w_con: float = parameter(default=50.0, constraint=[Interval(Real, 0, None, closed="left")])
+    w_lat: float = parameter(default=1.0, constraint=[Interval(Real, 0, None, closed="left")])
+    latent_in_discriminator: bool = parameter(default=False, constraint=["boolean"])
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         features = networks.encoder(spec.shape, N_FEATURES, width=spec.width, family="dcgan")
@@ -139,9 +119,9 @@ class SkipGANomaly(Detector):
             "discriminator": Discriminator(features, N_FEATURES, bias=False),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         D = nets["discriminator"]
-        y = self._reconstruct(nets, x)
+        y = nets["generator"](x)[0]
         (d_x, f_x), (d_y, f_y) = D(x), D(y)
         adversarial, latent = binary_cross_entropy(d_y, 1).mean(), mse_loss(f_y, f_x)
         loss = self.w_adv * adversarial + self.w_con * l1_loss(y, x) + self.w_lat * latent
@@ -152,28 +132,28 @@ class SkipGANomaly(Detector):
             loss = loss + self.w_lat * mse_loss(f_y, f_x)
         yield Loss("discriminator", loss, ("discriminator",), adversary=True, judged=judged)
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D = nets["discriminator"]
-        y = self._reconstruct(nets, x)
+        y = self._reconstruct(nets, x, score)
         residual = (x - y).square()
         parts = {
             "residual": residual.flatten(1).mean(1),
             "features": (D(x)[1] - D(y)[1]).square().mean(1),
         }
-        if self.score == "residual_and_features":
+        if score == "residual_and_features":
             weights = {"residual": 1 - self.weight_disc, "features": self.weight_disc}
         else:
-            weights = {self.score: 1.0}
+            weights = {score: 1.0}
         return Score(parts, residual, weights)
 
-    def _features(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]
         return features
 
-    def _reconstruct(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _reconstruct(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         y: Tensor = nets["generator"](x)[0]
         return y
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         z: Tensor = nets["generator"](x)[1]
         return z

@@ -1,17 +1,15 @@
 """VAE: the variational autoencoder, scored by reconstruction probability (An and Cho 2015)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from oddgan import networks
-from oddgan.estimator.detector import Detector
-from oddgan.estimator.hooks import NetworkSpec
-from oddgan.estimator.parameters import SharedParams
+from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
 from oddgan.inputs import Block
 from oddgan.networks import Decoder, LatentDraws
 from oddgan.scores import Score
@@ -33,7 +31,7 @@ class VAE(Detector):
 
     Parameters
     ----------
-    score : {"reconstruction_probability", "elbo", "kl", "reconstruction"}
+    score_name : {"reconstruction_probability", "elbo", "kl", "reconstruction"}
         What the anomaly score is; default "reconstruction_probability".
 
         - "reconstruction_probability": minus the mean over `n_draws` draws z ~ q(z|x) of
@@ -88,26 +86,14 @@ class VAE(Detector):
     prior = "sampled"
     _betas = (0.9, 0.999)
     _learning_rates: ClassVar[dict[str, float]] = {"table": 1e-3, "image": 1e-3}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "likelihood": [StrOptions({"bernoulli", "gaussian"})],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
-    }
 
-    def __init__(
-        self,
-        *,
-        score: str = "reconstruction_probability",
-        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
-        n_draws: int = 10,
-        min_scale: float = 0.1,
-        **options: Unpack[SharedParams],
-    ) -> None:
-        super().__init__(**options)
-        self.score = score
-        self.likelihood = likelihood
-        self.n_draws = n_draws
-        self.min_scale = min_scale
+    likelihood: Literal["bernoulli", "gaussian"] = parameter(
+        default="bernoulli", constraint=[StrOptions({"bernoulli", "gaussian"})]
+    )
+    n_draws: int = parameter(default=10, constraint=[Interval(Integral, 1, None, closed="left")])
+    min_scale: float = parameter(
+        default=0.1, constraint=[Interval(Real, 0, None, closed="neither")]
+    )
 
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         blocks = spec.blocks
@@ -122,30 +108,30 @@ class VAE(Detector):
             "draws": LatentDraws(self.n_draws, spec.latent_dim),
         }
 
-    def _losses(self, nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[Loss]:
+    def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         m, log_s = nets["encoder"](x).chunk(2, dim=1)
         # z ~ N(0, I) is the noise of the reparametrisation: m + s z ~ q(z|x).
         decoder = cast("Decoder", nets["generator"])
         nll = decoder.nll(x, m + log_s.exp() * z).flatten(1).sum(1)
         yield Loss("elbo", (nll + kl_divergence(m, log_s)).mean(), ("encoder", "generator"))
 
-    def _score(self, nets: Mapping[str, nn.Module], x: Tensor) -> Score:
+    def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         decoder = cast("Decoder", nets["generator"])
         m, log_s = nets["encoder"](x).chunk(2, dim=1)
         residual = decoder.nll(x, m, above_mode=True)
-        if self.score == "reconstruction":
+        if score == "reconstruction":
             parts = {"reconstruction": (x - decoder(m)).square().flatten(1).sum(1)}
-        elif self.score == "kl":
+        elif score == "kl":
             parts = {"kl": kl_divergence(m, log_s)}
         else:
             draws = [m + log_s.exp() * noise for noise in cast("LatentDraws", nets["draws"]).noise]
             nll = torch.stack([decoder.nll(x, z).flatten(1).sum(1) for z in draws]).mean(0)
             parts = {"reconstruction_probability": nll}
-            if self.score == "elbo":
+            if score == "elbo":
                 parts["kl"] = kl_divergence(m, log_s)
         return Score(parts, residual)
 
-    def _embed(self, nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         mean: Tensor = nets["encoder"](x).chunk(2, dim=1)[0]
         return mean
 

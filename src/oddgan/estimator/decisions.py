@@ -1,74 +1,125 @@
-"""What a fitted detector says beyond its threshold: p-values, probabilities and the like."""
+"""Scores and what follows from them: the interface that every kind of detector has in common."""
 
-import warnings
-from abc import ABC, abstractmethod
-from typing import Any, Self
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import NDArray
+from sklearn.base import OutlierMixin
 
-from oddgan import decisions
-
-from .shared_components import differ
+from oddgan import decisions, inputs
 
 Floats = NDArray[np.float64]
 
 
-def _knows_labels(detector: "Decisions") -> bool:
-    if not hasattr(detector, "proba_calibration_"):
-        raise AttributeError(
-            "a probability takes labelled samples: give some, of both classes, to calibrate_proba "
-            "first; without labels there is p_value, by held-out normal samples"
-        )
-    return True
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The scores of held-out normal samples, which new scores are compared with.
 
+    Attributes
+    ----------
+    scores : ndarray of shape (n_held_out,)
+        Sorted anomaly scores.
+    threshold : float
+        Samples with a greater score are flagged.
+    target_fpr : float
+        The share of normal samples that the threshold flags.
+    """
 
-class Decisions(ABC):
-    """Answers that compare scores with those of the held-out normal samples."""
-
-    calibration_scores_: Floats
-    crossed_: bool
-    fitted_params_: dict[str, Any]
-    proba_calibration_: decisions.ProbaCalibration
+    scores: Floats
+    threshold: float
     target_fpr: float
-    score: Any
+
+
+class Decisions(OutlierMixin, metaclass=ABCMeta):  # type: ignore[misc]
+    """Scores, flags and p-values of any fitted detector."""
+
+    @abstractmethod
+    def source(self, data: Any, *, condition: Any = None, **options: Any) -> inputs.Source:
+        """Open `data` as this fitted detector reads it."""
+
+    @abstractmethod
+    def iter_outputs(
+        self, source: inputs.Source, output: Literal["anomaly_score"] = "anomaly_score"
+    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Yield (row numbers, output) of a source chunk by chunk, in constant memory."""
 
     @abstractmethod
     def anomaly_score(self, X: Any, *, condition: Any = None) -> Floats:
-        """Return how odd each sample is, shape (n,); higher is odder."""
+        """Return the anomaly score of each sample, shape (n,); higher is more anomalous."""
+
+    @property
+    @abstractmethod
+    def _calibration(self) -> Calibration:
+        """The held-out scores that decisions go by."""
+
+    def _decision_scores(self, X: Any, condition: Any) -> Floats:
+        """Return scores of the kind that the held-out samples have."""
+        return self.anomaly_score(X, condition=condition)
+
+    # ------------------------------------------------------------------------------- attributes
+
+    @property
+    def threshold_(self) -> float:
+        """Samples with a greater `anomaly_score` are flagged."""
+        return self._calibration.threshold
+
+    @property
+    def offset_(self) -> float:
+        """Minus `threshold_`: ``decision_function = score_samples - offset_``."""
+        return -self.threshold_
+
+    @property
+    def calibration_scores_(self) -> Floats:
+        """Anomaly scores of the held-out normal samples, sorted; of groups one sample of each."""
+        return self._calibration.scores
+
+    # --------------------------------------------------------------------------------- answers
+
+    def score_samples(self, X: Any, *, condition: Any = None) -> Floats:
+        """Return minus `anomaly_score`, scikit-learn's sign: lower is more anomalous; (n,)."""
+        return -self.anomaly_score(X, condition=condition)
+
+    def decision_function(self, X: Any, *, condition: Any = None) -> Floats:
+        """Return ``score_samples(X) - offset_``, shape (n,); negative is flagged."""
+        return -self._decision_scores(X, condition) - self.offset_
+
+    def predict(self, X: Any, *, condition: Any = None) -> NDArray[np.int64]:
+        """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""
+        return np.where(self.decision_function(X, condition=condition) < 0, -1, 1)
 
     def p_value(self, X: Any, *, condition: Any = None) -> Floats:
         """Return the conformal p-values, shape (n,).
 
-        The probability that a normal sample is at least as odd, by the held-out samples; its
-        smallest value 1 / (n_held_out + 1) means "odder than all of them".
+        A p-value is the probability that a normal sample is at least as anomalous, by the held-out
+        samples; its smallest value 1 / (n_held_out + 1) means "more anomalous than all of them".
         """
         return decisions.conformal_p_values(
-            self._comparable_scores(X, condition), self.calibration_scores_
+            self._decision_scores(X, condition), self.calibration_scores_
         )
 
     def detect(self, X: Any, *, fdr: float = 0.1, condition: Any = None) -> NDArray[np.bool_]:
-        """Flag samples so that at most a share `fdr` of the flagged is normal, on average.
+        """Flag samples so that on average at most a share `fdr` of the flagged is normal.
 
         Benjamini-Hochberg on :meth:`p_value`; the promise, its terms and the sources are in
-        :func:`oddgan.decisions.discoveries`. The samples are decided on together: unlike a
-        score or :meth:`predict`, whether one is flagged depends on the others.
+        :func:`oddgan.decisions.discoveries`. It decides on the samples together: unlike a score
+        or :meth:`predict`, whether one is flagged depends on the others.
 
         Parameters
         ----------
         X, condition : as in `anomaly_score`
             At least one sample.
         fdr : float, default=0.1
-            Wanted false discovery rate, in (0, 1).
+            Target false discovery rate, in (0, 1).
 
         Returns
         -------
         ndarray of bool, shape (n,)
             Whether each sample is flagged. With n_held_out held-out samples nothing can be
-            unless about n / ((n_held_out + 1) fdr) samples are odder than all of them; a warning
-            tells where that is the reason.
+            unless about n / ((n_held_out + 1) fdr) samples are more anomalous than all of them; a
+            warning says where that is the reason.
 
         Raises
         ------
@@ -80,7 +131,7 @@ class Decisions(ABC):
         return decisions.discoveries(p_values, fdr, n_held_out=len(self.calibration_scores_))
 
     def drift(self, X: Any, *, alpha: float = 0.01, condition: Any = None) -> decisions.Drift:
-        """Tell whether the scores of a batch still look like those of held-out normal samples.
+        """Test whether the scores of a batch still look like those of held-out normal samples.
 
         More anomalies in the batch and a process that has moved look alike. Rows that trained
         score lower than new ones, and would look like drift.
@@ -95,7 +146,7 @@ class Decisions(ABC):
         Returns
         -------
         decisions.Drift
-            The tests of :func:`oddgan.decisions.drift`, and what they say in plain words.
+            The tests of :func:`oddgan.decisions.drift`, and what they say in words.
 
         Raises
         ------
@@ -104,107 +155,8 @@ class Decisions(ABC):
         """
         decisions.check_share("alpha", alpha)
         return decisions.drift(
-            self._comparable_scores(X, condition),
+            self._decision_scores(X, condition),
             self.calibration_scores_,
-            target_fpr=self.fitted_params_["target_fpr"],
+            target_fpr=self._calibration.target_fpr,
             alpha=alpha,
         )
-
-    def calibrate_proba(
-        self,
-        X: Any,
-        y: ArrayLike,
-        *,
-        method: decisions.ProbaMethod = "sigmoid",
-        prevalence: float | None = None,
-        condition: Any = None,
-    ) -> Self:
-        """Learn from labelled samples how probable an anomaly is at each score.
-
-        `predict_proba` is there afterwards, until the next `fit`; the scores, the threshold and
-        the p-values stay as they are.
-
-        Parameters
-        ----------
-        X, condition : as in `anomaly_score`
-            Labelled samples, none of them given to `fit`: rows that trained score lower than new
-            ones. The more the better; fewer than 10 of a class warn.
-        y : array-like of shape (n,)
-            1 for anomalies, 0 for normal samples; both must occur.
-        method : {"sigmoid", "isotonic"}, default="sigmoid"
-            Platt's sigmoid of the compressed score, or any rising curve, which takes about 1,000
-            labelled samples (see :func:`oddgan.decisions.proba_calibration`).
-        prevalence : float, optional
-            Share of anomalies, in (0, 1), where the probabilities are to be used; by default
-            that among the labelled samples.
-
-        Returns
-        -------
-        self
-            With `proba_calibration_`.
-
-        Raises
-        ------
-        ValueError
-            An argument is not as described.
-        """
-        decisions.check_method(method)  # before scoring, which may take long
-        if prevalence is not None:
-            decisions.check_share("prevalence", prevalence)
-        self.proba_calibration_ = decisions.proba_calibration(
-            y,
-            self._comparable_scores(X, condition),
-            method=method,
-            prevalence=prevalence,
-            normal_scores=self.calibration_scores_,
-        )
-        return self
-
-    @available_if(_knows_labels)  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any, *, condition: Any = None) -> Floats:
-        """Return the probabilities of being normal and of being an anomaly, shape (n, 2).
-
-        Only after `calibrate_proba`: how probable an anomaly is at a score, and how common
-        anomalies are, nobody can know without labels. The second column never falls as the score
-        rises.
-
-        Parameters
-        ----------
-        X, condition : as in `anomaly_score`
-            Samples.
-        """
-        scores = self._comparable_scores(X, condition)
-        found = self.proba_calibration_.probability(scores)
-        return np.stack([1 - found, found], axis=1)
-
-    def _comparable_scores(self, X: Any, condition: Any) -> Floats:
-        """Return the scores of samples, if they are of the kind that the held-out samples have."""
-        check_is_fitted(self)
-        now = self.score
-        before = self.fitted_params_.get("score", now)  # not every subclass names it
-        if differ(now, before):
-            raise ValueError(
-                f"the threshold and the held-out scores are those of score={before!r}, and score "
-                f"is {now!r} now: fit again with it to decide by it"
-            )
-        return self.anomaly_score(X, condition=condition)
-
-    def _calibrate(self, scores: Floats) -> None:
-        """Set the threshold by the scores of held-out samples."""
-        self.calibration_scores_ = np.sort(scores)
-        self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
-        self.offset_ = -self.threshold_
-
-    def _warn_of_few_held_out(self) -> None:
-        n = len(self.calibration_scores_)
-        needed = decisions.smallest_sample(self.target_fpr)
-        if n < needed:
-            advice = "give more rows, or groups, or a larger calibration_fraction"
-            if self.crossed_:
-                advice = "all rows are held out already: give more, or a larger target_fpr"
-            warnings.warn(
-                f"only {n} held-out sample(s): new normal samples are flagged with "
-                f"probability 1/{n + 1}, not target_fpr={self.target_fpr}, which takes "
-                f"{needed}; {advice}",
-                stacklevel=3,
-            )

@@ -1,10 +1,10 @@
-"""How samples, and the context that is known of them, become tensors."""
+"""How samples, and their condition, become tensors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,67 +14,86 @@ from torch import Tensor, nn
 from oddgan import inputs, training
 from oddgan.networks import given
 
+#: Encoded samples, and their encoded condition, if there is one.
 Sample = tuple[Tensor, Tensor | None]
+
+
+class Chunk(NamedTuple):
+    r"""Samples that are read and encoded together.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n,)
+        Their numbers in the source.
+    raw : inputs.Raw
+        As they were read; of an image that is cut, the chunk it was read with.
+    x : Tensor of shape (n, \*shape) or inputs.PatchedImage
+        Encoded samples, or one image to be cut into patches.
+    condition : Tensor of shape (n, condition_dim), or None
+        Their encoded condition.
+    """
+
+    rows: NDArray[np.int64]
+    raw: inputs.Raw
+    x: Tensor | inputs.PatchedImage
+    condition: Tensor | None
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The codecs that a detector has learnt.
+    """The codecs that a detector has fitted.
 
     Attributes
     ----------
     samples : inputs.Codec
         For the samples.
-    context : inputs.TableCodec or None
-        For their known context, of a conditional detector.
+    condition : inputs.TableCodec or None
+        For their condition, if the detector is conditional.
     """
 
     samples: inputs.Codec
-    context: inputs.TableCodec | None
+    condition: inputs.TableCodec | None
 
     @property
     def condition_dim(self) -> int:
-        """Length of an encoded context; 0 without one."""
-        return self.context.shape[0] if self.context else 0
+        """Length of an encoded condition; 0 without one."""
+        return self.condition.shape[0] if self.condition else 0
 
     def encode(self, source: inputs.Source, rows: NDArray[np.int64], raw: inputs.Raw) -> Sample:
-        """Return a chunk of samples, encoded, and their condition, (n, condition_dim), or None."""
+        """Return encoded samples and their condition, (n, condition_dim) or None."""
         if isinstance(source, inputs.Patches):
             x = torch.from_numpy(raw)
         else:
             x = self.samples.encode(raw, source.called(rows))
-        return x, self._known(source, rows)
+        return x, self._encode_condition(source, rows)
 
-    def _known(self, source: inputs.Source, rows: NDArray[np.int64]) -> Tensor | None:
-        """Return the encoded context of these rows, if there is one."""
-        if self.context is None:
+    def _encode_condition(self, source: inputs.Source, rows: NDArray[np.int64]) -> Tensor | None:
+        if self.condition is None:
             return None
-        known = source.condition(rows)
-        assert known is not None  # the detector has seen to it
+        raw = source.condition(rows)
+        assert raw is not None  # checked when the source was opened
         with naming_the_condition():
-            return self.context.encode(known, source.called(rows))
+            return self.condition.encode(raw, source.called(rows))
 
-    def read(
-        self, source: inputs.Source, size: int
-    ) -> Iterator[tuple[NDArray[np.int64], Tensor | inputs.PatchedImage, Tensor | None]]:
-        """Yield (rows, samples, their context), encoded, in chunks of `size` at most.
+    def read(self, source: inputs.Source, size: int) -> Iterator[Chunk]:
+        """Yield the samples, encoded, in chunks of at most `size`.
 
-        Images that are cut into patches come one by one, each whole.
+        Images that are cut into patches come one by one, each as a `PatchedImage`.
         """
         codec = self.samples
         for rows, raw in source.chunks(size):
             if not isinstance(codec, inputs.PatchCodec) or isinstance(source, inputs.Patches):
-                yield rows, *self.encode(source, rows, raw)
+                yield Chunk(rows, raw, *self.encode(source, rows, raw))
                 continue
-            known = self._known(source, rows)
-            for i, whole in enumerate(codec.wholes(raw, source.called(rows))):
-                one = slice(i, i + 1)
-                yield rows[one], whole, None if known is None else known[one]
+            condition = self._encode_condition(source, rows)
+            for i, image in enumerate(codec.wholes(raw, source.called(rows))):
+                this = slice(i, i + 1)
+                yield Chunk(rows[this], raw, image, None if condition is None else condition[this])
 
     def joint_rows(
         self, source: inputs.Source, size: int, order: np.random.Generator | None = None
     ) -> Iterator[Tensor]:
-        """Yield all samples once, in chunks: encoded, and with a context one flat row of both."""
+        """Yield all samples once, in chunks: encoded, and with a condition one flat row of both."""
         for _, joint in self.numbered_rows(source, size, order):
             yield joint
 
@@ -83,39 +102,39 @@ class Encoding:
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield the chunks of `joint_rows`, each with the numbers of its rows."""
         for rows, raw in source.chunks(size, order):
-            x, c = self.encode(source, rows, raw)
-            yield rows, x if c is None else torch.cat([x.flatten(1), c], dim=1)
+            x, condition = self.encode(source, rows, raw)
+            yield rows, x if condition is None else torch.cat([x.flatten(1), condition], dim=1)
 
-    def given_rows(
+    def conditioned_rows(
         self, source: inputs.Source, size: int, device: torch.device
     ) -> Iterator[Tensor]:
-        """Yield all samples once, in chunks on `device`; networks are given their context."""
+        """Yield all samples once, in chunks on `device`; networks see their condition."""
         for joint in self.joint_rows(source, size):
-            x, c = self.split(joint.to(device))
-            with given(c):
+            x, condition = self.split(joint.to(device))
+            with given(condition):
                 yield x
 
     @property
     def joint_shape(self) -> tuple[int, ...]:
         """Shape of a row of `joint_rows`."""
         shape = self.samples.shape
-        return (prod(shape) + self.condition_dim,) if self.context else shape
+        return (prod(shape) + self.condition_dim,) if self.condition else shape
 
     def split(self, joint: Tensor) -> Sample:
-        """Return samples and context of the rows of `joint_rows`."""
-        if self.context is None:
+        """Return samples and condition of the rows of `joint_rows`."""
+        if self.condition is None:
             return joint, None
         n = prod(self.samples.shape)
         return joint[:, :n].reshape(len(joint), *self.samples.shape), joint[:, n:]
 
     def stage(self, losses: training.LossFunction) -> training.LossFunction:
-        """Return `losses` for the rows of `joint_rows`: the networks are given the context."""
+        """Return `losses` for the rows of `joint_rows`: the networks see the condition."""
 
         def of_joint_rows(
             nets: Mapping[str, nn.Module], joint: Tensor, z: Tensor
         ) -> Iterator[training.Loss]:
-            x, c = self.split(joint)
-            with given(c):
+            x, condition = self.split(joint)
+            with given(condition):
                 yield from losses(nets, x, z)
 
         return of_joint_rows
@@ -123,7 +142,7 @@ class Encoding:
 
 @contextmanager
 def naming_the_condition() -> Iterator[None]:
-    """Let a message about bad input say that it is about the context."""
+    """Let a message about bad input say that it is about the condition."""
     try:
         yield
     except ValueError as error:
@@ -131,9 +150,9 @@ def naming_the_condition() -> Iterator[None]:
 
 
 def fit_encoding(
-    source: inputs.Source, size: int, cut: Mapping[str, Any] | None = None, **options: Any
+    source: inputs.Source, size: int, patches: Mapping[str, Any] | None = None, **options: Any
 ) -> Encoding:
-    """Learn the codecs on all samples of `source`, read in chunks of `size`.
+    """Fit the codecs on all samples of `source`, read in chunks of `size`.
 
     Parameters
     ----------
@@ -141,23 +160,25 @@ def fit_encoding(
         Training rows, or enough of them.
     size : int
         Samples that are read together.
-    cut : mapping, optional
-        Of `inputs.PatchCodec.learn`, beside `image_size` and `channels`, if images are to be cut
-        into patches.
+    patches : mapping, optional
+        Options of `inputs.PatchCodec.learn`, beside `image_size` and `channels`, if images are
+        cut into patches.
     **options
-        Of :func:`inputs.fit_codec`, for the samples.
+        Options of :func:`inputs.fit_codec`, for the samples.
     """
-    if cut:
-        return _fit_to_cut(source, size, **cut, **options)
+    if patches:
+        return _fit_patches(source, size, **patches, **options)
     chunks = list(source.chunks(size))
     index = np.concatenate([rows for rows, _ in chunks]) if chunks else np.empty(0, np.int64)
-    called = source.called(index)
-    samples = inputs.fit_codec(inputs.concat([raw for _, raw in chunks]), rows=called, **options)
-    return Encoding(samples, _fit_context(source, index))
+    names = source.called(index)
+    samples = inputs.fit_codec(inputs.concat([raw for _, raw in chunks]), rows=names, **options)
+    return Encoding(samples, _fit_condition(source, index))
 
 
-def _fit_to_cut(source: inputs.Source, size: int, scaling: inputs.Scaling, **how: Any) -> Encoding:
-    """Learn the codecs of images that are cut into patches, a chunk in memory at a time."""
+def _fit_patches(
+    source: inputs.Source, size: int, scaling: inputs.Scaling, **options: Any
+) -> Encoding:
+    """Fit the codecs of images that are cut into patches, one chunk in memory at a time."""
     if source.kind != "image":
         raise ValueError("patch_size cuts images, but the samples are rows of a table")
     index: list[NDArray[np.int64]] = []
@@ -167,13 +188,13 @@ def _fit_to_cut(source: inputs.Source, size: int, scaling: inputs.Scaling, **how
             index.append(rows)
             yield source.called(rows), raw
 
-    samples = inputs.PatchCodec.learn(chunks(), **how)
-    return Encoding(samples, _fit_context(source, np.concatenate(index)))
+    samples = inputs.PatchCodec.learn(chunks(), **options)
+    return Encoding(samples, _fit_condition(source, np.concatenate(index)))
 
 
-def _fit_context(source: inputs.Source, index: NDArray[np.int64]) -> inputs.TableCodec | None:
-    known = source.condition(index)
-    if known is None:
+def _fit_condition(source: inputs.Source, index: NDArray[np.int64]) -> inputs.TableCodec | None:
+    raw = source.condition(index)
+    if raw is None:
         return None
     with naming_the_condition():
-        return inputs.fit_codec(known, rows=source.called(index))  # type: ignore[return-value]
+        return inputs.fit_codec(raw, rows=source.called(index))  # type: ignore[return-value]

@@ -153,7 +153,7 @@ class ImageExplanation(Explanation):
         """Which pixels are odder than `pixel_threshold`, in the shape of `anomaly_map`."""
         if self.anomaly_map.dtype != object:
             return np.asarray(self.anomaly_map > self.pixel_threshold)
-        return in_one([one > self.pixel_threshold for one in self.anomaly_map])
+        return stack_maps([one > self.pixel_threshold for one in self.anomaly_map])
 
     @classmethod
     def joined(cls, chunks: Sequence[Self]) -> Self:
@@ -162,7 +162,7 @@ class ImageExplanation(Explanation):
         of_one_size = len({(one.dtype == object, one.shape[1:]) for one in maps}) == 1
         if of_one_size and maps[0].dtype != object:
             return cls(np.concatenate(maps), chunks[0].pixel_threshold)
-        return cls(in_one([one for chunk in maps for one in chunk]), chunks[0].pixel_threshold)
+        return cls(stack_maps([one for chunk in maps for one in chunk]), chunks[0].pixel_threshold)
 
     @property
     def _numbers(self) -> NDArray[Any]:
@@ -177,7 +177,7 @@ class ImageExplanation(Explanation):
         )
 
 
-def in_one(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def stack_maps(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return maps as (n, h, w), or if their sizes differ as an array of n arrays."""
     if len({one.shape for one in maps}) == 1:
         return np.stack(maps)

@@ -1,68 +1,62 @@
-"""From data to trained networks: what happens inside `Detector.fit`."""
+"""From training data to trained networks."""
 
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import Tensor
 
 from oddgan import inputs, training
 from oddgan.networks import use_generator
 
 from .encoding import Encoding, fit_encoding
-from .ensemble import Networks, apart, joined, one_of
-from .holdout import HoldOut, hold_out, readable, row_mask, seeds, subsample
-from .patching import how_to_cut, seen
-from .score_names import check_lengths
+from .ensemble import Networks, one_member, stack_members, unstack_members
+from .holdout import HoldOut, hold_out, readable, seeds, subsample
+from .hooks import Hooks
+from .patching import as_seen, patch_options
+from .score_name import check_lengths
+from .training_rows import READ, training_rows
 from .training_terms import check_terms, with_terms
 
-if TYPE_CHECKING:
-    from .detector import Detector
-
-#: Training rows, drawn at random, that scales and categories are learnt from.
+#: Training rows, drawn at random, that scales and categories are fitted on.
 _SAMPLE = {"table": 1_000_000, "image": 1_000}
-_READ = {"table": 65536, "image": 256}
-#: Training samples that the scale of places is learnt from.
-_SOME = 256
-_CPU = torch.device("cpu")
+#: Training samples that the scale of locations is fitted on.
+_FEW = 256
 
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """What training leaves of one member, or of a detector that has none.
+    """What training leaves of one member, or of a detector without an ensemble.
 
     Attributes
     ----------
     networks : dict of str to nn.Module
         The trained networks, in evaluation mode.
     references : inputs.Source
-        Rows it was trained on, `n_references` at most, drawn at random.
-    some : inputs.Source
-        At most 256 of them, too; images that are cut are whole here.
+        Rows it trained on, `n_references` at most, drawn at random.
+    few : inputs.Source
+        At most 256 of them; images that are cut are whole here.
     held_out : inputs.Source
-        Rows that it was not trained on.
+        Rows that it did not train on.
     held_out_samples : inputs.Source
-        The same as the networks see them: of images that are cut, patches.
+        The same as the networks see them: patches, where images are cut.
     n_train : int
         How many rows trained it; image files that were skipped do not count.
     history : list of dict
-        Its mean losses by round.
+        Its mean losses by training step.
     judgements : list of dict
-        What its discriminators were judged by, by round.
+        What its discriminators were judged by, by training step.
     """
 
     networks: Networks
     references: inputs.Source
-    some: inputs.Source
+    few: inputs.Source
     held_out: inputs.Source
     held_out_samples: inputs.Source
     n_train: int
@@ -72,18 +66,18 @@ class TrainedMember:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training run leaves.
+    """What training leaves.
 
     Attributes
     ----------
     encoding : Encoding
-        How samples, and their context, are encoded, learnt on the training rows.
-    members : list of Trained
-        The members of a population; one where there is none.
-    split : Split
-        The rows that were trained on, and those that were not.
+        The codecs, fitted on the training rows.
+    members : list of TrainedMember
+        The members of an ensemble; one where there is none.
+    hold_out : HoldOut
+        The rows that trained, and those that did not.
     history : list of dict
-        Mean losses by round.
+        Mean losses by training step.
     seed : int
         For what is drawn after training.
     checkpoints : list of training.Checkpoint
@@ -92,55 +86,164 @@ class FitResult:
 
     encoding: Encoding
     members: list[TrainedMember]
-    split: HoldOut
+    hold_out: HoldOut
     history: list[dict[str, float]]
     seed: int
     checkpoints: list[training.Checkpoint]
 
 
-def fit_networks(detector: "Detector", source: inputs.Source) -> FitResult:
-    """Hold rows out, learn the encoding on the others, build the networks and train them."""
-    check_terms(detector, source.kind)
-    fabric = training.make_fabric(detector.device, detector.precision)
-    of_split, *others, later = seeds(detector.random_state, 5)
-    share, n_members = detector.calibration_fraction, detector.n_members
-    rows = hold_out(source, share, n_members, detector.target_fpr, of_split)
-    encoding = _fit_encoding(detector, rows.train, of_split)
-    check_lengths(detector, encoding)
-    # A held-out row that cannot be encoded is found out now, and not after hours of training.
-    for _ in encoding.read(rows.held_out, _READ[source.kind]):
+def fit_networks(method: Hooks, source: inputs.Source) -> FitResult:
+    """Hold rows out, fit the encoding on the others, build the networks and train them."""
+    check_terms(method, source.kind)
+    fabric = training.make_fabric(method.device, method.precision)
+    split_seed, *run_seeds, later = seeds(method.random_state, 5)
+    rows = hold_out(
+        source, method.calibration_fraction, method.n_members, method.target_fpr, split_seed
+    )
+    encoding = _fit_encoding(method, rows.train, split_seed)
+    check_lengths(method, encoding)
+    # A held-out row that cannot be encoded is found now, and not after hours of training.
+    for _ in encoding.read(rows.held_out, READ[source.kind]):
         pass
-    # On a CPU the convolutions of members side by side are no faster, and slow where narrow.
-    side_by_side = detector._in_one_pass and (source.kind == "table" or fabric.device.type != "cpu")
-    if n_members == 1 or side_by_side:
-        runs = [_train(detector, rows, encoding, fabric, others)]
-    else:
-        runs = [
-            _train(detector, rows.of_member(k), encoding, fabric, own, f".{k}")
-            for k, own in enumerate(zip(*(seeds(seed, n_members) for seed in others), strict=True))
-        ]
+    runs = _train_members(method, rows, encoding, fabric, run_seeds)
     trained = [
-        (nets, *((trainer.history_of(i), trainer.judgements_of(i)) if trainer else ([], [])))
+        (nets, trainer.history_of(i), trainer.judgements_of(i)) if trainer else (nets, [], [])
         for networks, trainer in runs
         for i, nets in enumerate(networks)
     ]
     members = []
-    for k, ((nets, *told), (own, held_out)) in enumerate(zip(trained, rows.members, strict=True)):
-        references = subsample(
-            seen(detector, encoding, own), detector.n_references, [of_split, 2, k]
-        )
-        some = subsample(own, _SOME, [of_split, 3, k])
-        held_out_samples = seen(detector, encoding, held_out, of_training=False)
+    for k, ((nets, history, judgements), (train, held_out)) in enumerate(
+        zip(trained, rows.members, strict=True)
+    ):
+        seen = as_seen(method, encoding, train)
         members.append(
-            TrainedMember(nets, references, some, held_out, held_out_samples, readable(own), *told)
+            TrainedMember(
+                nets,
+                subsample(seen, method.n_references, [split_seed, 2, k]),
+                subsample(train, _FEW, [split_seed, 3, k]),
+                held_out,
+                as_seen(method, encoding, held_out, training=False),
+                readable(train),
+                history,
+                judgements,
+            )
         )
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
     return FitResult(encoding, members, rows, _mean_history(trainers), later, checkpoints)
 
 
+def _fit_encoding(method: Hooks, train: inputs.Source, seed: int) -> Encoding:
+    return fit_encoding(
+        subsample(train, _SAMPLE[train.kind], [seed, 1]),
+        READ[train.kind],
+        scaling=method.scaling,
+        image_size=method.image_size,
+        channels=method.channels,
+        patches=patch_options(method),
+    )
+
+
+#: The trained networks of each member of a run, and what trained them, if anything did.
+Run = tuple[list[Networks], training.Trainer | None]
+
+
+def _train_members(
+    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: Fabric, run_seeds: Sequence[int]
+) -> list[Run]:
+    """Train all members: in one pass where that pays, else one after the other."""
+    n_members = len(rows.members)
+    # On a CPU the convolutions of members side by side are no faster, and slow where narrow.
+    side_by_side = method._in_one_pass and (
+        rows.train.kind == "table" or fabric.device.type != "cpu"
+    )
+    if n_members == 1 or side_by_side:
+        return [_train(method, rows, encoding, fabric, run_seeds)]
+    member_seeds = zip(*(seeds(seed, n_members) for seed in run_seeds), strict=True)
+    return [
+        _train(method, rows.of_member(k), encoding, fabric, by_seed, f".{k}")
+        for k, by_seed in enumerate(member_seeds)
+    ]
+
+
+def _train(
+    method: Hooks,
+    rows: HoldOut,
+    encoding: Encoding,
+    fabric: Fabric,
+    run_seeds: Sequence[int],
+    suffix: str = "",
+) -> Run:
+    """Train the members of one run side by side."""
+    codec, n_members = encoding.samples, len(rows.members)
+    order, weights, noise = run_seeds
+    starts = [weights] if n_members == 1 else seeds(weights, n_members)
+    members = [
+        method._build(codec, encoding.condition_dim, torch.Generator().manual_seed(start))
+        for start in starts
+    ]
+    if method.closed_form:
+        return _solve(method, rows, encoding, fabric, members), None
+    batches = training_rows(method, rows, encoding, fabric.device, order)
+    generator = torch.Generator(fabric.device).manual_seed(noise)
+    networks = stack_members(members)
+    for network in networks.values():
+        network.to(fabric.device)
+        use_generator(network, generator)
+
+    def for_each(do: Callable[[Networks, Iterator[Tensor]], None], nets: Networks) -> None:
+        """Call `do` with the networks of each member and all rows that it trains on."""
+        for k, (train, _) in enumerate(rows.members):
+            with one_member(nets, k, n_members) as alone:
+                samples = as_seen(method, encoding, train)
+                do(alone, encoding.conditioned_rows(samples, READ[train.kind], fabric.device))
+
+    parameters = {role: list(net.parameters()) for role, net in networks.items()}
+    trainer = training.Trainer(
+        networks,
+        {role: method._optimizer(role, ps, codec.kind) for role, ps in parameters.items() if ps},
+        [
+            encoding.stage(with_terms(method, getattr(method, name), codec, generator))
+            for name in method._stages_of(codec.kind)
+        ],
+        batches,
+        training.Settings(
+            n_steps=_n_steps(method, batches.batches_per_epoch),
+            latent_dim=method._spec(codec).latent_dim,
+            ema_decay=method.ema_decay,
+            in_ensemble=n_members > 1,
+        ),
+        fabric=fabric,
+        generator=generator,
+        progress=training.RichProgress() if method.verbose else training.Silent(),
+        checkpoint=_checkpoint(method, batches, order, suffix),
+        title=type(method).__name__,
+        begin=lambda nets, stage: for_each(
+            lambda alone, chunks: method._begin(alone, stage, chunks), dict(nets)
+        ),
+    )
+    networks = trainer.run()
+    for network in networks.values():
+        use_generator(network, None)
+    with torch.no_grad():
+        for_each(method._finish, networks)
+    return unstack_members(networks, n_members), trainer
+
+
+def _solve(
+    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: Fabric, members: list[Networks]
+) -> list[Networks]:
+    """Compute the weights of each member in closed form."""
+    for nets, (train, _) in zip(members, rows.members, strict=True):
+        samples = as_seen(method, encoding, train)
+        method._solve(nets, encoding.joint_rows(samples, READ[train.kind]))
+        for net in nets.values():
+            net.to(fabric.device).eval()
+    return members
+
+
 def _mean_history(trainers: Sequence[training.Trainer]) -> list[dict[str, float]]:
-    """Return the means of what members had that were trained one by one."""
+    """Return the mean history of members that trained one after the other."""
     histories = [trainer.history for trainer in trainers]
     if len(histories) == 1:
         return histories[0]
@@ -150,157 +253,28 @@ def _mean_history(trainers: Sequence[training.Trainer]) -> list[dict[str, float]
     ]
 
 
-def _train(
-    detector: "Detector",
-    split: HoldOut,
-    encoding: Encoding,
-    fabric: Fabric,
-    by_seed: Sequence[int],
-    suffix: str = "",
-) -> tuple[list[Networks], training.Trainer | None]:
-    """Return the trained networks of each member, and what trained them, if anything did."""
-    codec, size = encoding.samples, _READ[split.train.kind]
-    order, weights, noise = by_seed
-    starts = [weights] if len(split.members) == 1 else seeds(weights, len(split.members))
-    members = [
-        detector._build(codec, encoding.condition_dim, torch.Generator().manual_seed(start))
-        for start in starts
-    ]
-    if detector.closed_form:
-        for nets, (own, _) in zip(members, split.members, strict=True):
-            detector._solve(nets, encoding.joint_rows(seen(detector, encoding, own), size))
-            for net in nets.values():
-                net.to(fabric.device).eval()
-        return members, None
-    rows = _rows(detector, split, encoding, fabric.device, order)
-    generator = torch.Generator(fabric.device).manual_seed(noise)
-    networks = joined(members)
-    for network in networks.values():
-        network.to(fabric.device)
-        use_generator(network, generator)
-    trained = {role: list(net.parameters()) for role, net in networks.items()}
-
-    def for_each(do: Callable[[Networks, Iterator[Tensor]], None], nets: Networks) -> None:
-        """Call `do` with the networks of each member and all rows that it trains on."""
-        for k, (own, _) in enumerate(split.members):
-            with one_of(nets, k, len(split.members)) as alone:
-                samples = seen(detector, encoding, own)
-                do(alone, encoding.given_rows(samples, size, fabric.device))
-
-    trainer = training.Trainer(
-        networks,
-        {role: detector._optimizer(role, ps, codec.kind) for role, ps in trained.items() if ps},
-        [
-            encoding.stage(with_terms(detector, getattr(detector, name), codec, generator))
-            for name in detector._stages_of(codec.kind)
-        ],
-        rows,
-        training.Settings(
-            n_steps=_n_steps(detector, rows.batches_per_epoch),
-            latent_dim=detector._spec(codec).latent_dim,
-            ema_decay=detector.ema_decay,
-            in_ensemble=len(split.members) > 1,
-        ),
-        fabric=fabric,
-        generator=generator,
-        progress=training.RichProgress() if detector.verbose else training.Silent(),
-        checkpoint=_checkpoint(detector, rows, order, suffix),
-        title=type(detector).__name__,
-        begin=lambda nets, stage: for_each(
-            lambda own, chunks: detector._begin(own, stage, chunks), dict(nets)
-        ),
-    )
-    networks = trainer.run()
-    for network in networks.values():
-        use_generator(network, None)
-    with torch.no_grad():
-        for_each(detector._finish, networks)
-    return apart(networks, len(split.members)), trainer
-
-
-def _fit_encoding(detector: "Detector", train: inputs.Source, seed: int) -> Encoding:
-    return fit_encoding(
-        subsample(train, _SAMPLE[train.kind], [seed, 1]),
-        _READ[train.kind],
-        scaling=detector.scaling,
-        image_size=detector.image_size,
-        channels=detector.channels,
-        cut=how_to_cut(detector),
-    )
-
-
-def _rows(
-    detector: "Detector", split: HoldOut, encoding: Encoding, device: torch.device, seed: int
-) -> training.Rows:
-    """Return the encoded rows as one tensor on the device if they fit, else read on demand."""
-    train, shape = split.train, encoding.joint_shape
-    batch_size = detector.batch_size * detector._batches_per_step
-    owns, stream = [own for own, _ in split.members], detector.stream
-    if isinstance(encoding.samples, inputs.PatchCodec):  # their places change each epoch
-        most = {True: 0, False: sys.maxsize, "auto": training.memory_budget(_CPU)}[stream]
-        owns = [seen(detector, encoding, own, kept_bytes=most // len(owns)) for own in owns]
-        stream = True
-    if stream == "auto":
-        stream = train.count() * int(np.prod(shape)) * 4 > training.memory_budget(device)
-    of_epochs = [seed] if len(owns) == 1 else seeds(seed, len(owns))
-    if stream:
-        streams = [
-            _streamed(own, encoding, batch_size, of_epoch, device)
-            for own, of_epoch in zip(owns, of_epochs, strict=True)
-        ]
-        return streams[0] if len(owns) == 1 else training.EnsembleRows(streams)
-    held = torch.empty(train.count(), *shape, device=device)
-    numbers: list[NDArray[np.int64]] = []
-    n_filled = 0
-    for index, x in encoding.numbered_rows(train, _READ[train.kind]):
-        held[n_filled : n_filled + len(x)] = x.to(device)
-        n_filled += len(x)
-        numbers.append(index)
-    held = held[:n_filled]
-    if len(owns) == 1:
-        return training.DeviceRows(held, batch_size, seed)
-    every = np.concatenate(numbers)
-    kept = [torch.from_numpy(np.flatnonzero(row_mask(own)[every])).to(device) for own in owns]
-    batch_size = min(batch_size, *map(len, kept))
-    return training.EnsembleRows(
-        [
-            training.DeviceRows(held, batch_size, of_epoch, own)
-            for of_epoch, own in zip(of_epochs, kept, strict=True)
-        ]
-    )
-
-
-def _streamed(
-    own: inputs.Source, encoding: Encoding, batch_size: int, seed: int, device: torch.device
-) -> training.StreamedRows:
-    def read(rng: np.random.Generator) -> Iterator[Tensor]:
-        return encoding.joint_rows(own, _READ[own.kind], rng)
-
-    # One pass before the first epoch finds a bad row now, and not after hours of training.
-    n_readable = sum(len(x) for x in read(np.random.default_rng(seed)))
-    buffer = 4 * _READ[own.kind]
-    return training.StreamedRows(read, n_readable, batch_size, seed, device, buffer)
-
-
-def _n_steps(detector: "Detector", batches_per_epoch: int) -> int:
-    rounds = max(detector.epochs * batches_per_epoch, detector.min_steps)
-    return rounds if detector.max_steps is None else min(rounds, detector.max_steps)
+def _n_steps(method: Hooks, batches_per_epoch: int) -> int:
+    n_steps = max(method.epochs * batches_per_epoch, method.min_steps)
+    return n_steps if method.max_steps is None else min(n_steps, method.max_steps)
 
 
 def _checkpoint(
-    detector: "Detector", rows: training.Rows, seed: int, suffix: str
+    method: Hooks, rows: training.Rows, seed: int, suffix: str
 ) -> training.Checkpoint | None:
-    """Return where the run is kept, marked with its settings and its rows (of streams a batch)."""
-    if detector.checkpoint is None:
+    """Return the file that keeps the run, marked with its settings and its rows.
+
+    Rows that stream are marked by their first batch.
+    """
+    if method.checkpoint is None:
         return None
-    if detector.random_state is None:
+    if method.random_state is None:
         raise ValueError("a checkpoint needs random_state: without it a run cannot be repeated")
     quiet = {"checkpoint", "verbose", "target_fpr", "pixel_fpr"}
-    settings = {k: repr(v) for k, v in detector.get_params().items() if k not in quiet}
+    settings = {k: repr(v) for k, v in method.get_params().items() if k not in quiet}
     first = rows.members[0] if isinstance(rows, training.EnsembleRows) else rows
-    held = first.rows if isinstance(first, training.DeviceRows) else next(first.epoch(0))
-    data = hashlib.sha256(np.ascontiguousarray(held.cpu().numpy()).data).hexdigest()
+    samples = first.rows if isinstance(first, training.DeviceRows) else next(first.epoch(0))
+    data = hashlib.sha256(np.ascontiguousarray(samples.cpu().numpy()).data).hexdigest()
     text = json.dumps(
-        [type(detector).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
+        [type(method).__name__, settings, data, rows.batches_per_epoch, seed], sort_keys=True
     )
-    return training.Checkpoint(os.fspath(detector.checkpoint) + suffix, text)
+    return training.Checkpoint(os.fspath(method.checkpoint) + suffix, text)

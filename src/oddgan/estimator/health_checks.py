@@ -2,234 +2,209 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from oddgan import decisions, health, inputs
 
 from .encoding import Encoding, Sample
-from .ensemble import calibrated, scale_of
+from .ensemble import calibrated_scores
 from .fit import FitResult, TrainedMember
+from .fitted import Ensemble, Fitted, Model
 from .holdout import subsample
+from .hooks import Hooks
 from .inference import as_floats, finite, in_batches
-from .score_names import shared_names
-from .shared_components import how_to_answer, own
-
-if TYPE_CHECKING:
-    from .detector import Detector
+from .scoring import score_compute, score_values, total_of
 
 #: Samples in a set, at most and at least, and numbers that they have at most in between.
-_MOST, _LEAST, _NUMBERS = 256, 32, 2**23
-#: Deviations of the noise, and the share of a sample that is another's.
+_MAX_SAMPLES, _MIN_SAMPLES, _NUMBERS = 256, 32, 2**23
+#: Standard deviations of the noise, and the share of a sample that is taken from another.
 _STRENGTHS = (1.0, 2.0, 4.0)
 _SHARE = 0.5
 
 
-class Health:
-    """What a fitted detector says of its own fit."""
-
-    health_checks_: tuple[health.HealthCheck, ...]
-
-    @property
-    def health_(self) -> tuple[health.HealthCheck, ...]:
-        """What is wrong with the fit; empty if nothing was found or `health` was False."""
-        return tuple(check for check in self.health_checks_ if not check.passed)
-
-    def health_report(self) -> str:
-        """Return what was checked of the fit, in words: one line each, what is wrong first."""
-        check_is_fitted(self)
-        if not self.health_checks_:
-            return "The health of this fit was not checked (health=False)."
-        wrong_first = sorted(self.health_checks_, key=lambda check: check.passed)
-        return "\n".join(
-            f"{'passed' if check.passed else check.severity}: {check}" for check in wrong_first
-        )
-
-
-def examine(detector: "Detector", fit: FitResult) -> tuple[health.HealthCheck, ...]:
+def check_health(
+    method: Hooks, fitted: Fitted, result: FitResult
+) -> tuple[health.HealthCheck, ...]:
     """Measure a fit: its score on corrupted held-out samples, its networks and its rows.
 
-    What is measured depends on what the detector has: see `Method.prior` and the roles of its
-    networks. It takes as long as scoring 1,536 samples; of a detector that searches for each, 64:
-    only the strongest noise is looked at there, and no sample that trained. The members of a
-    population are also asked for 512 samples together.
+    What is measured depends on what the method has: see `Hooks.prior` and the roles of its
+    networks. It takes as long as scoring 1,536 samples. For a detector that searches for each it
+    takes 64: only the strongest noise is tried there, and no sample that trained. The members of
+    an ensemble are also asked for 512 samples together.
     """
-    members = detector.members_ or [detector]
+    ensemble = Ensemble.of(method, fitted)
     of_members = [
-        _of_member(one, fit.encoding, trained, fit.seed)
-        for one, trained in zip(members, fit.members, strict=True)
+        _check_member(model, trained, result.seed)
+        for model, trained in zip(ensemble.models, result.members, strict=True)
     ]
     checks = of_members[0]
-    if detector.members_:
-        together = _of_members_together(detector, fit)
+    if len(of_members) > 1:
+        together = _check_members_together(ensemble, result)
         checks = [*_worst(of_members), *([together] if together else [])]
-    return (*_of_rows(detector, fit), *checks)
-
-
-def _of_members_together(detector: "Detector", fit: FitResult) -> health.HealthCheck | None:
-    """Check what the members of a population say of the same samples."""
-    generator = torch.Generator().manual_seed(fit.seed)
-    n = _n_samples(detector, fit.encoding)
-    x, c = _encoded(fit.encoding, subsample(fit.split.held_out, n, [fit.seed, 3]))
-    like, _ = _encoded(fit.encoding, subsample(fit.members[0].references, n, [fit.seed, 2]))
-    both = torch.cat([x, health.noisy(x, like, _STRENGTHS[-1], generator)])
-    contexts = None if c is None else torch.cat([c, c])
-    scores = [_asked(one, both, contexts)[0] for one in detector.members_]
-    together = calibrated(scores, scale_of(detector.members_))
-    return health.members_disagree(together, _STRENGTHS[-1])
-
-
-def _n_samples(detector: "Detector", encoding: Encoding) -> int:
-    most = _LEAST if detector._searches else _MOST
-    return max(_LEAST, min(most, _NUMBERS // prod(encoding.samples.shape)))
-
-
-def _of_member(
-    detector: "Detector", encoding: Encoding, trained: TrainedMember, seed: int
-) -> list[health.HealthCheck]:
-    """Check a member of a population, or a detector that has none."""
-    generator = torch.Generator().manual_seed(seed)
-    n = _n_samples(detector, encoding)
-    held_out = _encoded(encoding, subsample(trained.held_out_samples, n, [seed, 1]))
-    seen = _encoded(encoding, subsample(trained.references, n, [seed, 2]))
-    checks = [
-        *_of_answers(detector, held_out, seen, generator),
-        *health.discriminators(trained.judgements),
-        *_of_networks(detector, held_out, seen, generator),
-    ]
-    return [check for check in checks if check is not None]
-
-
-def _worst(of_members: Sequence[Sequence[health.HealthCheck]]) -> list[health.HealthCheck]:
-    """Return the checks of a population: of each kind one that failed, if there is one."""
-    alike: dict[str, list[tuple[int, health.HealthCheck]]] = {}
-    for k, checks in enumerate(of_members):
-        for check in checks:
-            alike.setdefault(check.name, []).append((k, check))
-    found = []
-    for same in alike.values():
-        failed = [(k, check) for k, check in same if not check.passed]
-        k, first = (failed or same)[0]
-        n = len({k for k, _ in failed})
-        which = f"in {n} of {len(of_members)} members; in member {k}, " if n else ""
-        found.append(replace(first, measured=which + first.measured))
-    return found
-
-
-def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
-    """Return all samples of `source`, and their context, on the CPU."""
-    return encoding.split(torch.cat(list(encoding.joint_rows(source, source.count()))))
-
-
-def _of_rows(detector: "Detector", fit: FitResult) -> list[health.HealthCheck]:
-    n, fpr = len(detector.calibration_scores_), detector.target_fpr
-    needed = decisions.smallest_sample(fpr)
-    found = [health.few_held_out(n, needed, fpr, crossed=detector.crossed_)]
-    if detector.codec_.kind == "table":
-        n_train = min(trained.n_train for trained in fit.members)
-        found.append(health.few_training_rows(n_train, detector.codec_.shape[0]))
-    return found
-
-
-def _of_answers(
-    detector: "Detector", held_out: Sample, trained: Sample, generator: torch.Generator
-) -> list[health.HealthCheck | None]:
-    """Check scores and residuals, of these samples and of held-out ones that were corrupted."""
-    (x, c), (x_trained, c_trained) = held_out, trained
-    columns = detector.codec_.columns
-    widths = torch.tensor([column.stop - column.start for column in columns], dtype=torch.long)
-    owner = torch.repeat_interleave(torch.arange(len(columns)), widths)
-    if detector._searches:
-        x_trained, c_trained = x[:0], None if c is None else c[:0]
-    strengths = _STRENGTHS[-1:] if detector._searches else _STRENGTHS
-    odd = [health.noisy(x, trained[0], strength, generator) for strength in strengths]
-    if not detector._searches:
-        odd.append(health.mixed(x, _SHARE, owner, generator))
-    contexts = None
-    if c is not None and c_trained is not None:
-        contexts = torch.cat([c, c_trained, *[c] * len(odd)])
-    scores, residuals = _asked(detector, torch.cat([x, x_trained, *odd]), contexts)
-    n = len(x)
-    clean, corrupted = scores[:n], scores[n + len(x_trained) :].reshape(len(odd), n)
-    found = [
-        health.score_distinguishes(clean, len(torch.unique(x, dim=0))),
-        health.score_rises(clean, dict(zip(strengths, corrupted, strict=False))),
-    ]
-    if not detector._searches:
-        means = as_floats(residuals.flatten(1).mean(1))
-        found.append(health.score_sees_mixtures(clean, corrupted[-1]))
-        found.append(health.overfit(means[n : n + len(x_trained)], means[:n]))
-    # Beside categories and booleans, which are often reconstructed without error, the only
-    # number has the residual to itself.
-    if sum(column.kind == "numeric" for column in columns) > 1:
-        shares = detector.codec_.per_column(residuals[:n]).astype(np.float64)
-        found.append(health.dominating_column(shares, [column.name for column in columns]))
-    return found
-
-
-def _asked(detector: "Detector", x: Tensor, c: Tensor | None) -> tuple[Any, Tensor]:
-    """Return scores and residuals of encoded samples, in one pass where one gives both."""
-    nets = detector.networks_
-    if not shared_names(detector):
-
-        def both(x: Tensor) -> dict[str, Tensor]:
-            score = detector._score(nets, x)
-            return {"score": finite(detector._total(score)), "residual": finite(score.residual)}
-
-        found = in_batches(nets, x, c, both)
-        return as_floats(found["score"]), found["residual"]
-    compute, convert = how_to_answer(detector, "anomaly_score")
-    scores = convert(in_batches(nets, x, c, compute))
-    asked = own(detector)
-    return scores, finite(
-        in_batches(nets, x, c, lambda x: {"": asked._score(nets, x).residual})[""]
-    )
-
-
-def _of_networks(
-    detector: "Detector", held_out: Sample, trained: Sample, generator: torch.Generator
-) -> list[health.HealthCheck | None]:
-    """Check what networks make of draws of the prior, and of samples."""
-    nets, found = detector.networks_, list[health.HealthCheck | None]()
-    x, c = trained
-    rows = as_floats(x.flatten(1))
-    if detector.prior:
-        G = nets["generator"]
-        z = torch.randn(len(x), detector._spec(detector.codec_).latent_dim, generator=generator)
-        made = as_floats(in_batches(nets, z, c, lambda z: {"": G(z)})[""].flatten(1))
-        found += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
-    reconstructs = "reconstruct" not in detector.unavailable and not detector._searches
-    if reconstructs and detector.prior != "matched":  # BiGANs are not trained to reconstruct
-        y = in_batches(nets, x, c, lambda x: {"": detector._reconstruct(nets, x)})[""]
-        found.append(health.same_reconstruction(as_floats(y.flatten(1)), rows))
-    if "encoder" in nets:
-        compute, convert = how_to_answer(detector, "embed")
-        latents = convert(in_batches(nets, *held_out, compute))
-        found.append(health.dead_encoder(latents))
-        if detector.prior == "matched":
-            found.append(health.encoder_apart(latents))
-    return found
+    return (*_check_rows(method, fitted), *checks)
 
 
 def warn(checks: tuple[health.HealthCheck, ...], verbose: int, stacklevel: int) -> None:
-    """Warn of what did not pass: of what is severe always, of the rest if `verbose`."""
+    """Warn about what did not pass: always if it is severe, the rest if `verbose`."""
     for check in checks:
         if not check.passed and (verbose or check.severity == "severe"):
             text = f"unhealthy fit: {check}"
             warnings.warn(text, health.HealthWarning, stacklevel=stacklevel + 1)
 
 
-def state(checks: tuple[health.HealthCheck, ...]) -> list[dict[str, Any]]:
-    """Return what a model file holds of them."""
-    return [asdict(check) for check in checks]
+def _check_members_together(ensemble: Ensemble, result: FitResult) -> health.HealthCheck | None:
+    """Check what the members of an ensemble say of the same samples."""
+    generator = torch.Generator().manual_seed(result.seed)
+    encoding = result.encoding
+    n = _n_samples(ensemble.method, encoding)
+    held_out = subsample(result.hold_out.held_out, n, [result.seed, 3])
+    x, condition = _encoded(encoding, held_out)
+    seen, _ = _encoded(encoding, subsample(result.members[0].references, n, [result.seed, 2]))
+    both = torch.cat([x, health.noisy(x, seen, _STRENGTHS[-1], generator)])
+    conditions = None if condition is None else torch.cat([condition, condition])
+    scores = [_scores_and_residuals(model, both, conditions)[0] for model in ensemble.models]
+    assert ensemble.scale
+    return health.members_disagree(calibrated_scores(scores, ensemble.scale), _STRENGTHS[-1])
 
 
-def restored(held: list[dict[str, Any]]) -> tuple[health.HealthCheck, ...]:
-    """Return the checks of a model file."""
-    return tuple(health.HealthCheck(**fields) for fields in held)
+def _n_samples(method: Hooks, encoding: Encoding) -> int:
+    most = _MIN_SAMPLES if method._searches else _MAX_SAMPLES
+    return max(_MIN_SAMPLES, min(most, _NUMBERS // prod(encoding.samples.shape)))
+
+
+def _check_member(model: Model, trained: TrainedMember, seed: int) -> list[health.HealthCheck]:
+    """Check a member of an ensemble, or a detector without one."""
+    generator = torch.Generator().manual_seed(seed)
+    encoding = model.encoding
+    n = _n_samples(model.method, encoding)
+    held_out = _encoded(encoding, subsample(trained.held_out_samples, n, [seed, 1]))
+    seen = _encoded(encoding, subsample(trained.references, n, [seed, 2]))
+    checks = [
+        *_check_scores(model, held_out, seen, generator),
+        *health.discriminators(trained.judgements),
+        *_check_networks(model, held_out, seen, generator),
+    ]
+    return [check for check in checks if check is not None]
+
+
+def _worst(of_members: Sequence[Sequence[health.HealthCheck]]) -> list[health.HealthCheck]:
+    """Return the checks of an ensemble: for each kind one that failed, if there is one."""
+    by_name: dict[str, list[tuple[int, health.HealthCheck]]] = {}
+    for k, checks in enumerate(of_members):
+        for check in checks:
+            by_name.setdefault(check.name, []).append((k, check))
+    worst = []
+    for same in by_name.values():
+        failed = [(k, check) for k, check in same if not check.passed]
+        k, first = (failed or same)[0]
+        n = len({k for k, _ in failed})
+        which = f"in {n} of {len(of_members)} members; in member {k}, " if n else ""
+        worst.append(replace(first, measured=which + first.measured))
+    return worst
+
+
+def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
+    """Return all samples of `source`, and their condition, on the CPU."""
+    return encoding.split(torch.cat(list(encoding.joint_rows(source, source.count()))))
+
+
+def _check_rows(method: Hooks, fitted: Fitted) -> list[health.HealthCheck]:
+    n, fpr = len(fitted.calibration_scores), method.target_fpr
+    needed = decisions.smallest_sample(fpr)
+    checks = [health.few_held_out(n, needed, fpr, crossed=fitted.cross_fitted)]
+    codec = fitted.encoding.samples
+    if codec.kind == "table":
+        n_train = min(member.n_train for member in fitted.members)
+        checks.append(health.few_training_rows(n_train, codec.shape[0]))
+    return checks
+
+
+def _check_scores(
+    model: Model, held_out: Sample, seen: Sample, generator: torch.Generator
+) -> list[health.HealthCheck | None]:
+    """Check scores and residuals, of these samples and of held-out ones that were corrupted."""
+    (x, condition), (x_seen, condition_seen) = held_out, seen
+    codec, searches = model.encoding.samples, model.method._searches
+    columns = codec.columns
+    widths = torch.tensor([column.stop - column.start for column in columns], dtype=torch.long)
+    owner = torch.repeat_interleave(torch.arange(len(columns)), widths)
+    if searches:
+        x_seen, condition_seen = x[:0], None if condition is None else condition[:0]
+    strengths = _STRENGTHS[-1:] if searches else _STRENGTHS
+    corrupted = [health.noisy(x, seen[0], strength, generator) for strength in strengths]
+    if not searches:
+        corrupted.append(health.mixed(x, _SHARE, owner, generator))
+    conditions = None
+    if condition is not None and condition_seen is not None:
+        conditions = torch.cat([condition, condition_seen, *[condition] * len(corrupted)])
+    every = torch.cat([x, x_seen, *corrupted])
+    scores, residuals = _scores_and_residuals(model, every, conditions)
+    n, n_seen = len(x), len(x_seen)
+    clean, raised = scores[:n], scores[n + n_seen :].reshape(len(corrupted), n)
+    checks = [
+        health.score_distinguishes(clean, len(torch.unique(x, dim=0))),
+        health.score_rises(clean, dict(zip(strengths, raised, strict=False))),
+    ]
+    if not searches:
+        means = as_floats(residuals.flatten(1).mean(1))
+        checks.append(health.score_sees_mixtures(clean, raised[-1]))
+        checks.append(health.overfit(means[n : n + n_seen], means[:n]))
+    # Beside categories and booleans, which are often reconstructed without error, a single numeric
+    # column has the residual to itself.
+    if sum(column.kind == "numeric" for column in columns) > 1:
+        shares = codec.per_column(residuals[:n]).astype(np.float64)
+        checks.append(health.dominating_column(shares, [column.name for column in columns]))
+    return checks
+
+
+def _scores_and_residuals(model: Model, x: Tensor, condition: Tensor | None) -> tuple[Any, Tensor]:
+    """Return scores and residuals of encoded samples, in one pass where one gives both."""
+    method, nets, score = model.method, model.networks, model.own_score
+    if not model.components:
+        total = total_of(model)
+
+        def both(x: Tensor) -> dict[str, Tensor]:
+            own = method._score(nets, x, score)
+            return {"score": finite(total(own)), "residual": finite(own.residual)}
+
+        tensors = in_batches(nets, x, condition, both)
+        return as_floats(tensors["score"]), tensors["residual"]
+    scores = score_values(model, in_batches(nets, x, condition, score_compute(model)))
+
+    def residual(x: Tensor) -> dict[str, Tensor]:
+        return {"": method._score(nets, x, score).residual}
+
+    return scores, finite(in_batches(nets, x, condition, residual)[""])
+
+
+def _check_networks(
+    model: Model, held_out: Sample, seen: Sample, generator: torch.Generator
+) -> list[health.HealthCheck | None]:
+    """Check what networks make of draws of the prior, and of samples."""
+    method, nets, score = model.method, model.networks, model.own_score
+    checks = list[health.HealthCheck | None]()
+    x, condition = seen
+    rows = as_floats(x.flatten(1))
+    if method.prior:
+        G = nets["generator"]
+        latent_dim = method._spec(model.encoding.samples).latent_dim
+        z = torch.randn(len(x), latent_dim, generator=generator)
+        made = as_floats(in_batches(nets, z, condition, lambda z: {"": G(z)})[""].flatten(1))
+        checks += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
+    reconstructs = "reconstruct" not in method.unavailable and not method._searches
+    if reconstructs and method.prior != "matched":  # BiGANs are not trained to reconstruct
+        y = in_batches(nets, x, condition, lambda x: {"": method._reconstruct(nets, x, score)})[""]
+        checks.append(health.same_reconstruction(as_floats(y.flatten(1)), rows))
+    if "encoder" in nets:
+        embedded = in_batches(nets, *held_out, lambda x: {"": method._embed(nets, x, score)})
+        latents = as_floats(embedded[""])
+        checks.append(health.dead_encoder(latents))
+        if method.prior == "matched":
+            checks.append(health.encoder_apart(latents))
+    return checks

@@ -1,4 +1,4 @@
-"""Which rows train, which are held out, and what is drawn of them; all by seeds of the fit."""
+"""Which rows train, which are held out, and which are drawn; all by seeds of the fit."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 
 from oddgan import decisions, inputs
 
-#: Rows that a member leaves out at least, if there are twice as many, where all are left out.
-FEWEST = 10
+#: Minimum number of rows that a member leaves out in cross-fitting, if there are twice as many.
+MIN_LEFT_OUT = 10
 
 
 @dataclass(frozen=True)
@@ -19,20 +19,20 @@ class HoldOut:
     Attributes
     ----------
     train : inputs.Source
-        The rows that some member trains on.
+        The rows that at least one member trains on.
     held_out : inputs.Source
-        The rows that threshold and p-values are made from.
+        The rows that set the threshold and the p-values.
     members : list of (inputs.Source, inputs.Source)
-        For each member, the rows of `train` that it trains on, and those that it does not: one
-        pair, (train, held_out), where there are no members.
-    crossed : bool
-        Whether each held-out row is left out by some members only, which alone score it.
+        For each member, the rows of `train` that it trains on, and those that it does not. One
+        pair, (train, held_out), where there is no ensemble.
+    cross_fitted : bool
+        Whether each held-out row is left out by some members only; these alone score it.
     """
 
     train: inputs.Source
     held_out: inputs.Source
     members: list[tuple[inputs.Source, inputs.Source]]
-    crossed: bool = False
+    cross_fitted: bool = False
 
     def of_member(self, k: int) -> "HoldOut":
         """Return the rows of one member, as if there were no others."""
@@ -40,9 +40,9 @@ class HoldOut:
 
     def left_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which members did not train on each of these held-out rows, (n, n_members)."""
-        if not self.crossed:
+        if not self.cross_fitted:
             return np.ones((len(rows), len(self.members)), dtype=bool)
-        return np.stack([row_mask(own)[rows] for _, own in self.members], axis=1)
+        return np.stack([row_mask(rows_out)[rows] for _, rows_out in self.members], axis=1)
 
 
 def hold_out(
@@ -50,9 +50,9 @@ def hold_out(
 ) -> HoldOut:
     """Split at random into training rows (at least 2) and held-out rows (at least 1).
 
-    Of samples that belong together (`inputs.with_groups`) all are on one side, and what is said
-    here of rows is of groups. Each of several members holds out as large a share of the training
-    rows, of its own. Where the common share would be too small for `target_fpr` there is none; the
+    Samples that belong together (`inputs.with_groups`) are all on one side; all counts here are
+    then counts of groups. Each member of an ensemble also holds out the same share of the training
+    rows for itself. Where the common share would be too small for `target_fpr` there is none; the
     members then leave out every row in turn.
     """
     if source.count() < 3:
@@ -66,25 +66,25 @@ def hold_out(
     train, held_out = units.rows(order[n_held:]), units.rows(order[:n_held])
     if n_members == 1:
         return HoldOut(train, held_out, [(train, held_out)])
-    crossed = n_held < decisions.smallest_sample(target_fpr)
-    if crossed:
+    cross_fitted = n_held < decisions.smallest_sample(target_fpr)
+    if cross_fitted:
         train = held_out = units.rows(order)
     else:
         order = order[n_held:]
     n = len(order)
     size = min(max(1, round(fraction * n)), n - 2)
-    if crossed:
-        # The scale of a few rows would be made by the very rows that it is for.
-        size = min(max(size, -(-n // n_members), min(FEWEST, n // 2)), n - 2)
+    if cross_fitted:
+        # With fewer rows, the scale would be made by the very rows that it is applied to.
+        size = min(max(size, -(-n // n_members), min(MIN_LEFT_OUT, n // 2)), n - 2)
     members = []
     for k in range(n_members):
-        left = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
-        members.append((units.rows(np.setdiff1d(order, left)), units.rows(left)))
-    return HoldOut(train, held_out, members, crossed)
+        left_out = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
+        members.append((units.rows(np.setdiff1d(order, left_out)), units.rows(left_out)))
+    return HoldOut(train, held_out, members, cross_fitted)
 
 
 def readable(source: inputs.Source) -> int:
-    """Return the number of samples of a source that was read, without files that were skipped."""
+    """Return the number of samples of a source that was read, without skipped files."""
     return source.count() - len(source.skipped)
 
 
@@ -106,12 +106,12 @@ def seeds(random_state: object, n: int) -> list[int]:
 
 
 def subsample(source: inputs.Source, most: int, seed: list[int]) -> inputs.Source:
-    """Return `source`, or so many of its rows drawn at random if it has more."""
+    """Return `source`, or `most` of its rows drawn at random if it has more."""
     n = source.count()
     if n <= most:
         return source
     if isinstance(source, inputs.Patches):
         return source.subsample(most, np.random.default_rng(seed))
-    chosen = np.zeros(n, dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(n)[:most]] = True
-    return inputs.Subset(source, chosen)
+    mask = np.zeros(n, dtype=bool)
+    mask[np.random.default_rng(seed).permutation(n)[:most]] = True
+    return inputs.Subset(source, mask)

@@ -1,104 +1,128 @@
-"""From what a user gives to the source that a detector reads: samples and their known context."""
+"""From what a user gives to the source that a detector reads: samples and their condition."""
 
 import warnings
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from oddgan import inputs
 
-if TYPE_CHECKING:
-    from .detector import Detector
+from .fitted import Columns, Fitted
 
 
-def open_to_fit(detector: "Detector", X: Any, condition: Any, groups: Any) -> inputs.Source:
-    """Open training data, and note its columns and which of them are no part of the samples."""
-    source = (
-        X if isinstance(X, inputs.Source) else inputs.open_source(X, channels=detector.channels)
-    )
+def open_to_fit(
+    X: Any, condition: Any, groups: Any, channels: Any
+) -> tuple[inputs.Source, Columns]:
+    """Open training data; return the source and what is known of its columns."""
+    source = X if isinstance(X, inputs.Source) else inputs.open_source(X, channels=channels)
     if condition is not None:
         source = inputs.with_condition(source, condition)
     if groups is not None:
         source = inputs.with_groups(source, groups)
-    detector.condition_columns_ = source.condition_columns
-    detector.group_columns_ = source.group_columns
-    _check_columns(detector, X, source, reset=True)
     _warn_of_row_numbers(source.columns or ())
-    return source
+    return source, table_columns(X, source)
+
+
+def table_columns(X: Any, source: inputs.Source) -> Columns:
+    """Return what scikit-learn would note of the columns of a source."""
+    condition, groups = tuple(source.condition_columns), tuple(source.group_columns)
+    if source.kind != "table":
+        return Columns(condition=condition, groups=groups)
+    notes: Any = BaseEstimator()  # scikit-learn notes columns on an estimator
+    like_chunk = isinstance(X, str | PathLike | inputs.Source) or condition or groups
+    validate_data(notes, _like(source) if like_chunk else X, reset=True, skip_check_array=True)
+    names = tuple(getattr(notes, "feature_names_in_", ()))
+    return Columns(notes.n_features_in_, names, condition, groups)
+
+
+def _like(source: inputs.Source) -> Any:
+    """Return something that has the columns of a source, for scikit-learn to look at."""
+    return pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]
 
 
 def _warn_of_row_numbers(columns: Sequence[str]) -> None:
-    """Say so if a column looks as if it were the index of a frame that went through a CSV file."""
+    """Warn about a column that looks like the index of a frame that went through a CSV file."""
     for name in columns:
         if name == "" or name.startswith("Unnamed: "):
             warnings.warn(
                 f"the column {name!r} has no name of its own: if it is the index of a data frame, "
-                "it only numbers the rows, and is learnt like any other; leave it out "
+                "it only numbers the rows, and is learned like any other; leave it out "
                 "(index=False when pandas writes the file)",
                 stacklevel=4,
             )
 
 
-def open_to_answer(detector: "Detector", X: Any, condition: Any, **how: Any) -> inputs.Source:
-    """Open data as a fitted detector reads it, and check that it is of the same kind."""
+def open_to_ask(
+    detector: Any, fitted: Fitted, X: Any, condition: Any, **options: Any
+) -> inputs.Source:
+    """Open data as a fitted detector reads it, and check that it is of the same kind.
+
+    Parameters
+    ----------
+    detector : estimator
+        For scikit-learn's check of columns, and for messages.
+    fitted : Fitted
+        What its fit left.
+    X, condition
+        The samples and their condition, as in `fit`.
+    **options
+        Of :func:`oddgan.inputs.open_source`.
+    """
+    samples, columns, name = fitted.encoding.samples, fitted.columns, type(detector).__name__
     source: inputs.Source = X
     if not isinstance(X, inputs.Source):
-        texts = _text_columns(detector)
-        source = inputs.open_source(X, channels=detector.channels, text_columns=texts, **how)
-    name = type(detector).__name__
-    if source.kind != detector.codec_.kind:
+        texts = _text_columns(fitted)
+        source = inputs.open_source(X, channels=detector.channels, text_columns=texts, **options)
+    if source.kind != samples.kind:
         raise ValueError(
-            f"{name} was fitted on a kind of data called {detector.codec_.kind!r} but is given "
-            f"the kind {source.kind!r}"
+            f"{name} was fitted on a kind of data called {samples.kind!r} but is given the kind "
+            f"{source.kind!r}"
         )
-    if detector.condition_codec_ is None:
-        if condition is not None or source.has_condition:
-            raise ValueError(f"this {name} was fitted without a condition, but is given one")
-    elif not source.has_condition:
-        columns = detector.condition_columns_
-        if condition is None and columns and set(columns) <= set(source.columns or ()):
-            condition = columns
-        if condition is None:
-            of = f" ({', '.join(columns)})" if columns else ""
-            raise ValueError(
-                f"this {name} was fitted with a condition{of}: give it for new samples"
-            )
-        source = inputs.with_condition(source, condition, like=detector.condition_codec_)
-    if also := [name for name in detector.group_columns_ if name in (source.columns or ())]:
-        source = inputs.WithoutColumns(source, also)  # as they were known in training
-    _check_columns(detector, X, source, reset=False, without=also)
+    source = _with_condition(name, fitted, source, condition)
+    groups = [column for column in columns.groups if column in (source.columns or ())]
+    if groups:
+        source = inputs.WithoutColumns(source, groups)  # as they were known in training
+    check_columns(detector, X, source, beside=bool(groups))
     return source
 
 
-def _text_columns(detector: "Detector") -> list[str]:
-    """Return the columns that held text in training: of samples, and of a context beside them."""
-    samples, context = detector.codec_, detector.condition_codec_
-    known = {column.name for column in samples.columns}
-    beside = [name for name in context.text_columns if name not in known] if context else []
-    return [*samples.text_columns, *beside]
+def check_columns(detector: Any, X: Any, source: inputs.Source, *, beside: bool = False) -> None:
+    """Let scikit-learn check number and names of the columns of a table.
 
-
-def _check_columns(
-    detector: "Detector",
-    X: Any,
-    source: inputs.Source,
-    *,
-    reset: bool,
-    without: Sequence[str] = (),
-) -> None:
-    """Let scikit-learn note, or check, number and names of the columns of a table."""
-    if source.kind != "table":
-        for name in ("n_features_in_", "feature_names_in_"):
-            if reset and hasattr(detector, name):  # of an earlier fit on a table
-                delattr(detector, name)
+    Those of files are found by name, in any order. `beside` says that X has further columns.
+    """
+    if source.kind != "table" or isinstance(X, str | PathLike | inputs.Source):
         return
-    if isinstance(X, str | PathLike | inputs.Source) or (
-        source.condition_columns or source.group_columns or without
-    ):
-        if not reset and isinstance(X, str | PathLike | inputs.Source):
-            return  # the columns of files are found by name, in any order
-        X = pd.DataFrame(columns=source.columns) if source.columns else next(source.chunks(1))[1]
-    validate_data(detector, X, reset=reset, skip_check_array=True)
+    beside = beside or bool(source.condition_columns or source.group_columns)
+    validate_data(detector, _like(source) if beside else X, reset=False, skip_check_array=True)
+
+
+def _with_condition(
+    name: str, fitted: Fitted, source: inputs.Source, condition: Any
+) -> inputs.Source:
+    """Return `source` with its condition, if the detector was fitted with one."""
+    codec, columns = fitted.encoding.condition, list(fitted.columns.condition)
+    if codec is None:
+        if condition is not None or source.has_condition:
+            raise ValueError(f"this {name} was fitted without a condition, but is given one")
+        return source
+    if source.has_condition:
+        return source
+    if condition is None and columns and set(columns) <= set(source.columns or ()):
+        condition = columns
+    if condition is None:
+        what = f" ({', '.join(columns)})" if columns else ""
+        raise ValueError(f"this {name} was fitted with a condition{what}: give it for new samples")
+    return inputs.with_condition(source, condition, like=codec)
+
+
+def _text_columns(fitted: Fitted) -> list[str]:
+    """Return the columns that held text in training: of samples, and of a condition beside them."""
+    samples, condition = fitted.encoding.samples, fitted.encoding.condition
+    names = {column.name for column in samples.columns}
+    beside = [n for n in condition.text_columns if n not in names] if condition else []
+    return [*samples.text_columns, *beside]

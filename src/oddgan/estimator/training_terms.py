@@ -1,7 +1,6 @@
-"""Terms of training that detectors share: reconstruction, denoising, shifts and warps of images."""
+"""Terms of training that methods share: reconstruction, denoising, and changes of images."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,52 +9,51 @@ from torch.nn.functional import mse_loss
 from oddgan import inputs, training
 from oddgan.scores import COMBINATIONS
 
-if TYPE_CHECKING:
-    from .detector import Detector
+from .hooks import Hooks
 
-#: Parts of a score that gain from shifted images; the residual by itself loses.
+#: Score components that gain from shifted images; the residual alone loses.
 GAIN_FROM_SHIFTS = frozenset({*COMBINATIONS, *COMBINATIONS["local"]})
 #: Deviation of the noise on numeric features beside swapped cells, in units of their scale.
 TABLE_NOISE = 0.2
-#: Greatest shift of an image, in pixels.
-MOST_SHIFTED = 2
+#: Maximum shift of an image, in pixels.
+MAX_SHIFT = 2
 
 
-def check_terms(detector: "Detector", kind: str) -> None:
-    """Refuse terms that this detector, or this kind of samples, cannot be trained with.
+def check_terms(method: Hooks, kind: str) -> None:
+    """Refuse terms that this method, or this kind of samples, cannot be trained with.
 
     Raises
     ------
     ValueError
-        Naming the parameter, and why it cannot be.
+        The message names the parameter and the reason.
     """
-    name = type(detector).__name__
+    name = type(method).__name__
     for parameter in ("reconstruction_weight", "denoise"):
-        if getattr(detector, parameter) and not detector._autoencoder:
+        if getattr(method, parameter) and not method._autoencoder:
             raise ValueError(
                 f"{parameter} must be 0 for {name}, whose training has no place for a term of "
                 "reconstruction"
             )
-    if detector.denoise and not detector._denoised and not detector.reconstruction_weight:
+    if method.denoise and not method._denoised and not method.reconstruction_weight:
         raise ValueError(
             f"denoise corrupts the input of {name}'s reconstruction term, which is not trained: "
             "give a reconstruction_weight above 0 too"
         )
-    how = detector.augment
-    if how in ("shift", "warp") and kind != "image":
-        raise ValueError(f"augment={how!r} is for images, but the samples are rows of a table")
-    reconstructs = detector._denoised or detector.reconstruction_weight
-    if how == "warp" and not reconstructs:
+    augment = method.augment
+    if augment in ("shift", "affine") and kind != "image":
+        raise ValueError(f"augment={augment!r} is for images, but the samples are rows of a table")
+    reconstructs = method._denoised or method.reconstruction_weight
+    if augment == "affine" and not reconstructs:
         raise ValueError(
-            f"augment='warp' warps what {name} reconstructs, but it trains no reconstruction"
-            + (": give a reconstruction_weight above 0" if detector._autoencoder else "")
+            f"augment='affine' transforms what {name} reconstructs, but it trains no reconstruction"
+            + (": give a reconstruction_weight above 0" if method._autoencoder else "")
         )
-    if how == "shift" and detector.closed_form:
-        raise ValueError(f"augment must be None or 'auto' for {name}: it sees no batches")
+    if augment == "shift" and method.closed_form:
+        raise ValueError(f"augment must be None or 'auto' for {name}: it trains on no batches")
 
 
 def with_terms(
-    detector: "Detector",
+    method: Hooks,
     losses: training.LossFunction,
     codec: inputs.Codec,
     generator: torch.Generator,
@@ -64,49 +62,47 @@ def with_terms(
 
     Parameters
     ----------
-    detector : Detector
-        Whose `reconstruction_weight`, `denoise` and `augment` are used.
+    method : Hooks
+        Its `reconstruction_weight`, `denoise` and `augment` apply.
     losses : training.LossFunction
-        Losses of a round of its own.
+        The method's own losses of a training step.
     codec : inputs.Codec
-        How its samples are encoded.
+        How samples are encoded.
     generator : torch.Generator
-        All that is drawn is drawn from it.
+        Draws everything that is random.
     """
-    weight, own_input = detector.reconstruction_weight, detector._denoised
-    corrupted = _corruption(codec, detector, generator)
-    shifted = shifts(detector, codec.kind)
+    weight, role = method.reconstruction_weight, method._denoised
+    corrupted = _corruption(codec, method, generator)
+    shifted = shifts(method, codec.kind)
 
     def of_batch(nets: Mapping[str, nn.Module], x: Tensor, z: Tensor) -> Iterator[training.Loss]:
         if shifted:
-            x = training.shift(x, MOST_SHIFTED, generator)
-        own = nets
-        if corrupted and own_input:
-            own = {**nets, own_input: nn.Sequential(_Layer(corrupted), nets[own_input])}
-        yield from losses(own, x, z)
+            x = training.shift(x, MAX_SHIFT, generator)
+        step_nets = nets
+        if corrupted and role:
+            step_nets = {**nets, role: nn.Sequential(_Layer(corrupted), nets[role])}
+        yield from losses(step_nets, x, z)
         if weight:
-            y = detector._reconstruct(nets, corrupted(x) if corrupted else x)
-            yield training.Loss(
-                "reconstruction term", weight * mse_loss(y, x), detector._autoencoder
-            )
+            y = method._reconstruct(nets, corrupted(x) if corrupted else x, method.scores[0])
+            yield training.Loss("reconstruction term", weight * mse_loss(y, x), method._autoencoder)
 
     return of_batch
 
 
-def shifts(detector: "Detector", kind: str) -> bool:
+def shifts(method: Hooks, kind: str) -> bool:
     """Return whether training shifts its images."""
-    if detector.augment != "auto":
-        return detector.augment == "shift"
-    names = {detector.score} if isinstance(detector.score, str) else set(detector.score)
-    return kind == "image" and bool(names & (GAIN_FROM_SHIFTS | detector._gain_from_shifts))
+    if method.augment != "auto":
+        return method.augment == "shift"
+    names = {method.score_name} if isinstance(method.score_name, str) else set(method.score_name)
+    return kind == "image" and bool(names & (GAIN_FROM_SHIFTS | method._gain_from_shifts))
 
 
 def _corruption(
-    codec: inputs.Codec, detector: "Detector", generator: torch.Generator
+    codec: inputs.Codec, method: Hooks, generator: torch.Generator
 ) -> Callable[[Tensor], Tensor] | None:
     """Return what `denoise` and `augment` do to samples that are reconstructed, if anything."""
-    amount = detector.denoise
-    if isinstance(codec, inputs.ImageCodec) and detector.augment == "warp":
+    amount = method.denoise
+    if isinstance(codec, inputs.ImageCodec) and method.augment == "affine":
         return lambda x: training.add_noise(training.warp(x, generator), amount, generator)
     if not amount:
         return None

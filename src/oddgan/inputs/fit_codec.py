@@ -1,4 +1,4 @@
-"""Learn a codec, or load one."""
+"""Fit a codec, or load one."""
 
 from typing import Any, TypeAlias
 
@@ -22,40 +22,41 @@ def fit_codec(
     channels: Channels = "auto",
     rows: Rows = None,
 ) -> Codec:
-    """Learn from training rows how to encode samples.
+    """Fit a codec to training rows.
 
     Parameters
     ----------
     sample : Raw
-        Training rows: all, or enough of them to show every column's scale and categories. A
-        value missing later in a column without missing values here is an error.
-    scaling : {"standard", "minmax", "robust", "rank", "two_view", "auto", "none"}
+        Training rows: all, or enough to show the scale and categories of every column. If a
+        column has no missing values here, a missing value in it later is an error.
+    scaling : {"standard", "minmax", "robust", "rank", "standard+rank", "auto", "none"}
         For numeric columns:
 
-        - "standard": mean 0 and standard deviation 1. As in the next two, a soft clip follows.
+        - "standard": mean 0 and standard deviation 1. A soft clip follows, also in the next two.
         - "minmax": [0, 1].
-        - "robust": median 0 and interquartile range 1.349 (that of a normal distribution of
-          deviation 1; where it is 0, the standard deviation instead).
-        - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which any
-          increasing transformation of the column leaves as it is. Exact for up to 1,000 distinct
+        - "robust": median 0 and interquartile range 1.349 (that of a normal distribution with
+          standard deviation 1); if that range is 0, the standard deviation is used.
+        - "rank": the normal score of the mid-rank, Phi^-1(mid-rank / (n + 1)), which does not
+          change under any increasing transformation of the column. Exact for up to 1,000 distinct
           values, interpolated for more.
-        - "two_view": "standard" and "rank" side by side, each divided by sqrt(2).
-        - "auto": "two_view" for columns whose two views share less than 90 % of their variance
-          over the training rows (long tails, many zeros, far outliers), "standard" for others.
-        - "none": the numbers as they are, without the soft clip either.
+        - "standard+rank": "standard" and "rank" side by side, each divided by sqrt(2).
+        - "auto": "standard+rank" for columns whose two views share less than 90 % of their
+          variance over the training rows (long tails, many zeros, far outliers), "standard" for
+          others.
+        - "none": the unchanged numbers, without a soft clip.
     image_size : int or (int, int), optional
-        Side, or height and width, 8 to 256, to which all images are resized. Without it images
-        that have one size keep it; image files of several sizes get the median size, scaled down
-        so that the longer side is at most 64.
+        Side, or height and width, 8 to 256, to which all images are resized. By default images
+        of one size keep it; image files of several sizes get the median size, scaled down so that
+        the longer side is at most 64.
     channels : {"auto", "first", "last"}
-        Where 4-D arrays have their channels, as for `open_source`.
+        The position of the channels in 4-D arrays, as for `open_source`.
     rows : sequence, optional
-        What messages call the samples: index in the source, or file name.
+        Names of the samples in messages: their index in the source, or file name.
 
     Returns
     -------
     TableCodec or ImageCodec
-        By the kind of the sample.
+        Depending on the kind of the sample.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def fit_codec(
 
 
 def codec_from_state(state: dict[str, Any], arrays: dict[str, Array]) -> Codec:
-    """Make a codec from what its ``to_state()`` returned; it encodes the same, bit for bit.
+    """Restore a codec from the result of its ``to_state()``; it encodes the same, bit for bit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which samples belong together, as several images of one part do."""
+"""Groups of samples that belong together, such as several images of one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .side_data import WithoutColumns, read_side_data
-from .sources.source import Source
-from .sources.subset import Subset
+from .sources.source import Source, Subset
 
 
 class Grouped(WithoutColumns):
-    """A source whose samples are of groups.
+    """A source whose samples belong to groups.
 
     Parameters
     ----------
     source : Source
         The samples.
     groups : ndarray of int64, shape (source.count(),)
-        The group of each, numbered from 0.
+        The group of each sample, numbered from 0.
     columns : sequence of str
-        Columns of the source that say so, and so no part of the samples.
+        Columns of the source that define the groups, and so are not part of the samples.
     """
 
     def __init__(
@@ -34,15 +33,15 @@ class Grouped(WithoutColumns):
 
 
 def with_groups(source: Source, groups: Any) -> Source:
-    """Say which samples belong together.
+    """Assign samples to groups.
 
     Parameters
     ----------
     source : Source
         The samples.
     groups : str, list of str, path, frame or array
-        In the forms of `with_condition`. Samples with equal values are of one group; of several
-        columns, with equal values in all of them. A missing value is a value like others.
+        In the forms of `with_condition`. Samples with equal values, in all columns if there are
+        several, form a group. Missing values count as equal.
 
     Returns
     -------
@@ -52,34 +51,34 @@ def with_groups(source: Source, groups: Any) -> Source:
     Raises
     ------
     ValueError
-        There is no such column or file, or there are more or fewer values than samples.
+        If there is no such column or file, or the numbers of values and samples differ.
     """
     values, columns = read_side_data("groups", source, groups)
-    number = values.to_pandas().groupby(values.column_names, dropna=False, sort=False).ngroup()
-    numbers = number.to_numpy(dtype=np.int64)
+    grouped = values.to_pandas().groupby(values.column_names, dropna=False, sort=False)
+    numbers = grouped.ngroup().to_numpy(dtype=np.int64)
     if isinstance(source, Subset):
         return Subset(Grouped(source.source, numbers, columns), source.keep)
     return Grouped(source, numbers, columns)
 
 
 def one_of_each_group(source: Source) -> Source:
-    """Return one sample of each group, drawn at random; all of them where there are no groups.
+    """Return one random sample of each group; all samples if there are no groups.
 
-    A sample of a new group is exchangeable with these. With all samples of the held-out groups it
-    is not: those of one group are odd, or normal, together.
+    A sample of a new group is exchangeable with these. It is not exchangeable with all samples of
+    the held-out groups, since the samples of one group tend to be anomalous, or normal, together.
     """
     if source.groups is None:
         return source
     order = np.random.default_rng(0).permutation(len(source.groups))
     _, first = np.unique(source.groups[order], return_index=True)
-    chosen = np.zeros(len(order), dtype=bool)
-    chosen[order[first]] = True
-    return Subset(source, chosen)
+    keep = np.zeros(len(order), dtype=bool)
+    keep[order[first]] = True
+    return Subset(source, keep)
 
 
 @dataclass(frozen=True)
 class Units:
-    """What is drawn of a source: its groups, or its samples where it has none.
+    """The units of a split, which stay on one side: groups, or samples if there are none.
 
     Attributes
     ----------
@@ -99,17 +98,17 @@ class Units:
             return cls(source, np.arange(source.count()))
         return cls(source, np.unique(source.groups, return_inverse=True)[1])
 
-    def check(self, least: int) -> int:
-        """Return how many there are; too few groups are refused."""
+    def check(self, minimum: int) -> int:
+        """Return the number of units; too few groups are refused."""
         n = int(self.of_row.max()) + 1
-        if n < least:
+        if n < minimum:
             raise ValueError(
-                f"groups: there are samples of {n} group(s), and at least {least} are needed"
+                f"groups: there are samples of {n} group(s), but at least {minimum} are needed"
             )
         return n
 
     def rows(self, units: NDArray[np.int64]) -> Source:
         """Return the samples of these units."""
-        chosen = np.zeros(int(self.of_row.max()) + 1, dtype=bool)
-        chosen[units] = True
-        return Subset(self.source, chosen[self.of_row])
+        keep = np.zeros(int(self.of_row.max()) + 1, dtype=bool)
+        keep[units] = True
+        return Subset(self.source, keep[self.of_row])

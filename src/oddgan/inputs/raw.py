@@ -1,4 +1,4 @@
-"""Raw chunks of samples: what sources hand out and codecs read."""
+"""Raw chunks of samples: sources yield them, codecs encode them."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ MAX_CHANNELS = 4
 
 
 def select(raw: Raw, index: Array) -> Raw:
-    """Take samples out of a raw chunk.
+    """Select samples of a raw chunk.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def select(raw: Raw, index: Array) -> Raw:
     Returns
     -------
     Raw
-        The chosen samples, in the order of the index.
+        The selected samples, in the order of the index.
     """
     index = np.asarray(index)
     if index.dtype == bool:
@@ -57,7 +57,7 @@ def concat(raws: Sequence[Raw]) -> Raw:
     Raises
     ------
     ValueError
-        If there are no chunks, as from a folder of which every file was left out.
+        If there are no chunks, for example from a folder whose files were all left out.
     """
     if not raws:
         raise ValueError("there are no samples")
@@ -69,27 +69,27 @@ def concat(raws: Sequence[Raw]) -> Raw:
     return np.concatenate(raws)
 
 
-def place(rows: Rows, i: int) -> int | str:
-    """Return what sample ``i`` of a chunk is called in messages."""
+def sample_name(rows: Rows, i: int) -> int | str:
+    """Return the name of sample ``i`` of a chunk for messages: its index or file name."""
     return i if rows is None else rows[i]
 
 
 def check_finite(X: Array, rows: Rows = None) -> None:
-    """Refuse NaN and infinity in a 2-D array, naming the column and the row of the first."""
+    """Refuse NaN and infinity in a 2-D array, naming the column and row of the first."""
     if X.dtype.kind != "f":
         return
     finite = np.isfinite(X)
     if finite.all():
         return
     i, j = (int(k) for k in np.argwhere(~finite)[0])
-    at = f"column {j}, row {place(rows, i)}"
+    location = f"column {j}, row {sample_name(rows, i)}"
     if np.isnan(X[i, j]):
-        # The beginning is scikit-learn's, which its checks and its users look for.
+        # The first sentence is scikit-learn's, which its checks and its users expect.
         raise ValueError(
-            f"Input X contains NaN. It is in {at}. An array has no missing values; in a DataFrame "
-            "NaN means missing, and is handled."
+            f"Input X contains NaN. It is in {location}. An array cannot have missing values; a "
+            "DataFrame can, as NaN."
         )
-    raise ValueError(f"Input X contains infinity. It is in {at}.")
+    raise ValueError(f"Input X contains infinity. It is in {location}.")
 
 
 def channel_axis(shape: tuple[int, ...], channels: Channels) -> Literal[1, 3]:
@@ -99,7 +99,7 @@ def channel_axis(shape: tuple[int, ...], channels: Channels) -> Literal[1, 3]:
     ------
     ValueError
         If ``channels="auto"`` and not exactly one of the two axes has a length of 1 to 4, or if
-        the stated axis has another length.
+        the specified axis has another length.
     """
     fits = {axis: 1 <= shape[axis] <= MAX_CHANNELS for axis in (1, 3)}
     if channels == "auto":
@@ -122,19 +122,19 @@ def channel_axis(shape: tuple[int, ...], channels: Channels) -> Literal[1, 3]:
 
 
 def as_images(raw: Raw) -> Array | list[Array]:
-    """Return a chunk of images as it is; a table is refused."""
+    """Return a chunk of images unchanged; a table is refused."""
     if not isinstance(raw, np.ndarray | list):
-        raise ValueError("the model was trained on images, but it is given a table")
+        raise ValueError("the model was trained on images, but got a table")
     return raw
 
 
 def layout_of(sample: Raw, channels: Channels) -> tuple[Layout, int]:
-    """Return the layout of a chunk of images, and how many channels they have.
+    """Return the layout of a chunk of images, and their number of channels.
 
     Raises
     ------
     ValueError
-        If it holds no images, or it is not clear which axis holds the channels.
+        If these are not images, or it is not clear which axis holds the channels.
     """
     if isinstance(sample, list):
         return ("grey", 1) if all(image.ndim == 2 for image in sample) else ("last", 3)

@@ -1,4 +1,4 @@
-"""What is given beside samples: columns of their own table, or values, or a file of them."""
+"""Side data of samples, such as conditions or groups: columns of their table, values, or a file."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
@@ -15,22 +15,21 @@ from .arrow import is_frame
 from .codecs.table import TableCodec
 from .raw import Array, Raw, concat
 from .sources.open import open_source
-from .sources.source import Chunk, Source
-from .sources.subset import Subset
+from .sources.source import Chunk, Source, Subset
 
 _FILES = (".csv", ".csv.gz", ".parquet")
-_SAMPLE = "sample"  # the column of a file that says which image a row is of
+_SAMPLE = "sample"  # the column of a file that names the image of each row
 
 
 class WithoutColumns(Source):
-    """A source without those of its columns that are no part of the samples.
+    """A source without some of its columns, which are not part of the samples.
 
     Parameters
     ----------
     source : Source
-        The samples, perhaps with these columns.
+        The samples, with or without these columns.
     columns : sequence of str
-        The columns to leave out.
+        The columns to drop.
     """
 
     def __init__(self, source: Source, columns: Sequence[str] = ()) -> None:
@@ -47,7 +46,7 @@ class WithoutColumns(Source):
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """Files left out so far, with the reason."""
+        """Files skipped so far, with the reason."""
         return self._source.skipped
 
     def count(self) -> int:
@@ -71,186 +70,192 @@ class WithoutColumns(Source):
             yield rows, raw
 
     def labels(self) -> Array | None:
-        """Return the values set aside by ``label=``, or None."""
+        """Return the labels (`Source.labels`), or None."""
         return self._source.labels()
 
     def condition(self, rows: NDArray[np.int64]) -> Raw | None:
-        """Return the context of these samples, or None."""
+        """Return the condition of these samples, or None."""
         return self._source.condition(rows)
 
 
 def read_side_data(
-    what: str, source: Source, given: Any, like: TableCodec | None = None
+    parameter: str, source: Source, data: Any, codec: TableCodec | None = None
 ) -> tuple[pa.Table, list[str]]:
-    """Read what a user gives beside samples; see `with_condition` for the forms it may have.
+    """Read side data of samples; see `with_condition` for its forms.
 
     Parameters
     ----------
-    what : str
-        What messages call it: the name of the parameter.
+    parameter : str
+        Name of the user's parameter, for messages.
     source : Source
         The samples.
-    given : str, list of str, path, frame or array
+    data : str, list of str, path, frame or array
         Columns of the samples, a file, or values.
-    like : TableCodec, optional
-        The codec that was learnt on what stood beside training samples.
+    codec : TableCodec, optional
+        The codec that was fitted to the side data of the training samples.
 
     Returns
     -------
     values : pyarrow.Table
-        One row for each sample of the source; of a `Subset`, for each sample of its source.
+        One row for each sample of the source; for a `Subset`, each sample of its source.
     columns : list of str
-        The columns of the samples that it is; none if it came from elsewhere.
+        The columns of the samples that hold it; empty if it came from elsewhere.
     """
-    if isinstance(given, list | tuple) and not given:
-        raise ValueError(f"{what} is empty: name a column, or leave it out")
-    if names := _column_names(what, source, given, like):
+    if isinstance(data, list | tuple) and not data:
+        raise ValueError(f"{parameter} is empty: name a column, or leave it out")
+    if names := _column_names(parameter, source, data, codec):
         if len(names) == len(source.columns or ()):
-            raise ValueError(f"{what}={given!r} leaves no column to judge")
+            raise ValueError(f"{parameter}={data!r} leaves no column to judge")
         whole = source.source if isinstance(source, Subset) else source
         chunks = [raw.select(names) for _, raw in whole.chunks(65536)]  # type: ignore[union-attr]
         return concat(chunks), names
-    if isinstance(given, str | PathLike):
-        return _from_file(what, source, given, like), []
-    return _one_for_each(source, _matched(what, _table(what, given), like), f"{what} has"), []
+    if isinstance(data, str | PathLike):
+        return _read_file(parameter, source, data, codec), []
+    values = _match_names(parameter, _as_table(parameter, data), codec)
+    return _align_rows(parameter, source, values), []
 
 
-def _column_names(what: str, source: Source, given: Any, like: TableCodec | None) -> list[str]:
-    """Return the columns that `given` names; none if it is values or a file."""
+def _column_names(parameter: str, source: Source, data: Any, codec: TableCodec | None) -> list[str]:
+    """Return the columns that `data` names; none if it is values or a file."""
     columns = source.columns or []
-    if isinstance(given, str):
-        return [given] if given in columns else []
-    if not isinstance(given, list | tuple | pd.Index) or not all(map(_may_name, given)):
+    if isinstance(data, str):
+        return [data] if data in columns else []
+    if not isinstance(data, list | tuple | pd.Index) or not all(map(_may_be_name, data)):
         return []
-    names = [str(name) for name in given]
+    names = [str(name) for name in data]
     unknown = [name for name in names if name not in columns]
-    of_the_fit = like is not None and {*names} == {column.name for column in like.columns}
-    if not (of_the_fit and not unknown) and len(names) == source.count():
+    same_as_fitted = codec is not None and {*names} == {column.name for column in codec.columns}
+    if not (same_as_fitted and not unknown) and len(names) == source.count():
         return []  # one value for each sample
     if files := [name for name in unknown if name.lower().endswith(_FILES)]:
         raise ValueError(
-            f"{what}: the file {files[0]!r} cannot be mixed with columns or other files"
+            f"{parameter}: the file {files[0]!r} cannot be mixed with columns or other files"
         )
     if len(names) > len(columns):
-        return []  # values, though too few or too many
+        return []  # too few or too many values
     if unknown:
         raise ValueError(
-            f"{what}: {unknown[0]!r} is no column of {', '.join(columns)} (nor are "
-            f"{len(names)} values one for each of {source.count()} samples)"
+            f"{parameter}: {unknown[0]!r} is not a column of {', '.join(columns)} (and "
+            f"{len(names)} values are not one for each of {source.count()} samples)"
         )
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{what} names the column {twice[0]!r} twice")
+    if duplicates := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{parameter} names the column {duplicates[0]!r} twice")
     return names
 
 
-def _may_name(entry: Any) -> bool:
+def _may_be_name(entry: Any) -> bool:
     return isinstance(entry, str | Integral) and not isinstance(entry, bool)
 
 
-def _table(what: str, given: Any) -> pa.Table:
-    """Return values in any form as a table; where they have no names its columns are c0, c1 ..."""
-    if not is_frame(given):
-        frame = pd.DataFrame(_in_columns(what, given))
-        given = frame.set_axis(_made_up(frame.shape[1]), axis=1)
-    elif isinstance(given, pa.ChunkedArray) or len(getattr(given, "shape", ())) == 1:
-        given = pa.table([pa.chunked_array(given)], _made_up(1))  # Polars' series too
-    return concat([raw for _, raw in open_source(given).chunks(65536)])
+def _as_table(parameter: str, data: Any) -> pa.Table:
+    """Return values in any form as a table; columns without names are called c0, c1 ..."""
+    if not is_frame(data):
+        frame = pd.DataFrame(_as_columns(parameter, data))
+        data = frame.set_axis(_default_names(frame.shape[1]), axis=1)
+    elif isinstance(data, pa.ChunkedArray) or len(getattr(data, "shape", ())) == 1:
+        data = pa.table([pa.chunked_array(data)], _default_names(1))  # a Polars series too
+    return concat([raw for _, raw in open_source(data).chunks(65536)])
 
 
-def _in_columns(what: str, given: Any) -> Any:
-    """Return values in a form of which pandas makes columns that keep their types."""
-    if isinstance(given, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        return pd.Series(given)
-    if isinstance(given, list | tuple):
-        shapes = {np.shape(row) for row in given}
+def _as_columns(parameter: str, data: Any) -> Any:
+    """Return values in a form that pandas turns into columns without changing their types."""
+    if isinstance(data, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        return pd.Series(data)
+    if isinstance(data, list | tuple):
+        shapes = {np.shape(row) for row in data}
         if len(shapes) > 1:
-            raise ValueError(f"{what} has rows of different lengths")
-        shape = (len(given), *(shapes.pop() if shapes else ()))
-        given = list(given)  # not an array, which would turn numbers beside text into text
+            raise ValueError(f"{parameter} has rows of different lengths")
+        shape = (len(data), *(shapes.pop() if shapes else ()))
+        data = list(data)  # not an array, which would turn numbers beside text into text
     else:
-        given = np.asarray(given)
-        shape = given.shape
-        if given.dtype.kind == "U":
-            given = given.astype(object)
+        data = np.asarray(data)
+        shape = data.shape
+        if data.dtype.kind == "U":
+            data = data.astype(object)
     if len(shape) not in (1, 2):
-        raise ValueError(f"{what} has shape {shape}; expected (n,) or (n, k)")
-    return given
+        raise ValueError(f"{parameter} has shape {shape}; expected (n,) or (n, k)")
+    return data
 
 
-def _made_up(n: int) -> list[str]:
+def _default_names(n: int) -> list[str]:
     return [f"c{i}" for i in range(n)]
 
 
-def _matched(what: str, values: pa.Table, like: TableCodec | None) -> pa.Table:
-    """Name columns as in training where they, or those of training, came without names."""
-    if like is None:
+def _match_names(parameter: str, values: pa.Table, codec: TableCodec | None) -> pa.Table:
+    """Rename columns to those of training if either came without names."""
+    if codec is None:
         return values
-    names, n = [column.name for column in like.columns], values.num_columns
+    names, n = [column.name for column in codec.columns], values.num_columns
     if {*names} == {*values.column_names}:
         return values
-    if values.column_names != _made_up(n) and names != _made_up(len(names)):
-        return values  # the codec finds its columns by name
+    if values.column_names != _default_names(n) and names != _default_names(len(names)):
+        return values  # the codec matches its columns by name
     if len(names) != n:
-        raise ValueError(f"{what} has {n} columns, but the model was fitted with {len(names)}")
+        raise ValueError(f"{parameter} has {n} columns, but the model was fitted with {len(names)}")
     return values.rename_columns(names)
 
 
-def _one_for_each(source: Source, values: pa.Table, has: str) -> pa.Table:
-    """Return values of the samples of a source as rows that are numbered as its chunks are."""
+def _align_rows(origin: object, source: Source, values: pa.Table) -> pa.Table:
+    """Return values as rows that are numbered like the chunks of a source.
+
+    `origin` is the parameter or the file that they come from.
+    """
     if isinstance(source, Subset):
-        if len(values) == source.count():  # samples left out have no context, and need none
+        if len(values) == source.count():  # samples outside the subset need no values
             return values.take(pa.array(np.cumsum(source.keep) - 1, mask=~source.keep))
         if len(values) == len(source.keep):
             return values
     elif len(values) == source.count():
         return values
-    raise ValueError(f"{has} {len(values)} rows, but there are {source.count()} samples")
+    raise ValueError(f"{origin} has {len(values)} rows, but there are {source.count()} samples")
 
 
-def _from_file(
-    what: str, source: Source, given: str | PathLike[str], like: TableCodec | None
+def _read_file(
+    parameter: str, source: Source, data: str | PathLike[str], codec: TableCodec | None
 ) -> pa.Table:
-    path = Path(given)
+    path = Path(data)
     if not path.name.lower().endswith(_FILES) or not path.exists():
-        known = f" of {', '.join(source.columns)}" if source.columns else ""
+        columns = f" of {', '.join(source.columns)}" if source.columns else ""
         raise ValueError(
-            f"{what}={str(given)!r} is neither a column{known} nor a file ({', '.join(_FILES)})"
+            f"{parameter}={str(data)!r} is neither a column{columns} nor a file "
+            f"({', '.join(_FILES)})"
         )
-    texts = [_SAMPLE, *_text_columns(path, like)]
-    opened = open_source(path, text_columns=texts)
+    opened = open_source(path, text_columns=[_SAMPLE, *_text_columns(path, codec)])
     values = concat([raw for _, raw in opened.chunks(65536)])
     if _SAMPLE not in (opened.columns or ()):
-        return _one_for_each(source, _matched(what, values, like), f"{path} has")
-    called = values[_SAMPLE].to_pylist()  # type: ignore[call-overload,union-attr]
+        return _align_rows(path, source, _match_names(parameter, values, codec))
     if opened.columns == [_SAMPLE]:
         raise ValueError(f"{path}: there is nothing beside the column {_SAMPLE!r}")
     if source.names is None:
         raise ValueError(
-            f"{path}: the column {_SAMPLE!r} names images, but these samples have no names: give "
-            "a row for each in their order, and no such column"
+            f"{path}: the column {_SAMPLE!r} names images, but these samples have no names: drop "
+            "it, and give one row for each sample, in their order"
         )
-    rows = _rows_of(source, called, path)
-    return _matched(what, values.drop_columns([_SAMPLE]).take(rows), like)  # type: ignore[union-attr]
+    names = values[_SAMPLE].to_pylist()  # type: ignore[call-overload,union-attr]
+    rows = _rows_by_name(source, names, path)
+    values = values.drop_columns([_SAMPLE]).take(rows)  # type: ignore[union-attr]
+    return _match_names(parameter, values, codec)
 
 
-def _text_columns(path: Path, like: TableCodec | None) -> list[str]:
+def _text_columns(path: Path, codec: TableCodec | None) -> list[str]:
     """Return the columns of a file that held text in training."""
-    texts = like.text_columns if like else []
-    names = [column.name for column in like.columns] if like else []
-    if not texts or names != _made_up(len(names)):
+    texts = codec.text_columns if codec else []
+    names = [column.name for column in codec.columns] if codec else []
+    if not texts or names != _default_names(len(names)):
         return texts
     header = [name for name in open_source(path).columns or () if name != _SAMPLE]
-    return [name for name, made_up in zip(header, names, strict=False) if made_up in texts]
+    return [name for name, default in zip(header, names, strict=False) if default in texts]
 
 
-def _rows_of(source: Source, called: list[str], path: Path) -> pa.Array:
-    """Return for each sample the row of `called` that has its name; none if it is left out."""
-    place = {name: i for i, name in enumerate(called)}
-    if len(place) < len(called):
-        twice = next(name for i, name in enumerate(called) if place[name] != i)
-        raise ValueError(f"{path}: there are two rows for the sample {twice}")
+def _rows_by_name(source: Source, row_names: list[str], path: Path) -> pa.Array:
+    """Return the row of each sample, found by its name; null for samples outside a subset."""
+    row_of = {name: i for i, name in enumerate(row_names)}
+    if len(row_of) < len(row_names):
+        duplicate = next(name for i, name in enumerate(row_names) if row_of[name] != i)
+        raise ValueError(f"{path}: there are two rows for the sample {duplicate}")
     names = source.names or []
     keep = source.keep if isinstance(source, Subset) else np.ones(len(names), dtype=bool)
-    if lacking := [name for name, kept in zip(names, keep, strict=True) if kept > (name in place)]:
-        raise ValueError(f"{path}: there is no row for the sample {lacking[0]}")
-    return pa.array([place.get(name) for name in names], pa.int64())
+    required = [name for name, needs_row in zip(names, keep, strict=True) if needs_row]
+    if missing := [name for name in required if name not in row_of]:
+        raise ValueError(f"{path}: there is no row for the sample {missing[0]}")
+    return pa.array([row_of.get(name) for name in names], pa.int64())

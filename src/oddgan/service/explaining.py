@@ -22,7 +22,7 @@ from .samples import Samples
 def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
     """Return for each sample what made it as odd as it is."""
     found: list[dict[str, Any]] = []
-    for _, explanation in model.detector.answer_chunks(model.open(samples), "explain"):
+    for _, explanation in model.detector.iter_outputs(model.open(samples), "explain"):
         start = len(found)
         stop = start + len(explanation)
         part = Samples(samples.raw[start:stop], context=_part(samples.context, start, stop))
@@ -114,7 +114,7 @@ def _counterparts(model: Model, images: Samples) -> list[NDArray[np.float64]] | 
     """
     if not model.can("reconstruct") or model.searches:
         return None
-    chunks = model.detector.answer_chunks(model.open(images), "reconstruct")
+    chunks = model.detector.iter_outputs(model.open(images), "reconstruct")
     return [_shown(image) for _, answers in chunks for image in answers]
 
 

@@ -102,7 +102,7 @@ class Model:
 
     def scores(self, samples: Samples) -> NDArray[np.float64]:
         """Return the anomaly scores, shape (n,)."""
-        chunks = self.detector.answer_chunks(self.open(samples), "anomaly_score")
+        chunks = self.detector.iter_outputs(self.open(samples), "anomaly_score")
         return np.concatenate([scores for _, scores in chunks])
 
     def described(self) -> dict[str, Any]:

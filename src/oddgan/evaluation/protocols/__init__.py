@@ -3,8 +3,8 @@
 Each holds plain values only: `Protocol.to_dict` and `from_dict` carry it through JSON.
 """
 
-from oddgan.evaluation.protocols.base import Protocol, Split
-from oddgan.evaluation.protocols.catalogue import PROTOCOLS, default_protocol, from_dict
+from oddgan.evaluation.protocols.base import Protocol, Split, from_dict
+from oddgan.evaluation.protocols.catalogue import PROTOCOLS, default_protocol
 from oddgan.evaluation.protocols.classes import OneClassAnomalous, OneClassNormal
 from oddgan.evaluation.protocols.contaminated import Contaminated
 from oddgan.evaluation.protocols.images import DefectFree

@@ -1,6 +1,7 @@
 """What a protocol is, and the split that it makes of a data set."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
@@ -109,11 +110,20 @@ class Split:
         )
 
 
+#: Every protocol by its name, so that one can hold another.
+_BY_NAME: dict[str, "type[Protocol]"] = {}
+
+
 @dataclass(frozen=True)
 class Protocol(ABC):
     """A rule that splits a data set; equal objects split it equally."""
 
     name: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            _BY_NAME[cls.name] = cls
 
     @property
     @abstractmethod
@@ -133,6 +143,24 @@ class Protocol(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return ``name`` and the parameters as plain values."""
         return {"name": self.name, **asdict(self)}
+
+
+def from_dict(values: Mapping[str, Any]) -> Protocol:
+    """Build the protocol that `Protocol.to_dict` described.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is missing or unknown, or a parameter is not one of that protocol.
+    """
+    parameters = dict(values)
+    name = parameters.pop("name", None)
+    if name not in _BY_NAME:
+        raise ValueError(f"no protocol is called {name!r}; there are {', '.join(_BY_NAME)}")
+    try:
+        return _BY_NAME[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"protocol {name}: {error}") from error
 
 
 def draw(rows: Mask, fraction: float, seed: int) -> Mask:

@@ -1,8 +1,5 @@
 """The protocols by name, and the usual one for a data set."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from oddgan.datasets import Dataset
 from oddgan.evaluation.protocols.base import Protocol
 from oddgan.evaluation.protocols.classes import OneClassAnomalous, OneClassNormal
@@ -10,6 +7,7 @@ from oddgan.evaluation.protocols.contaminated import Contaminated
 from oddgan.evaluation.protocols.images import DefectFree
 from oddgan.evaluation.protocols.tables import KDD99, Labelled, RandomHalf
 
+#: The protocols by name; importing them registers them.
 PROTOCOLS: dict[str, type[Protocol]] = {
     protocol.name: protocol
     for protocol in (
@@ -22,24 +20,6 @@ PROTOCOLS: dict[str, type[Protocol]] = {
         Contaminated,
     )
 }
-
-
-def from_dict(values: Mapping[str, Any]) -> Protocol:
-    """Build the protocol that `Protocol.to_dict` described.
-
-    Raises
-    ------
-    ValueError
-        If ``name`` is missing or unknown, or a parameter is not one of that protocol.
-    """
-    parameters = dict(values)
-    name = parameters.pop("name", None)
-    if name not in PROTOCOLS:
-        raise ValueError(f"no protocol is called {name!r}; there are {', '.join(PROTOCOLS)}")
-    try:
-        return PROTOCOLS[name](**parameters)
-    except TypeError as error:
-        raise ValueError(f"protocol {name}: {error}") from error
 
 
 def default_protocol(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from oddgan.datasets import Dataset
-from oddgan.evaluation.protocols.base import Protocol, Rows, Split
+from oddgan.evaluation.protocols.base import Protocol, Rows, Split, from_dict
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,6 @@ class Contaminated(Protocol):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        # The catalogue knows this class too, so it cannot be imported above.
-        from oddgan.evaluation.protocols.catalogue import from_dict
-
         if isinstance(self.base, Mapping):
             object.__setattr__(self, "base", from_dict(self.base))
         if not isinstance(self.base, Protocol) or isinstance(self.base, Contaminated):

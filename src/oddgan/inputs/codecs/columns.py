@@ -1,4 +1,4 @@
-"""How each kind of column is encoded: one small class per kind, learnt values as its fields."""
+"""Encoding of columns: a small class for each kind of column, whose fields are fitted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from oddgan.inputs.arrow import TEXT
-from oddgan.inputs.raw import Array, Rows, place
+from oddgan.inputs.raw import Array, Rows, sample_name
 
 from .values import Values, is_missing, numbers, refuse_missing, texts
 
-Kind = Literal["numeric", "rank", "two_view", "boolean", "categorical", "constant", "ignored"]
+Kind = Literal["numeric", "rank", "standard+rank", "boolean", "categorical", "constant", "ignored"]
 
 SOFT_CLIP = 10.0  # in units of the column's scale
 OTHER = "(other)"  # how a pooled category is decoded
@@ -24,10 +24,10 @@ OTHER = "(other)"  # how a pooled category is decoded
 
 @dataclass(frozen=True)
 class Block:
-    """Adjacent encoded features of one likelihood: ``x[:, start:stop]``.
+    """Adjacent encoded features with one likelihood: ``x[:, start:stop]``.
 
     A ``"gaussian"`` or ``"bernoulli"`` block holds ``stop - start`` independent features, a
-    ``"categorical"`` one a single variable, one-hot.
+    ``"categorical"`` block a single one-hot variable.
     """
 
     kind: Literal["gaussian", "bernoulli", "categorical"]
@@ -37,16 +37,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Column(ABC):
-    """One column of the original table and the encoded features it became.
+    """One column of the original table and its encoded features.
 
     Attributes
     ----------
     name : str
         Its name; ``x0``, ``x1`` ... for the columns of an array.
     start, stop : int
-        The encoded features are ``x[:, start:stop]``; none if the column is ignored.
+        The encoded features are ``x[:, start:stop]``; there are none if the column is ignored.
     missing : bool
-        Whether values were missing in training. Then the last of the features says where.
+        Whether values were missing in training. If so, the last feature flags missing values.
     """
 
     kind: ClassVar[Kind]
@@ -57,15 +57,15 @@ class Column(ABC):
 
     @property
     def n_repeated(self) -> int:
-        """How many of the features say again, in another way, what one before them says."""
+        """How many features are a second view of an earlier one."""
         return 0
 
     @abstractmethod
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
         """Write the encoded column into ``out[:, start:stop]``, which holds zeros."""
 
     @abstractmethod
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         """Decode ``x[:, start:stop]`` of shape (n, stop - start)."""
 
     def blocks(self) -> list[Block]:
@@ -79,13 +79,13 @@ class Column(ABC):
     def _numbers(
         self, values: Values, out: NDArray[np.float32], rows: Rows, fill: float
     ) -> NDArray[np.float64]:
-        """Read the column as numbers, fill in what is missing, and flag it in ``out``."""
-        found = numbers(values, self.name, rows)
-        missing = np.isnan(found)
+        """Read the column as numbers, fill in missing values, and flag them in ``out``."""
+        x = numbers(values, self.name, rows)
+        missing = np.isnan(x)
         if not missing.any():
-            return found
+            return x
         self._flag(missing, out, rows)
-        return np.where(missing, fill, found)
+        return np.where(missing, fill, x)
 
     def _flag(self, missing: NDArray[np.bool_], out: NDArray[np.float32], rows: Rows) -> None:
         if self.missing:
@@ -108,22 +108,22 @@ class Numeric(Column):
     clip: bool
 
     @override
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
-        found = self._numbers(values, out, rows, self.fill)
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+        x = self._numbers(values, out, rows, self.fill)
         if self.clip:
-            out[:, self.start] = soft_clipped(found, self.center, self.scale)
+            out[:, self.start] = soft_clipped(x, self.center, self.scale)
             return
-        v = _scaled(found, self.center, self.scale)
+        v = _scaled(x, self.center, self.scale)
         if not np.isfinite(v).all():
             i = int(np.argmin(np.isfinite(v)))
             raise ValueError(
-                f"column {self.name!r}, row {place(rows, i)}: {found[i]} is too large; "
-                'any scaling but "none" takes it'
+                f"column {self.name!r}, row {sample_name(rows, i)}: {x[i]} is too large; "
+                'any scaling except "none" accepts it'
             )
         out[:, self.start] = v
 
     @override
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         v = x[:, 0].astype(np.float64)
         undo = unclipped if self.clip else _unscaled
         return np.where(self._missing(x), np.nan, undo(v, self.center, self.scale))
@@ -134,47 +134,47 @@ class Numeric(Column):
 
 @dataclass(frozen=True)
 class Boolean(Column):
-    """0 or 1; missing values become ``fill``, the more frequent of them."""
+    """0 or 1; missing values become ``fill``, the more frequent value."""
 
     kind = "boolean"
     fill: float
 
     @override
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
-        found = self._numbers(values, out, rows, self.fill)
-        wrong = (found != 0) & (found != 1)
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+        x = self._numbers(values, out, rows, self.fill)
+        wrong = (x != 0) & (x != 1)
         if wrong.any():
             i = int(wrong.argmax())
             raise ValueError(
-                f"column {self.name!r}, row {place(rows, i)}: {found[i]:g} is not a boolean"
+                f"column {self.name!r}, row {sample_name(rows, i)}: {x[i]:g} is not a boolean"
             )
-        out[:, self.start] = found
+        out[:, self.start] = x
 
     @override
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         return _with_none(x[:, 0] > 0.5, self._missing(x))
 
 
 @dataclass(frozen=True)
 class Categorical(Column):
-    """One-hot: the categories, a slot for all others, a slot for missing values if there were."""
+    """One-hot: the categories, a slot for others, and one for missing values if there were any."""
 
     kind = "categorical"
     categories: tuple[str, ...]
 
     @override
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
-        found = texts(values, self.name)
-        missing = is_missing(found)
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+        text = texts(values, self.name)
+        missing = is_missing(text)
         self._flag(missing, out, rows)
         other = len(self.categories)
-        index = pc.index_in(found, value_set=_text_array(self.categories))
+        index = pc.index_in(text, value_set=_text_array(self.categories))
         slot = index.fill_null(other).to_numpy()
         present = np.flatnonzero(~missing)
         out[present, self.start + slot[present]] = 1
 
     @override
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         slots: Array = np.array([*self.categories, OTHER, None], dtype=object)
         decoded: Array = slots[x.argmax(axis=1)]
         return decoded
@@ -186,26 +186,26 @@ class Categorical(Column):
 
 @dataclass(frozen=True)
 class Constant(Column):
-    """0 where the value is that of training, 1 elsewhere; None: all values were missing."""
+    """0 where the value equals that of training, else 1; None if all values were missing."""
 
     kind = "constant"
     value: float | bool | str | None
 
     @override
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
         if self.value is None:
             out[:, self.start] = ~is_missing(values)
         elif isinstance(self.value, str):
-            found = texts(values, self.name)
-            self._flag(is_missing(found), out, rows)
-            same = pc.equal(found, _text_array([self.value])[0])
+            text = texts(values, self.name)
+            self._flag(is_missing(text), out, rows)
+            same = pc.equal(text, _text_array([self.value])[0])
             out[:, self.start] = ~same.fill_null(True).to_numpy()
         else:
-            found = self._numbers(values, out, rows, float(self.value))
-            out[:, self.start] = found != self.value
+            x = self._numbers(values, out, rows, float(self.value))
+            out[:, self.start] = x != self.value
 
     @override
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         missing = self._missing(x)
         if isinstance(self.value, str | bool | None):
             return _with_none(np.full(len(x), self.value), missing)
@@ -214,16 +214,16 @@ class Constant(Column):
 
 @dataclass(frozen=True)
 class Ignored(Column):
-    """Nothing: a column of values that hardly repeat, such as an identifier."""
+    """No features: a column whose values hardly repeat, such as an identifier."""
 
     kind = "ignored"
 
     @override
-    def put(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
+    def encode(self, values: Values, out: NDArray[np.float32], rows: Rows) -> None:
         return
 
     @override
-    def take(self, x: NDArray[np.float32]) -> Array:
+    def decode(self, x: NDArray[np.float32]) -> Array:
         return np.full(len(x), None)
 
     @override
@@ -231,23 +231,23 @@ class Ignored(Column):
         return []
 
 
-def soft_clipped(found: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
-    """Return 10 tanh(v / 10) of v = (number - center) / scale."""
-    v = _scaled(found, center, scale)
+def soft_clipped(x: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
+    """Return 10 tanh(v / 10) for v = (x - center) / scale."""
+    v = _scaled(x, center, scale)
     clipped: NDArray[np.float32] = np.float32(SOFT_CLIP) * np.tanh(v / np.float32(SOFT_CLIP))
     return clipped
 
 
 def unclipped(clipped: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float64]:
-    """Return the numbers that `soft_clipped` made these of."""
-    edge = 1 - 2.0**-24  # the largest value that a saturated feature can stand for
+    """Invert `soft_clipped`."""
+    edge = 1 - 2.0**-24  # the largest value that a saturated feature can represent
     v = SOFT_CLIP * np.arctanh(np.clip(clipped / SOFT_CLIP, -edge, edge))
     return _unscaled(v, center, scale)
 
 
-def _scaled(found: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # an overflow ends in the clip, or is refused
-        return ((found - center) / scale).astype(np.float32)
+def _scaled(x: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # an overflow is clipped, or refused
+        return ((x - center) / scale).astype(np.float32)
 
 
 def _unscaled(v: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What is learnt about a column from training rows: its kind, its scale, its categories."""
+"""Fitting a column to training rows: its kind, its scale, its categories."""
 
 import warnings
 from typing import Literal, get_args
@@ -11,16 +11,15 @@ from oddgan.inputs.arrow import is_text
 from oddgan.inputs.raw import Rows
 
 from .columns import Boolean, Categorical, Column, Constant, Ignored, Numeric
-from .rank_columns import Rank, TwoViews
-from .ranks import Ranks, is_single
-from .values import Values, distinct, is_missing, numbers, texts
+from .ranks import Rank, Ranks, StandardAndRank
+from .values import Values, distinct, is_missing, is_single, numbers, texts
 
-Scaling = Literal["standard", "minmax", "robust", "rank", "two_view", "auto", "none"]
+Scaling = Literal["standard", "minmax", "robust", "rank", "standard+rank", "auto", "none"]
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 
-#: Scaling "auto" adds the rank view where the views share less than this of their variance. For
-#: long samples of a uniform distribution they share .95, of a normal one all, of an exponential
-#: one .82: a bounded or bell-shaped column stays as it is, a long tail gets the second view.
+#: Scaling "auto" adds the rank view if the views share less than this part of their variance. In
+#: large samples they share .95 for a uniform distribution, all for a normal one, and .82 for an
+#: exponential one: a bounded or bell-shaped column keeps one view, a long tail gets the second.
 AUTO_SHARED = 0.9
 
 MAX_CATEGORIES = 64
@@ -31,13 +30,13 @@ _IQR_OF_NORMAL = 1.349  # in standard deviations
 def fit_column(
     values: Values, name: str, start: int, scaling: Scaling, rows: Rows = None
 ) -> Column:
-    """Learn one column; its encoded features begin at ``start``."""
+    """Fit one column; its encoded features begin at ``start``."""
     if isinstance(values, pa.ChunkedArray) and is_text(values.type):
         return _fit_text(values, name, start)
-    found = numbers(values, name, rows)
-    absent = np.isnan(found)
+    x = numbers(values, name, rows)
+    absent = np.isnan(x)
     missing = bool(absent.any())
-    present = found[~absent] if missing else found
+    present = x[~absent] if missing else x
     if not len(present):
         return Constant(name, start, start + 1, missing=False, value=None)
     stop = start + 1 + missing
@@ -58,25 +57,25 @@ def _fit_numbers(
     scaling: Scaling,
     single: bool,
 ) -> Column:
-    """Learn a column of numbers that are not all equal."""
+    """Fit a column of numbers that are not all equal."""
     stop = start + 1 + missing
     fill = float(np.median(present))
     if scaling == "rank":
         return Rank(name, start, stop, missing, fill, Ranks.fit(present, single))
     center, scale = _scale(present, scaling)
-    if scaling in ("two_view", "auto"):
+    if scaling in ("standard+rank", "auto"):
         ranks = Ranks.fit(present, single)
-        both = TwoViews(name, start, stop + 1, missing, center, scale, fill, ranks)
-        if scaling == "two_view" or _views_differ(both.views(present, single)):
+        both = StandardAndRank(name, start, stop + 1, missing, center, scale, fill, ranks)
+        if scaling == "standard+rank" or _views_differ(both.views(present, single)):
             return both
     return Numeric(name, start, stop, missing, center, scale, fill, clip=scaling != "none")
 
 
 def _views_differ(views: NDArray[np.float64]) -> bool:
-    """Tell whether the rank says what the value does not (see `AUTO_SHARED`).
+    """Return whether the rank adds information to the value (see `AUTO_SHARED`).
 
     The squared correlation of values with normal scores is the statistic of Shapiro and Francia's
-    test for normality (1972), here of softly clipped values.
+    test for normality (1972), here for softly clipped values.
     """
     with np.errstate(invalid="ignore", divide="ignore"):  # a value view that is constant
         shared = np.asarray(np.corrcoef(views, rowvar=False))[0, 1] ** 2
@@ -90,29 +89,29 @@ def _is_boolean(values: Values) -> bool:
 
 
 def _fit_text(values: pa.ChunkedArray, name: str, start: int) -> Column:
-    found = texts(values, name)
-    missing = bool(is_missing(found).any())
-    categories, times = distinct(found)
+    text = texts(values, name)
+    missing = bool(is_missing(text).any())
+    categories, counts = distinct(text)
     if not categories:
         return Constant(name, start, start + 1, missing=False, value=None)
     if len(categories) == 1:
         return Constant(name, start, start + 1 + missing, missing, categories[0])
-    least = max(MIN_COUNT, MIN_SHARE * len(values))
-    order = sorted(zip(times, categories, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    kept = tuple(category for count, category in order[:MAX_CATEGORIES] if count >= least)
-    if not kept:
+    min_count = max(MIN_COUNT, MIN_SHARE * len(values))
+    order = sorted(zip(counts, categories, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    frequent = tuple(category for count, category in order[:MAX_CATEGORIES] if count >= min_count)
+    if not frequent:
         warnings.warn(
-            f"column {name!r} is ignored: no value of its {len(categories)} is frequent enough "
+            f"column {name!r} is ignored: none of its {len(categories)} values is frequent enough "
             "to learn from",
             UserWarning,
             stacklevel=2,
         )
         return Ignored(name, start, start, missing=False)
-    return Categorical(name, start, start + len(kept) + 1 + missing, missing, kept)
+    return Categorical(name, start, start + len(frequent) + 1 + missing, missing, frequent)
 
 
 def _scale(x: NDArray[np.float64], scaling: Scaling) -> tuple[float, float]:
-    """Return center and scale of numbers that are not all equal."""
+    """Return the center and scale of numbers that are not all equal."""
     if scaling == "none":
         return 0.0, 1.0
     # In units of the largest magnitude, so that squares neither overflow nor vanish.

@@ -1,17 +1,17 @@
 """Images to float32 tensors and back: `ImageCodec`."""
 
 from dataclasses import asdict
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oddgan.inputs.raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, place
+from oddgan.inputs.image_size import Size, as_size, resize
+from oddgan.inputs.raw import Array, Channels, Layout, Raw, Rows, as_images, layout_of, sample_name
 
 from .columns import Block, Column
-from .pixels import Pixels, check_pixels, family_of, learn_pixels
+from .pixels import Pixels, check_pixels, family_of
 
 MIN_SIDE, MAX_SIDE = 8, 256
 _FOLDER_SIDE = 64  # longer side of images whose files come in several sizes
@@ -19,14 +19,14 @@ _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # luma of RGB, ITU-R 
 
 
 class ImageCodec:
-    """Encodes images into float32 tensors (n, c, h, w), by what was learnt from training rows.
+    """Encodes images into float32 tensors (n, c, h, w), fitted on training images.
 
-    - Size: as trained, or resized (bilinear with antialiasing, aspect ratio not kept). Image
-      files are always brought to the model's size, arrays only if it was learnt by resizing.
-    - Colour: files are grey if all of training are, else RGB, and converted to the model's mode.
+    - Size: that of training, or resized (bilinear with antialiasing, aspect ratio not kept). Image
+      files are always resized to the model's size, arrays only if those of training were resized.
+    - Colour: grey if all training files are, else RGB; later files are converted to it.
     - Values to [-1, 1]: uint8 from [0, 255], uint16 from [0, 65535], bool from {0, 1}, floats
-      from [0, 1] or [-1, 1] if the training rows lie within, else from their minimum and maximum.
-      Later values outside are not clipped.
+      from [0, 1] or [-1, 1] if the training values lie within, else from their minimum and
+      maximum. Later values outside are not clipped.
 
     Make one with `fit_codec` or `codec_from_state`.
 
@@ -59,24 +59,24 @@ class ImageCodec:
         channels: Channels,
         rows: Rows = None,
     ) -> "ImageCodec":
-        """Learn from a chunk of training images (see `fit_codec`)."""
+        """Fit a chunk of training images (see `fit_codec`)."""
         if not len(sample):
-            raise ValueError("no images; there is nothing to learn from")
+            raise ValueError("no images: there is nothing to learn from")
         layout, n_channels = layout_of(sample, channels)
         if isinstance(sample, list):
-            size, resize = _files_size(sample)
+            size, resized = _files_size(sample)
         else:
             h, w = _channels_first(sample, layout).shape[2:]
-            size, resize = (h, w), False
+            size, resized = (h, w), False
         if image_size is not None:
-            size, resize = whole_pair(image_size, "image_size"), True
+            size, resized = as_size(image_size, "image_size"), True
         h, w = size
         if not (min(h, w) >= MIN_SIDE and max(h, w) <= MAX_SIDE):
             raise ValueError(
                 f"images of {h} x {w}: sides must be {MIN_SIDE} to {MAX_SIDE}; pass image_size to "
                 "resize them, or patch_size to cut larger ones into patches"
             )
-        return cls((n_channels, h, w), layout, resize, learn_pixels(sample, rows))
+        return cls((n_channels, h, w), layout, resized, Pixels.fit(sample, rows))
 
     def encode(self, raw: Raw, rows: Rows = None) -> torch.Tensor:
         """Encode a chunk.
@@ -84,9 +84,9 @@ class ImageCodec:
         Parameters
         ----------
         raw : ndarray of shape (n, h, w), (n, c, h, w) or (n, h, w, c), or list of ndarray
-            Images; those of a list, (h, w) or (h, w, c) each, may differ in size.
+            Images; those in a list, (h, w) or (h, w, c) each, may differ in size.
         rows : sequence, optional
-            What messages call each image, such as its index or its file name.
+            Name of each image in messages, such as its index or its file name.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class ImageCodec:
         Raises
         ------
         ValueError
-            For another shape or family of values than in training, NaN or infinity.
+            For a shape or a family of values other than in training, NaN or infinity.
         """
         raw = as_images(raw)
         if not len(raw):
@@ -106,41 +106,36 @@ class ImageCodec:
         encoded = []
         for i, image in enumerate(raw):
             batch = self._convert(image)[None]
-            encoded.append(self._encode_batch(batch, [place(rows, i)]))
+            encoded.append(self._encode_batch(batch, [sample_name(rows, i)]))
         return torch.cat(encoded)
 
     def _encode_batch(self, batch: Array, rows: Rows) -> torch.Tensor:
         """Scale and resize images of one size, (n, c, h, w)."""
-        x = self._scaled(batch, rows)
-        if x.shape[2:] != self.shape[1:]:
-            x = torch.nn.functional.interpolate(
-                x, self.shape[1:], mode="bilinear", antialias=True, align_corners=False
-            )
-        return x
+        return resize(self._scaled(batch, rows), (self.shape[1], self.shape[2]))
 
     def _scaled(self, batch: Array, rows: Rows) -> torch.Tensor:
-        """Bring the pixels of images of one size, (n, c, h, w), to [-1, 1]."""
+        """Scale the pixels of images of one size, (n, c, h, w), to [-1, 1]."""
         family = family_of(batch.dtype)
         if family != self._pixels.family:
             raise ValueError(
-                f"image {place(rows, 0)} holds {batch.dtype} values, but the training images "
-                f"hold {self._pixels.dtype}: convert them (and mind the range)"
+                f"image {sample_name(rows, 0)} holds {batch.dtype} values, but the training images "
+                f"hold {self._pixels.dtype}: convert them, and check their range"
             )
         check_pixels(batch, rows)
         return torch.from_numpy(np.ascontiguousarray(self._pixels.scale(batch)))
 
     def _match(self, raw: Array) -> Array:
-        """View an array of images as (n, c, h, w), or say what is wrong with its shape."""
+        """View an array of images as (n, c, h, w), or refuse its shape."""
         c = self.shape[0]
         if raw.ndim == 3:
             batch = raw[:, None]
         elif raw.ndim == 4:
-            # Either layout will do; the one of training where both would.
+            # Either layout is accepted; if both fit, that of training.
             last = raw.shape[3] == c and (raw.shape[1] != c or self._layout == "last")
             batch = _channels_first(raw, "last" if last else "first")
         else:
             raise ValueError(
-                f"the model was trained on images, but it is given an array of shape {raw.shape}"
+                f"the model was trained on images, but got an array of shape {raw.shape}"
             )
         same_size = batch.shape[2:] == self.shape[1:] or self._resize
         if batch.shape[1] != c or not same_size:
@@ -151,7 +146,7 @@ class ImageCodec:
         return batch
 
     def _convert(self, image: Array) -> Array:
-        """Bring one image to the channels of the model, (c, h, w)."""
+        """Convert one image to the channels of the model, (c, h, w)."""
         c = self.shape[0]
         if image.ndim == 2:
             image = image[:, :, None]
@@ -169,7 +164,7 @@ class ImageCodec:
         return np.moveaxis(image, 2, 0)
 
     def decode(self, x: torch.Tensor) -> Array:
-        """Turn encoded images back into an array like the one of training.
+        """Turn encoded images back into an array like the training images.
 
         Parameters
         ----------
@@ -179,41 +174,41 @@ class ImageCodec:
         Returns
         -------
         ndarray, shape (n, h, w), (n, c, h, w) or (n, h, w, c)
-            In the layout and range of training (files: (n, h, w) or (n, h, w, 3)); whole numbers
-            are rounded and clipped, floats are not clipped.
+            In the layout and range of training (files: (n, h, w) or (n, h, w, 3)); integers are
+            rounded and clipped, floats are not clipped.
         """
         images = self._pixels.unscale(x.detach().to("cpu", torch.float32).numpy())
         if self._layout == "grey":
             return images[:, 0]
         return images if self._layout == "first" else np.moveaxis(images, 1, 3)
 
-    def shown(self, raw: Raw) -> list[NDArray[np.uint8]]:
-        """Return images as people can look at them.
+    def for_display(self, raw: Raw) -> list[NDArray[np.uint8]]:
+        """Return images that can be displayed.
 
         Parameters
         ----------
-        raw : as in `encode`, or what `decode` gave
+        raw : as in `encode`, or the result of `decode`
 
         Returns
         -------
         list of ndarray of uint8, (h, w) or (h, w, 3)
-            In the size that they have, from black to white for the range of training. Of two
-            channels the mean is shown, of four the first three.
+            In their original size, from black to white for the range of training. Two channels
+            are averaged; only the first three of four are kept.
         """
         batches = [self._match(raw)] if isinstance(raw, np.ndarray) else []
         if isinstance(raw, list):
             batches = [self._convert(image)[None] for image in raw]
-        found = []
+        images: list[NDArray[np.uint8]] = []
         for batch in batches:
             values = np.clip(np.rint((self._pixels.scale(batch) + 1) * 127.5), 0, 255)
             if batch.shape[1] in (1, 2):
-                found += list(values.mean(1).astype(np.uint8))
+                images += list(values.mean(1).astype(np.uint8))
             else:
-                found += list(np.moveaxis(values[:, :3], 1, 3).astype(np.uint8))
-        return found
+                images += list(np.moveaxis(values[:, :3], 1, 3).astype(np.uint8))
+        return images
 
     def sizes(self, raw: Raw) -> list[tuple[int, int]]:
-        """Return height and width of each image of a chunk that `encode` takes."""
+        """Return the height and width of each image in a chunk."""
         if isinstance(raw, np.ndarray):
             h, w = self._match(raw).shape[2:]
             return [(h, w)] * len(raw)
@@ -239,7 +234,7 @@ class ImageCodec:
         return sums
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return all that was learnt, as JSON-able values and arrays (see `codec_from_state`)."""
+        """Return the fitted state as JSON-able values and arrays (see `codec_from_state`)."""
         return {
             "kind": self.kind,
             "shape": list(self.shape),
@@ -261,8 +256,8 @@ def _channels_first(images: Array, layout: Layout) -> Array:
     return images if layout == "first" else np.moveaxis(images, 3, 1)
 
 
-def _files_size(images: list[Array]) -> tuple[tuple[int, int], bool]:
-    """Return the size for image files by the stated rule, and whether they are resized for it."""
+def _files_size(images: list[Array]) -> tuple[Size, bool]:
+    """Return the size for image files (see `fit_codec`), and whether they are resized to it."""
     sizes = np.array([image.shape[:2] for image in images])
     h, w = (int(side) for side in np.median(sizes, axis=0))
     one_size = bool((sizes == sizes[0]).all())
@@ -270,14 +265,3 @@ def _files_size(images: list[Array]) -> tuple[tuple[int, int], bool]:
         return (h, w), False
     shrink = min(1.0, _FOLDER_SIDE / max(h, w))
     return (max(MIN_SIDE, round(h * shrink)), max(MIN_SIDE, round(w * shrink))), True
-
-
-def whole_pair(size: Any, name: str) -> tuple[int, int]:
-    """Return a size as (height, width), if it is one; `name` is what it is called."""
-    sides: Any = size if isinstance(size, tuple | list) else (size, size)
-    if len(sides) != 2 or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
-        raise ValueError(
-            f"{name} must be a whole number or a pair of them (height, width), not {size}"
-            + ("; a share needs patch_size" if isinstance(size, float) else "")
-        )
-    return int(sides[0]), int(sides[1])

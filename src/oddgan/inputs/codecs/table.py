@@ -13,29 +13,30 @@ from oddgan.inputs.raw import Array, Raw, Rows, check_finite
 
 from .columns import Block, Boolean, Categorical, Column, Constant, Ignored, Numeric
 from .fit_columns import SCALINGS, Scaling, fit_column
-from .rank_columns import Rank, TwoViews
-from .ranks import Ranks
+from .ranks import Rank, Ranks, StandardAndRank
 from .values import Values
 
 _KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (Numeric, Rank, TwoViews, Boolean, Categorical, Constant, Ignored)
+    cls.kind: cls
+    for cls in (Numeric, Rank, StandardAndRank, Boolean, Categorical, Constant, Ignored)
 }
+_KINDS["two_view"] = StandardAndRank  # its name in files of format 5
 
 
 class TableCodec:
-    """Encodes a table into float32 features, by what was learnt from training rows.
+    """Encodes a table into float32 features, fitted on training rows.
 
     - Numbers: ``v = (value - center) / scale``, then the soft clip ``10 tanh(v / 10)``, which
-      leaves the bulk as it is and keeps heavy tails finite and in order. Or the normal score of
+      leaves the bulk unchanged and keeps heavy tails finite and in order. Or the normal score of
       the mid-rank; or both (see `fit_codec`).
-    - Booleans: 0 or 1, whatever the scaling: the rank of two values says nothing more.
-      From 0/1 numbers too.
+    - Booleans: 0 or 1 for every scaling, since the rank of two values adds nothing. Numbers that
+      are 0 or 1 are accepted too.
     - Text: one-hot. Categories seen fewer than max(2, 0.1 % of rows) times, those beyond the 64
-      most frequent, and unseen ones share the slot "other". A column that would be "other"
-      throughout is ignored, with a warning.
-    - A column of one value in training: one feature, 0 where equal to it, else 1.
-    - Missing values in training: the median (numbers) or the more frequent value (booleans) and a
-      feature that says where; for text a slot of its own.
+      most frequent, and unseen ones share the slot "other". A column with nothing but "other" is
+      ignored, with a warning.
+    - A column with one value in training: one feature, 0 where equal to it, else 1.
+    - Missing values in training: the median (numbers) or the more frequent value (booleans), and
+      a feature that flags them; for text a separate slot.
 
     Make one with `fit_codec` or `codec_from_state`.
 
@@ -58,11 +59,11 @@ class TableCodec:
 
     @classmethod
     def fit(cls, sample: Array | pa.Table, scaling: Scaling, rows: Rows = None) -> "TableCodec":
-        """Learn from a chunk of training rows (see `fit_codec`)."""
+        """Fit a chunk of training rows (see `fit_codec`)."""
         if scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {scaling!r}")
         if not len(sample):
-            raise ValueError("a table without rows; there is nothing to learn from")
+            raise ValueError("a table without rows: there is nothing to learn from")
         named = isinstance(sample, pa.Table)
         if isinstance(sample, np.ndarray):
             check_finite(sample, rows)
@@ -82,12 +83,12 @@ class TableCodec:
 
     @property
     def n_free(self) -> int:
-        """Number of encoded features that are no second view of another."""
+        """Number of encoded features without second views of another feature."""
         return self.shape[0] - sum(column.n_repeated for column in self.columns)
 
     @property
     def text_columns(self) -> list[str]:
-        """Columns that hold text: those that `open_source` must read so from a CSV file."""
+        """Columns that hold text, which `open_source` must read as text from a CSV file."""
         return [column.name for column in self.columns if _holds_text(column)]
 
     def encode(self, raw: Raw, rows: Rows = None) -> torch.Tensor:
@@ -96,39 +97,39 @@ class TableCodec:
         Parameters
         ----------
         raw : ndarray of shape (n, n_columns) or pyarrow.Table
-            Columns of a table are taken by name if the training data had names.
+            Columns of a table are matched by name if the training data had names.
         rows : sequence, optional
-            What messages call each row, such as its index in the source.
+            Name of each row in messages, such as its index in the source.
 
         Returns
         -------
         Tensor, float32, shape (n, d)
-            Finite features on the CPU. Each row's depend on that row alone.
+            Finite features on the CPU. Those of a row depend on that row alone.
 
         Raises
         ------
         ValueError
-            For a missing or an unexpected column, another number of columns, text among numbers
-            and the reverse, infinity, or a value missing where none was in training.
+            For a missing or unexpected column, another number of columns, text in place of numbers
+            or the reverse, infinity, or a missing value in a column that had none in training.
         """
         if isinstance(raw, list) or (isinstance(raw, np.ndarray) and raw.ndim != 2):
-            raise ValueError("the model was trained on a table, but it is given images")
+            raise ValueError("the model was trained on a table, but got images")
         table = self._match(raw)
         if isinstance(table, np.ndarray):
             check_finite(table, rows)
         out = np.zeros((len(table), *self.shape), dtype=np.float32)
         for column, values in zip(self.columns, _columns_of(table), strict=True):
-            column.put(values, out, rows)
+            column.encode(values, out, rows)
         return torch.from_numpy(out)
 
     def _match(self, raw: Array | pa.Table) -> Array | pa.Table:
-        """Bring the columns into training order, or say what is wrong with them."""
+        """Bring the columns into training order, or refuse them."""
         if self._named and isinstance(raw, pa.Table):
             names = [column.name for column in self.columns]
-            if lacking := [name for name in names if name not in raw.column_names]:
-                raise ValueError(f"column {lacking[0]!r} is missing")
-            known = set(names)
-            if extra := [name for name in raw.column_names if name not in known]:
+            if missing := [name for name in names if name not in raw.column_names]:
+                raise ValueError(f"column {missing[0]!r} is missing")
+            expected = set(names)
+            if extra := [name for name in raw.column_names if name not in expected]:
                 raise ValueError(f"column {extra[0]!r} was not in the training data")
             return raw.select(names)
         if raw.shape[1] != len(self.columns):
@@ -138,13 +139,13 @@ class TableCodec:
             )
         if self.text_columns and not isinstance(raw, pa.Table):
             raise ValueError(
-                f"column {self.text_columns[0]!r} holds text in the training data, so an array "
-                "cannot stand for the table; pass a frame"
+                f"column {self.text_columns[0]!r} holds text in the training data: pass a frame "
+                "instead of an array"
             )
         return raw
 
     def decode(self, x: torch.Tensor) -> Array | pd.DataFrame:
-        """Turn encoded features back into a table like the one of training.
+        """Turn encoded features back into a table like the training data.
 
         Parameters
         ----------
@@ -154,32 +155,31 @@ class TableCodec:
         Returns
         -------
         ndarray of shape (n, n_columns) or pandas.DataFrame
-            As trained on. Numbers are floats (whole numbers are not rounded); a category is the
-            most likely one, ``"(other)"`` if that is the pool; what is most likely missing is
-            NaN or None; a constant is the constant of training; an ignored column is None.
+            The type of the training data. Numbers are floats (integers are not rounded); a
+            category is the most likely one, or ``"(other)"``; a value that is most likely missing
+            is NaN or None; a constant is that of training; an ignored column is None.
         """
         values = x.detach().to("cpu", torch.float32).numpy()
-        parts = [column.take(values[:, column.start : column.stop]) for column in self.columns]
+        decoded = [column.decode(values[:, column.start : column.stop]) for column in self.columns]
         if self._named:
-            return pd.DataFrame(
-                {column.name: part for column, part in zip(self.columns, parts, strict=True)}
-            )
-        return np.stack(parts, axis=1).astype(self._dtype)
+            names = [column.name for column in self.columns]
+            return pd.DataFrame(dict(zip(names, decoded, strict=True)))
+        return np.stack(decoded, axis=1).astype(self._dtype)
 
     def owners(self) -> torch.Tensor:
-        """Return which column each encoded feature is of, shape (d,)."""
+        """Return the index of the column that each encoded feature belongs to, shape (d,)."""
         widths = torch.tensor([column.stop - column.start for column in self.columns])
         return torch.repeat_interleave(torch.arange(len(self.columns)), widths)
 
     def as_frame(self, raw: Raw) -> pd.DataFrame:
-        """Return a chunk that `encode` takes as a frame, with the columns in training order."""
+        """Return a chunk as a frame, with the columns in training order."""
         table = self._match(raw)
         frame = pd.DataFrame(table) if isinstance(table, np.ndarray) else table.to_pandas()
         frame.columns = pd.Index([column.name for column in self.columns], dtype=object)
         return frame
 
     def blocks(self) -> list[Block]:
-        """Return the encoded features by likelihood, in order, neighbours of a kind joined."""
+        """Return the likelihoods of the encoded features, in order; equal neighbours are joined."""
         joined: list[Block] = []
         for block in (block for column in self.columns for block in column.blocks()):
             if joined and block.kind == joined[-1].kind != "categorical":
@@ -208,11 +208,11 @@ class TableCodec:
         return result
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return all that was learnt, as JSON-able values and arrays (see `codec_from_state`)."""
+        """Return the fitted state as JSON-able values and arrays (see `codec_from_state`)."""
         columns, ranks = [], []
         for column in self.columns:
             fields = {f.name: getattr(column, f.name) for f in dataclasses.fields(column)}
-            if isinstance(column, Rank | TwoViews):
+            if isinstance(column, Rank | StandardAndRank):
                 ranks.append(column.ranks)
                 fields["ranks"] = {
                     "n_knots": len(column.ranks.knots),
@@ -221,8 +221,8 @@ class TableCodec:
             columns.append({"kind": column.kind, **fields})
         arrays = (
             {
-                "knots": np.concatenate([each.knots for each in ranks]),
-                "counts": np.concatenate([each.counts for each in ranks]),
+                "knots": np.concatenate([r.knots for r in ranks]),
+                "counts": np.concatenate([r.counts for r in ranks]),
             }
             if ranks
             else {}
@@ -238,17 +238,17 @@ class TableCodec:
     def from_state(cls, state: dict[str, Any], arrays: dict[str, Array]) -> "TableCodec":
         """Make a codec from what `to_state` returned."""
         columns, n_read = [], 0
-        for fields in state["columns"]:
-            known = dict(fields)
-            kind = _KINDS[known.pop("kind")]
-            if "categories" in known:
-                known["categories"] = tuple(known["categories"])
-            if "ranks" in known:
-                here = slice(n_read, n_read := n_read + known["ranks"]["n_knots"])
-                known["ranks"] = Ranks(
-                    arrays["knots"][here], arrays["counts"][here], known["ranks"]["single"]
+        for column_state in state["columns"]:
+            fields = dict(column_state)
+            column_class = _KINDS[fields.pop("kind")]
+            if "categories" in fields:
+                fields["categories"] = tuple(fields["categories"])
+            if "ranks" in fields:
+                knots = slice(n_read, n_read := n_read + fields["ranks"]["n_knots"])
+                fields["ranks"] = Ranks(
+                    arrays["knots"][knots], arrays["counts"][knots], fields["ranks"]["single"]
                 )
-            columns.append(kind(**known))
+            columns.append(column_class(**fields))
         return cls(columns, state["named"], state["dtype"])
 
 

@@ -1,4 +1,4 @@
-"""One column of a raw chunk as numbers or text, with messages that name column, row and value."""
+"""One column of a raw chunk as numbers or text; messages name the column, the row and the value."""
 
 from typing import Any, TypeAlias
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from oddgan.inputs.arrow import TEXT, is_text
-from oddgan.inputs.raw import Array, Rows, place
+from oddgan.inputs.raw import Array, Rows, sample_name
 
 Values: TypeAlias = Array | pa.ChunkedArray
 
@@ -19,18 +19,18 @@ def numbers(values: Values, name: str, rows: Rows) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If there is text or an infinity in it.
+        If it contains text or infinity.
     """
     if isinstance(values, pa.ChunkedArray):
         if is_text(values.type) and values.null_count < len(values):
             _refuse_text(values, name, rows)
         values = values.cast(pa.float64(), safe=False).to_numpy()
-    found = np.asarray(values, dtype=np.float64)
-    infinite = np.isinf(found)
+    x = np.asarray(values, dtype=np.float64)
+    infinite = np.isinf(x)
     if infinite.any():
         i = int(infinite.argmax())
-        raise ValueError(f"column {name!r}, row {place(rows, i)}: infinity ({found[i]})")
-    return found
+        raise ValueError(f"column {name!r}, row {sample_name(rows, i)}: infinity ({x[i]})")
+    return x
 
 
 def texts(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -39,7 +39,7 @@ def texts(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     Raises
     ------
     ValueError
-        If it holds numbers or booleans.
+        If it contains numbers or booleans.
     """
     if is_text(values.type) or values.null_count == len(values):
         return values.cast(TEXT)
@@ -47,7 +47,7 @@ def texts(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def is_missing(values: Values) -> NDArray[np.bool_]:
-    """Tell for each row whether its value is missing (null, or NaN in a column of floats)."""
+    """Return for each row whether its value is missing (null, or NaN in a column of floats)."""
     if isinstance(values, pa.ChunkedArray):
         missing: NDArray[np.bool_] = values.is_null(nan_is_null=True).to_numpy()
         return missing
@@ -57,26 +57,33 @@ def is_missing(values: Values) -> NDArray[np.bool_]:
 def refuse_missing(missing: NDArray[np.bool_], name: str, rows: Rows) -> None:
     """Refuse a missing value in a column that had none in training."""
     if missing.any():
-        row = place(rows, int(missing.argmax()))
+        row = sample_name(rows, int(missing.argmax()))
         raise ValueError(
             f"column {name!r}, row {row}: missing value, but the column had none in the rows "
-            "that the model learnt its columns from"
+            "that its encoding was fitted on"
         )
 
 
 def distinct(values: pa.ChunkedArray) -> tuple[list[Any], list[int]]:
-    """Return the distinct values of a column that are not missing, and how often each occurs."""
-    counts = pc.value_counts(values)
-    found, times = counts.field("values"), counts.field("counts")
-    keep = pc.invert(pc.is_null(found))
-    return found.filter(keep).to_pylist(), times.filter(keep).to_pylist()
+    """Return the distinct values of a column, without missing ones, and how often each occurs."""
+    table = pc.value_counts(values)
+    categories, counts = table.field("values"), table.field("counts")
+    present = pc.invert(pc.is_null(categories))
+    return categories.filter(present).to_pylist(), counts.filter(present).to_pylist()
+
+
+def is_single(values: Values) -> bool:
+    """Return whether a column holds floating-point numbers of 32 bits or fewer."""
+    if isinstance(values, pa.ChunkedArray):
+        return bool(pa.types.is_float32(values.type) or pa.types.is_float16(values.type))
+    return bool(values.dtype.kind == "f" and values.dtype.itemsize <= 4)
 
 
 def _refuse_text(values: pa.ChunkedArray, name: str, rows: Rows) -> None:
     texts = [(i, text) for i, text in enumerate(values.to_pylist()) if text is not None]
     i, text = next((item for item in texts if not _is_float(item[1])), texts[0])
     raise ValueError(
-        f"column {name!r}, row {place(rows, i)}: expected a number, but it holds text: {text!r}"
+        f"column {name!r}, row {sample_name(rows, i)}: expected a number, found text: {text!r}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Levelling: taking the light out of a photograph, and putting it back."""
+"""Illumination correction: removing differences in lighting from a photograph, and the inverse."""
 
 from dataclasses import dataclass
 
@@ -7,59 +7,61 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from .patches import Pair, resized
+from oddgan.inputs.image_size import Size, resize
 
-#: Least deviation that a levelled image is divided by: a flat one must not become noise.
-_LEAST_SPREAD = 0.06
-#: The same where the logarithm of brightness is levelled: a contrast of 10 %.
-_LEAST_CONTRAST = 0.1
-#: What is added to brightness, 0 to 2, before its logarithm is taken: 8 of 255 grey levels.
+#: Added to the standard deviation that values are divided by: a flat image must not become noise.
+_MIN_SPREAD = 0.06
+#: The same for the logarithm of brightness: a contrast of 10 %.
+_MIN_CONTRAST = 0.1
+#: Added to brightness, 0 to 2, before its logarithm is taken: 8 of 255 grey levels.
 _DARKEST = 1 / 16
-#: Levelled values are cut off at 6 deviations.
+#: Values are clipped at 6 standard deviations.
 _LIMIT = 2.0
 
 
 @dataclass(frozen=True)
 class IlluminationCorrection:
-    """What was taken off the values of an image, and what they were divided by.
+    """The offset subtracted from the values of an image, and the scale they were divided by.
 
     Attributes
     ----------
-    middle : Tensor
-        A number, or an image (c, h, w) where it differs from place to place.
-    spread : float
-        A third of what -1 to 1 became.
+    offset : Tensor
+        A number, or an image (c, h, w) if it differs by location.
+    scale : float
+        Three standard deviations, which become 1.
     logarithmic : bool
-        Whether it was the logarithm of brightness that they were taken off.
+        Whether the logarithm of brightness was corrected, not the values.
     """
 
-    middle: Tensor
-    spread: float
+    offset: Tensor
+    scale: float
     logarithmic: bool = False
 
     @classmethod
-    def whole(cls, image: Tensor) -> tuple[Tensor, "IlluminationCorrection"]:
-        """Take off the median of an image (c, h, w) of [-1, 1], and divide by its deviation."""
-        level = cls(image.median(), 3 * (float(image.std(correction=0)) + _LEAST_SPREAD))
-        return (image - level.middle) / level.spread, level
+    def by_median(cls, image: Tensor) -> tuple[Tensor, "IlluminationCorrection"]:
+        """Subtract the median of an image (c, h, w) in [-1, 1], and divide by its deviation."""
+        correction = cls(image.median(), 3 * (float(image.std(correction=0)) + _MIN_SPREAD))
+        return (image - correction.offset) / correction.scale, correction
 
     @classmethod
-    def local(cls, image: Tensor, window: float) -> tuple[Tensor, "IlluminationCorrection"]:
-        """Take off what is around each place, by a Gaussian of deviation `window` pixels.
+    def by_surroundings(
+        cls, image: Tensor, window: float
+    ) -> tuple[Tensor, "IlluminationCorrection"]:
+        """Subtract the mean around each pixel, by a Gaussian of deviation `window` pixels.
 
-        It is taken off the logarithm of brightness, since light multiplies: a shadow is a
-        difference there, as large in the dark as in the light.
+        It is subtracted from the logarithm of brightness, since light multiplies: a shadow becomes
+        a difference that is equally large in dark and bright regions.
         """
         light = (image + 1).clamp(min=0).add(_DARKEST).log()
-        around = gaussian_filter(light.numpy(), (0, window, window), mode="reflect")
-        left = light - torch.from_numpy(around)
-        spread = 3 * (float(left.std(correction=0)) + _LEAST_CONTRAST)
-        level = cls(torch.from_numpy(np.ascontiguousarray(around)), spread, logarithmic=True)
-        return (left / spread).clamp(-_LIMIT, _LIMIT), level
+        surroundings = gaussian_filter(light.numpy(), (0, window, window), mode="reflect")
+        offset = torch.from_numpy(np.ascontiguousarray(surroundings))
+        contrast = light - offset
+        scale = 3 * (float(contrast.std(correction=0)) + _MIN_CONTRAST)
+        return (contrast / scale).clamp(-_LIMIT, _LIMIT), cls(offset, scale, logarithmic=True)
 
-    def undone(self, pixels: Tensor) -> Tensor:
-        """Return pixels (n, c, h, w) such as the levelled ones as they would have been."""
-        size: Pair = pixels.shape[-2], pixels.shape[-1]
-        middle = resized(self.middle, size) if self.middle.ndim else self.middle
-        found = pixels * self.spread + middle
-        return found.exp() - _DARKEST - 1 if self.logarithmic else found
+    def undo(self, pixels: Tensor) -> Tensor:
+        """Return corrected pixels (n, c, h, w) as they would be without the correction."""
+        size: Size = pixels.shape[-2], pixels.shape[-1]
+        offset = resize(self.offset[None], size)[0] if self.offset.ndim else self.offset
+        values = pixels * self.scale + offset
+        return values.exp() - _DARKEST - 1 if self.logarithmic else values

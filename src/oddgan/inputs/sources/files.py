@@ -1,4 +1,4 @@
-"""Tables in files, read in pieces: Parquet, CSV, NPY, NPZ."""
+"""Tables in files, read in chunks: Parquet, CSV, NPY, NPZ."""
 
 import contextlib
 import re
@@ -27,22 +27,22 @@ from oddgan.inputs.raw import Array
 
 from .source import Chunk, Source
 
-# What CSV files write where a value is missing; the part of pandas's list in common use.
+# Missing values in CSV files: the part of pandas's list that is in common use.
 MISSING_TEXT = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
 
-# What readers raise for files that are empty, cut short or of another kind.
+# What readers raise for files that are empty, truncated or of another kind.
 _UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error)
 _BLOCK_BYTES = 1 << 23
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _CONVERSION = re.compile(
     r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?"
-    r"CSV conversion error to \S+: (?P<what>.*)",
+    r"CSV conversion error to \S+: (?P<reason>.*)",
     re.DOTALL,
 )
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
+def read_errors(path: Path) -> Iterator[None]:
     """Turn every failure to read a file into a ValueError that names the file."""
     try:
         yield
@@ -58,15 +58,15 @@ class ParquetSource(Source):
     path : Path
         The file.
     label : str, optional
-        A column that is set aside.
+        A column that is not part of the samples.
     """
 
     kind = "table"
 
     def __init__(self, path: Path, label: str | None = None) -> None:
         self._path, self._label = path, label
-        with naming(path):
-            # Without these, a row group is held whole, and a file may be one row group.
+        with read_errors(path):
+            # By default a whole row group is held in memory, and a file may be one row group.
             self._file = pa.parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
             schema = self._file.schema_arrow
             # pandas writes the index of a filtered frame as a column; it is not data.
@@ -79,7 +79,7 @@ class ParquetSource(Source):
         return int(self._file.metadata.num_rows)
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
-        """Read the rows once, in chunks; a random order is one of row groups."""
+        """Read the rows once, in chunks; a random order shuffles row groups."""
         metadata = self._file.metadata
         groups = np.arange(metadata.num_row_groups)
         starts = np.cumsum([0, *(metadata.row_group(g).num_rows for g in groups.tolist())])
@@ -92,35 +92,35 @@ class ParquetSource(Source):
                 row += len(table)
 
     def _read_group(self, group: int, size: int) -> Iterator[pa.Table]:
-        with naming(self._path):
+        with read_errors(self._path):
             for batch in self._file.iter_batches(size, row_groups=[group], columns=self.columns):
                 if len(batch):
-                    # Columns come in the file's order, which is that of `columns`.
+                    # Columns come in the order of the file, which is that of `columns`.
                     yield normalise(pa.Table.from_batches([batch]))
 
     def labels(self) -> Array | None:
-        """Return the label column, read alone."""
+        """Return the label column, without reading the others."""
         if self._label is None:
             return None
-        with naming(self._path):
+        with read_errors(self._path):
             return label_values(self._file.read(columns=[self._label]).column(0))
 
 
 class CsvSource(Source):
     """A CSV file (``.csv`` or ``.csv.gz``) with a header, read front to back in blocks.
 
-    The first block of 8 MiB in which a column has values decides what it holds. PatchedImage
-    numbers are read as floats, since decimals may follow; the strings of ``MISSING_TEXT``, quoted
-    or not, are missing values.
+    The first block of 8 MiB in which a column has values decides its type. Integers are read as
+    floats, since decimals may follow; the strings in ``MISSING_TEXT``, quoted or not, are missing
+    values.
 
     Parameters
     ----------
     path : Path
         The file.
     label : str, optional
-        A column that is set aside.
+        A column that is not part of the samples.
     text_columns : collection of str
-        Columns to read as text whatever they look like.
+        Columns to read as text, whatever their values look like.
     """
 
     kind = "table"
@@ -130,8 +130,8 @@ class CsvSource(Source):
         self, path: Path, label: str | None = None, text_columns: Collection[str] = ()
     ) -> None:
         self._path, self._label = path, label
-        with naming(path):
-            # Every column as it looks, to learn names and types from the first block.
+        with read_errors(path):
+            # Arrow guesses the type of each column from the first block.
             schema = self._open({}).schema
             self._header: list[str] = schema.names
             if len(self._header) == 1 and re.search("[;\t|]", self._header[0]):
@@ -141,11 +141,11 @@ class CsvSource(Source):
                 name: TEXT if name in text_columns else _column_type(schema.field(name).type)
                 for name in self.columns
             }
-            self._settle([name for name, kind in self._types.items() if pa.types.is_null(kind)])
+            self._resolve([name for name, kind in self._types.items() if pa.types.is_null(kind)])
             check_columns(pa.schema(self._types))
 
-    def _settle(self, empty: list[str]) -> None:
-        """Find out what columns hold that are empty in the first block; text if empty for good."""
+    def _resolve(self, empty: list[str]) -> None:
+        """Find the types of columns that are empty in the first block; text if always empty."""
         self._types.update(dict.fromkeys(empty, TEXT))
         if not empty:
             return
@@ -160,7 +160,7 @@ class CsvSource(Source):
     def _open(self, types: dict[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
             self._path,
-            # Only the serial reader always knows the row of a value that does not fit.
+            # Only the serial reader always reports the row of a value that does not fit.
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             convert_options=pa.csv.ConvertOptions(
                 column_types=types,
@@ -172,7 +172,7 @@ class CsvSource(Source):
         )
 
     def _batches(self, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
-        with naming(self._path):
+        with read_errors(self._path):
             try:
                 for batch in self._open(types):
                     yield pa.Table.from_batches([batch])
@@ -180,19 +180,19 @@ class CsvSource(Source):
                 raise ValueError(self._explain(str(error))) from error
 
     def _explain(self, message: str) -> str:
-        found = _CONVERSION.search(message)
-        if found is None:
+        match = _CONVERSION.search(message)
+        if match is None:
             return message
         # Arrow counts lines from 1, and the header is the first.
-        row = f", row {int(found['row']) - 2}" if found["row"] else ""
-        name = self._header[int(found["column"])]
+        row = f", row {int(match['row']) - 2}" if match["row"] else ""
+        name = self._header[int(match["column"])]
         kinds = {pa.float64(): "numbers", pa.bool_(): "booleans"}
         kind = kinds.get(self._types.get(name), "text")
-        return f"column {name!r}{row}: {found['what']} in a column of {kind}"
+        return f"column {name!r}{row}: {match['reason']} in a column of {kind}"
 
     @cached_property
     def _count(self) -> int:
-        # One column, as text: the cheapest pass.
+        # One column as text is the cheapest pass.
         return sum(len(table) for table in self._batches({self._header[0]: TEXT}))
 
     def count(self) -> int:
@@ -200,16 +200,16 @@ class CsvSource(Source):
         return self._count
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
-        """Read the rows once, in chunks, front to back whatever ``order`` is."""
+        """Read the rows once, in chunks, front to back; ``order`` is ignored."""
         row = 0
         for table in self._batches(self._types):
             for start in range(0, len(table), size):
-                part = table[start : start + size]
-                yield np.arange(row, row + len(part), dtype=np.int64), part
-                row += len(part)
+                chunk = table[start : start + size]
+                yield np.arange(row, row + len(chunk), dtype=np.int64), chunk
+                row += len(chunk)
 
     def labels(self) -> Array | None:
-        """Return the label column, read alone."""
+        """Return the label column, without reading the others."""
         if self._label is None:
             return None
         tables = list(self._batches({self._label: TEXT}))
@@ -218,16 +218,16 @@ class CsvSource(Source):
         return label_values(guess_type(pa.concat_tables(tables).column(0)))
 
 
-def _column_type(seen: pa.DataType) -> pa.DataType:
-    # Binary is what Arrow calls text that is not UTF-8; as text, it is refused with its row.
-    if is_text(seen) or pa.types.is_binary(seen):
+def _column_type(guess: pa.DataType) -> pa.DataType:
+    # Arrow guesses binary for text that is not UTF-8; read as text, it is refused with its row.
+    if is_text(guess) or pa.types.is_binary(guess):
         return TEXT
-    return pa.float64() if pa.types.is_integer(seen) else seen
+    return pa.float64() if pa.types.is_integer(guess) else guess
 
 
 def read_npy(path: Path) -> Array:
     """Map an NPY file into memory."""
-    with naming(path):
+    with read_errors(path):
         array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
@@ -235,15 +235,17 @@ def read_npy(path: Path) -> Array:
 def read_npz(path: Path, label: str | None) -> tuple[Array, Array | None]:
     """Read the samples of an NPZ file, and the array under the key ``label``.
 
-    The samples lie under the key ``X``, or are the only other array.
+    The samples are the array under the key ``X``, or the only other array.
     """
-    with naming(path):
+    with read_errors(path):
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("not an NPZ archive")
         with archive:
             keys = data_columns(archive.files, label)
             if "X" not in keys and len(keys) != 1:
-                raise ValueError(f"expected an array under the key 'X', or only one; got {keys}")
+                raise ValueError(
+                    f"expected an array under the key 'X', or a single one; got {keys}"
+                )
             data = archive["X" if "X" in keys else keys[0]]
             return data, None if label is None else archive[label]

@@ -1,4 +1,4 @@
-"""Image files: decoded one chunk at a time."""
+"""Image files, decoded one chunk at a time."""
 
 import re
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from .source import Chunk, Source, spans
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
-_CHUNK_BYTES = 1 << 28  # a chunk ends here, since photographs have tens of megabytes each
+_CHUNK_BYTES = 1 << 28  # a chunk ends here, since a photograph takes tens of megabytes
 
 
 class ImageFiles(Source):
     """Image files below a folder, in natural order (``img2`` before ``img10``).
 
-    An image becomes an array (h, w) if it is grey, else (h, w, 3): palettes and other colour
-    spaces are converted to RGB, an alpha channel is dropped. Grey images of 16 bits stay uint16,
-    of floats float32; all others are uint8. Of a file with several pages the first counts.
+    A grey image becomes an array (h, w), any other (h, w, 3): palettes and other colour spaces
+    are converted to RGB, an alpha channel is dropped. Grey images of 16 bits stay uint16, those of
+    floats float32; all others are uint8. Only the first page of a file is read.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ImageFiles(Source):
     files : list of Path
         The files, below the folder.
     skip_bad : bool
-        Leave out files that cannot be decoded, and list them in `skipped`.
+        Skip files that cannot be decoded, and list them in `skipped`.
     """
 
     kind = "image"
@@ -44,7 +44,7 @@ class ImageFiles(Source):
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """Files left out so far, with the reason."""
+        """Files skipped so far, with the reason."""
         return [(self.names[i], self._bad[i]) for i in sorted(self._bad)]
 
     def count(self) -> int:
@@ -52,19 +52,19 @@ class ImageFiles(Source):
         return len(self._paths)
 
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
-        """Decode the files once, in chunks; left out files are gaps in the row indices."""
+        """Decode the files once, in chunks; skipped files are gaps in the row indices."""
         yield from self.chunks_of(np.ones(self.count(), dtype=bool), size, order)
 
     def chunks_of(
         self, keep: NDArray[np.bool_], size: int, order: np.random.Generator | None = None
     ) -> Iterator[Chunk]:
         """Decode only the files where `keep` is true (`Source.chunks_of`)."""
-        wanted = np.flatnonzero(keep)
-        for start, stop in spans(len(wanted), size, order):
+        index = np.flatnonzero(keep)
+        for start, stop in spans(len(index), size, order):
             images: dict[int, Array] = {}
             n_bytes = 0
-            last = wanted[stop - 1]
-            for i in wanted[start:stop].tolist():
+            last = index[stop - 1]
+            for i in index[start:stop].tolist():
                 image = self._read(i)
                 if image is not None:
                     images[i] = image
@@ -84,19 +84,19 @@ class ImageFiles(Source):
 
 
 def find_images(folder: Path, pattern: str | None) -> list[Path]:
-    """List the image files below a folder in natural order; hidden files are left out."""
+    """List the image files below a folder in natural order, without hidden files."""
     if pattern is not None and Path(pattern).is_absolute():
         raise ValueError(f"the pattern {pattern!r} must be relative to the folder {folder}")
-    found = (
+    paths = (
         path
         for path in folder.rglob(pattern or "*")
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
-    return sorted(found, key=_natural)
+    return sorted(paths, key=_natural_order)
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    # Digits compare as numbers, the rest as text without regard to case.
+def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    # Digits compare as numbers, the rest as text that ignores case.
     parts = re.split(r"(\d+)", str(path).lower())
     key = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
     return key, str(path)
@@ -108,7 +108,7 @@ def read_image(path: Path) -> Array:
     Returns
     -------
     ndarray, shape (h, w) or (h, w, 3)
-        uint8, uint16 or float32 (`ImageFiles`).
+        uint8, uint16 or float32 (see `ImageFiles`).
 
     Raises
     ------
@@ -118,13 +118,13 @@ def read_image(path: Path) -> Array:
     try:
         with Image.open(path) as image:
             return pixels_of(image)
-    # Decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error ...
+    # A damaged file can make a decoder raise anything: OSError, SyntaxError, struct.error ...
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as an image ({error})") from error
 
 
 def pixels_of(image: Image.Image) -> Array:
-    """Decode an opened image as image files are decoded (`ImageFiles`).
+    """Decode an opened image in the same way as image files (see `ImageFiles`).
 
     Returns
     -------
@@ -134,13 +134,13 @@ def pixels_of(image: Image.Image) -> Array:
     Raises
     ------
     Exception
-        Whatever a damaged file leads its decoder to.
+        Any exception that the decoder raises for a damaged file.
     """
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-            raise ValueError("a grey image of more than 16 bits")
+            raise ValueError("a grey image with more than 16 bits")
         return values.astype(np.uint16)
     if mode == "F":
         return np.asarray(image, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""One door for everything people have: `open_source`."""
+"""The entry point for data of every kind: `open_source`."""
 
 from collections.abc import Collection
 from os import PathLike
@@ -20,7 +20,7 @@ from oddgan.inputs.arrow import (
 )
 from oddgan.inputs.raw import Array, Channels, channel_axis, check_finite
 
-from .files import CsvSource, ParquetSource, naming, read_npy, read_npz
+from .files import CsvSource, ParquetSource, read_errors, read_npy, read_npz
 from .folder import IMAGE_SUFFIXES, ImageFiles, find_images
 from .source import MemorySource, Source
 
@@ -34,30 +34,31 @@ def open_source(
     skip_bad: bool = False,
     text_columns: Collection[str] = (),
 ) -> Source:
-    """Open what holds samples, without reading more of a file than needed.
+    """Open a source of samples, without reading more of a file than needed.
 
     Parameters
     ----------
     data : array, tensor, nested lists, frame, str or path
-        - 2-D array of numbers or booleans (n, d): a table. 3-D (n, h, w) or 4-D (n, c, h, w) or
-          (n, h, w, c), of uint8, uint16, bool or float: images.
+        - A 2-D array of numbers or booleans (n, d): a table. A 3-D (n, h, w) or 4-D (n, c, h, w)
+          or (n, h, w, c) array of uint8, uint16, bool or float: images.
         - A list of images of varying size, arrays (h, w) or (h, w, 3).
-        - pandas, Polars or Arrow table.
-        - A folder of images (all levels below it), one image file (``.png``, ``.jpg``, ``.jpeg``,
+        - A pandas, Polars or Arrow table.
+        - A folder of images (and its subfolders), one image file (``.png``, ``.jpg``, ``.jpeg``,
           ``.tif``, ``.tiff``, ``.bmp``), or a ``.csv``, ``.csv.gz``, ``.parquet``, ``.npy`` or
-          ``.npz`` file (of an ``.npz`` the array ``X``, or the only one). In CSV files empty
-          fields, ``NA``, ``N/A``, ``NaN``, ``null``, ``None`` and their like are missing values.
+          ``.npz`` file (in an ``.npz`` file, the array ``X`` or the only one). In CSV files, empty
+          fields, ``NA``, ``N/A``, ``NaN``, ``null``, ``None`` and the like are missing values.
     label : str, optional
-        A column of a table, or a key of an ``.npz`` file, that is set aside: not a part of the
-        samples but of `Source.labels`.
+        A column of a table, or a key of an ``.npz`` file, that holds labels: it is returned by
+        `Source.labels` and is not part of the samples.
     channels : {"auto", "first", "last"}
-        Where 4-D arrays have their 1 to 4 channels; ``"auto"`` looks.
+        The position of the 1 to 4 channels in 4-D arrays; ``"auto"`` infers it from the shape.
     pattern : str, optional
-        Narrows the files of a folder, for example ``"*.jpg"`` or ``"good/*"``.
+        Restricts the files of a folder, for example ``"*.jpg"`` or ``"good/*"``.
     skip_bad : bool
-        Leave out image files that cannot be decoded instead of raising.
+        Skip image files that cannot be decoded instead of raising an error.
     text_columns : collection of str
-        Columns of a CSV file to read as text whatever they look like; a fitted codec has its own.
+        Columns of a CSV file to read as text, whatever their values look like; see the
+        `text_columns` of a fitted codec.
 
     Returns
     -------
@@ -67,11 +68,12 @@ def open_source(
     Raises
     ------
     ValueError
-        If the data cannot be samples: naming the file, the column, or the expected shape.
+        If the data is not a set of samples; the message names the file, the column, or the
+        expected shape.
     TypeError
-        If the array is sparse or holds objects that are no numbers (as scikit-learn has it).
+        If the array is sparse or holds objects that are not numbers (as in scikit-learn).
     FileNotFoundError
-        If there is nothing at the path.
+        If the path does not exist.
     """
     if isinstance(data, str | PathLike):
         return _open_path(Path(data), label, channels, pattern, skip_bad, text_columns)
@@ -102,19 +104,19 @@ def _open_path(
         return ParquetSource(path, label)
     if name.endswith(".npz"):
         array, labels = read_npz(path, label)
-        with naming(path):
+        with read_errors(path):
             return _array_source(array, channels, labels)
     if label is not None:
         raise ValueError(f"{path}: label={label!r} names a column, but there are no named columns")
     if name.endswith(".npy"):
         mapped = read_npy(path)
-        with naming(path):
+        with read_errors(path):
             return _array_source(mapped, channels)
     if path.is_dir():
         files = find_images(path, pattern)
         if not files:
-            wanted = f" that match {pattern!r}" if pattern else ""
-            raise ValueError(f"{path}: no image files{wanted} in this folder")
+            condition = f" that match {pattern!r}" if pattern else ""
+            raise ValueError(f"{path}: no image files{condition} in this folder")
         return ImageFiles(path, files, skip_bad)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageFiles(path.parent, [path], skip_bad)
@@ -142,23 +144,23 @@ def _array_source(data: Any, channels: Channels, labels: Array | None = None) ->
     if array.ndim in (3, 4):
         _check_images(array, channels)
     else:
-        # scikit-learn's own words for sparse, complex, one-dimensional and other wrong input.
+        # scikit-learn's messages for sparse, complex, one-dimensional and other wrong input.
         array = check_array(
             array, ensure_all_finite=False, ensure_min_samples=0, input_name="X", order=None
         )
         if array.dtype.kind not in "biuf":
             raise ValueError(f"an array of {array.dtype}; expected numbers or booleans")
-        if in_memory:  # a mapped file is checked piece by piece when it is encoded
+        if in_memory:  # a memory-mapped file is checked chunk by chunk when it is encoded
             check_finite(array)
     return MemorySource(array, labels)
 
 
 def _image_list(data: Any) -> list[Array] | None:
-    """Return the images of a list, or of an array of objects; None if it holds anything else."""
-    listed = isinstance(data, list | tuple) or (
+    """Return the images in a list or an array of objects; None if it holds anything else."""
+    is_list = isinstance(data, list | tuple) or (
         isinstance(data, np.ndarray) and data.dtype == object and data.ndim == 1
     )
-    if not listed or not len(data):
+    if not is_list or not len(data):
         return None
     if not all(isinstance(image, np.ndarray) and image.ndim in (2, 3) for image in data):
         return None

@@ -1,4 +1,4 @@
-"""What every source offers, and the source that lives in memory."""
+"""The interface of all sources, a source in memory, and a subset of a source."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -19,23 +19,23 @@ class Source(ABC):
     Attributes
     ----------
     kind : {"table", "image"}
-        What a sample is.
+        The kind of the samples.
     names : list of str or None
-        The name of each sample: for image files their path below the folder.
+        The name of each sample: for image files, their path below the folder.
     columns : list of str or None
-        Column names of a table; None for bare arrays and images.
+        Column names of a table; None for plain arrays and images.
     shuffles : bool
         Whether `chunks` can follow a random order (a CSV file can only be read front to back).
     has_condition : bool
-        Whether the samples have a known context (see `with_condition`).
+        Whether the samples have a condition (see `with_condition`).
     condition_columns : sequence of str
-        Columns of the table that are this context, and no part of the samples.
+        Columns of the table that hold the condition, and are not part of the samples.
     groups : ndarray of int64 or None
-        Which samples belong together (see `with_groups`): the group of each, in order.
+        The group of each sample (see `with_groups`), in order.
     group_columns : sequence of str
-        Columns of the table that say so, and are no part of the samples.
+        Columns of the table that define the groups, and are not part of the samples.
     skipped : list of (str, str)
-        Files left out by ``skip_bad`` so far, with the reason. It grows while chunks are read.
+        Files skipped so far, with the reason (see ``skip_bad``). It grows while chunks are read.
     """
 
     kind: Literal["table", "image"]
@@ -49,12 +49,12 @@ class Source(ABC):
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """Files left out so far, with the reason."""
+        """Files skipped so far, with the reason."""
         return []
 
     @abstractmethod
     def count(self) -> int:
-        """Return the number of samples; of a folder the number of files, bad ones included."""
+        """Return the number of samples; for a folder the number of files, bad ones included."""
 
     @abstractmethod
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
@@ -63,10 +63,10 @@ class Source(ABC):
         Parameters
         ----------
         size : int
-            The most samples in one chunk. Chunks may be smaller, never empty.
+            Maximum number of samples in a chunk. Chunks may be smaller, never empty.
         order : numpy.random.Generator, optional
-            Yields the chunks in random order where the source allows it (`shuffles`); inside a
-            chunk the order stays. None: the order of the source.
+            Shuffles the chunks if the source allows it (`shuffles`), but not the samples inside a
+            chunk. None: the order of the source.
 
         Yields
         ------
@@ -79,27 +79,27 @@ class Source(ABC):
     def chunks_of(
         self, keep: NDArray[np.bool_], size: int, order: np.random.Generator | None = None
     ) -> Iterator[Chunk]:
-        """Read the samples where `keep` is true, in chunks, as `chunks` does."""
+        """Read the samples where `keep` is true, in chunks, like `chunks`."""
         for rows, raw in self.chunks(size, order):
-            kept = keep[rows]
-            if kept.any():
-                yield rows[kept], raw if kept.all() else select(raw, kept)
+            mask = keep[rows]
+            if mask.any():
+                yield rows[mask], raw if mask.all() else select(raw, mask)
 
     def called(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | list[str]:
-        """Return what messages call these samples: their names, else their indices."""
+        """Return the names of these samples for messages, else their indices."""
         return rows if self.names is None else [self.names[row] for row in rows]
 
     def labels(self) -> Array | None:
-        """Return the column set aside by ``label=`` in the order of the source, or None."""
+        """Return the column or key named by ``label=``, in the order of the source, or None."""
         return None
 
     def condition(self, rows: NDArray[np.int64]) -> Raw | None:
-        """Return the known context of these samples (see `with_condition`), or None."""
+        """Return the condition of these samples (see `with_condition`), or None."""
         return None
 
 
 def spans(n: int, size: int, order: np.random.Generator | None) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of consecutive chunks of ``n`` samples, in order or in random order."""
+    """Yield the bounds of chunks of consecutive samples among ``n``, in order or shuffled."""
     if size < 1:
         raise ValueError(f"a chunk must have at least one sample, not {size}")
     starts = np.arange(0, n, size)
@@ -110,14 +110,14 @@ def spans(n: int, size: int, order: np.random.Generator | None) -> Iterator[tupl
 
 
 class MemorySource(Source):
-    """An array (a memory-mapped file too), an Arrow table, or a list of images.
+    """An array (also a memory-mapped file), an Arrow table, or a list of images.
 
     Parameters
     ----------
     data : ndarray, pyarrow.Table or list of ndarray
         2-D array or table, 3-D or 4-D array of images, or images of varying size.
     labels : ndarray, optional
-        The values set aside for evaluation.
+        The labels of the samples.
     """
 
     def __init__(self, data: Raw, labels: Array | None = None) -> None:
@@ -135,9 +135,59 @@ class MemorySource(Source):
     def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
         """Read the samples once, in chunks (`Source.chunks`)."""
         for start, stop in spans(self.count(), size, order):
-            part = self._data[start:stop]
-            yield np.arange(start, stop, dtype=np.int64), part
+            yield np.arange(start, stop, dtype=np.int64), self._data[start:stop]
 
     def labels(self) -> Array | None:
-        """Return the values set aside by ``label=``, or None."""
+        """Return the labels (`Source.labels`), or None."""
         return self._labels
+
+
+class Subset(Source):
+    """The rows of another source where a mask is true.
+
+    Parameters
+    ----------
+    source : Source
+        The other source.
+    keep : ndarray of bool, shape (source.count(),)
+        The rows to keep. Chunks number them as `source` does.
+    """
+
+    def __init__(self, source: Source, keep: NDArray[np.bool_]) -> None:
+        self.source: Source = source
+        self.keep: NDArray[np.bool_] = keep
+        if isinstance(source, Subset):  # rows are numbered as in the original source
+            self.source = source.source
+            self.keep = np.zeros_like(source.keep)
+            self.keep[source.keep] = keep
+        self.kind = source.kind
+        self.names = source.names
+        self.columns = source.columns
+        self.shuffles = source.shuffles
+        self.has_condition = source.has_condition
+        self.condition_columns = source.condition_columns
+        self.group_columns = source.group_columns
+        self.groups = None if source.groups is None else source.groups[keep]
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Files skipped so far, with the reason."""
+        names = {self.names[i] for i in np.flatnonzero(self.keep)} if self.names else set()
+        return [(name, reason) for name, reason in self.source.skipped if name in names]
+
+    def count(self) -> int:
+        """Return the number of samples."""
+        return int(self.keep.sum())
+
+    def chunks(self, size: int, order: np.random.Generator | None = None) -> Iterator[Chunk]:
+        """Read the samples once, in chunks (`Source.chunks`)."""
+        yield from self.source.chunks_of(self.keep, size, order)
+
+    def labels(self) -> Array | None:
+        """Return the labels (`Source.labels`), or None."""
+        labels = self.source.labels()
+        return None if labels is None else labels[self.keep]
+
+    def condition(self, rows: NDArray[np.int64]) -> Raw | None:
+        """Return the condition of these samples, or None."""
+        return self.source.condition(rows)

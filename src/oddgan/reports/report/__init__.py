@@ -148,11 +148,12 @@ def write_report(
 
 def _check_score(detector: Detector) -> None:
     """Refuse a score that is not the one the threshold is of."""
-    now, before = detector.score, detector.fitted_params_.get("score", detector.score)
+    now, before = detector.score_name, detector.fitted_params_["score_name"]
     plain = [list(score) if isinstance(score, tuple) else score for score in (now, before)]
     if plain[0] != plain[1]:
         raise ValueError(
-            f"the threshold is that of score={before!r}, and score is {now!r} now: fit again"
+            f"the threshold is that of score_name={before!r}, and score_name is {now!r} now: "
+            "fit again"
         )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def of_versions(detector: Detector) -> Facts:
     return [("fitted with", _named(detector.versions_)), ("report by", _named(now))]
 
 
-def _named(versions: dict[str, str]) -> str:
+def _named(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 

@@ -148,7 +148,7 @@ def latents(detector: Detector, scored: Scored) -> list[Drawing]:
     chosen = _some(scored, _ON_MAP_SEARCHED if detector._searches else _ON_MAP)
     if len(chosen) < 8:
         return []
-    found = [values for _, values in detector.answer_chunks(scored.subset(chosen), "embed")]
+    found = [values for _, values in detector.iter_outputs(scored.subset(chosen), "embed")]
     return [
         drawing(
             "Latent space",

@@ -90,7 +90,7 @@ def score(detector: Detector, source: inputs.Source, labels: ArrayLike | None) -
     ValueError
         There is no sample, or the labels are not 0 or 1 for each.
     """
-    found = list(detector.answer_chunks(source))
+    found = list(detector.iter_outputs(source))
     if not found:
         raise ValueError("there is no sample to report on")
     rows = np.concatenate([index for index, _ in found])
@@ -156,7 +156,7 @@ def shown(detector: Detector, scored: Scored, samples: Rows, top: int) -> list[S
 
 def _explain(detector: Detector, source: inputs.Source, samples: Sequence[Shown], top: int) -> None:
     at = 0
-    for _, explanation in detector.answer_chunks(source, "explain"):
+    for _, explanation in detector.iter_outputs(source, "explain"):
         part = samples[at : at + len(explanation)]
         at += len(explanation)
         if isinstance(explanation, TableExplanation):
@@ -184,12 +184,12 @@ def _look(
     """Add the images, and what the detector would have expected instead."""
     images = [raw for _, raw in source.chunks(len(samples))]
     for sample, image in zip(
-        samples, (one for raw in images for one in codec.shown(raw)), strict=True
+        samples, (one for raw in images for one in codec.for_display(raw)), strict=True
     ):
         sample.image = image
     if "reconstruct" in detector.unavailable:
         return
-    found = (values for _, values in detector.answer_chunks(source, "reconstruct"))
-    reconstructed = (one for values in found for one in codec.shown(values))
+    found = (values for _, values in detector.iter_outputs(source, "reconstruct"))
+    reconstructed = (one for values in found for one in codec.for_display(values))
     for sample, image in zip(samples, reconstructed, strict=True):
         sample.reconstruction = image

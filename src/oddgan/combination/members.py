@@ -1,4 +1,4 @@
-"""Detectors of three families behind one face: fit, and scores of which higher is odder."""
+"""Detectors of three libraries with one interface: fit, and anomaly scores."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sklearn.base import clone, is_outlier_detector
 from sklearn.pipeline import _name_estimators
 
 from oddgan import inputs
-from oddgan.detectors import Detector
+from oddgan.detectors import BaseDetector
 
 Floats = NDArray[np.float64]
 Family = Literal["oddgan", "pyod", "sklearn"]
@@ -22,40 +22,40 @@ READ = 4096
 
 def named(detectors: Any) -> list[tuple[str, Any]]:
     """Return (name, detector) pairs; without names, the classes' names in lower case."""
-    found = list(detectors) if isinstance(detectors, list | tuple) else []
-    if found and all(isinstance(d, tuple) and len(d) == 2 for d in found):
-        return found
-    return list(_name_estimators(found))
+    entries = list(detectors) if isinstance(detectors, list | tuple) else []
+    if entries and all(isinstance(d, tuple) and len(d) == 2 for d in entries):
+        return entries
+    return list(_name_estimators(entries))
 
 
 def family_of(name: str, detector: Any) -> Family:
-    """Tell whose conventions a detector follows.
+    """Return whose conventions a detector follows.
 
     Raises
     ------
     TypeError
-        It is none.
+        It is not a detector.
     ValueError
         It can only score the rows that it was fitted on.
     """
-    what = detector if isinstance(detector, type) else type(detector)
+    cls = detector if isinstance(detector, type) else type(detector)
     if isinstance(detector, type):
-        raise TypeError(f"member {name!r} is a class: give an instance, {what.__name__}()")
-    if isinstance(detector, Detector):
+        raise TypeError(f"member {name!r} is a class: give an instance, {cls.__name__}()")
+    if isinstance(detector, BaseDetector):
         return "oddgan"
     # By name, so that PyOD is not imported; first, as its detectors pass for scikit-learn's.
-    bases = {(cls.__module__.partition(".")[0], cls.__name__) for cls in what.__mro__}
+    bases = {(base.__module__.partition(".")[0], base.__name__) for base in cls.__mro__}
     if ("pyod", "BaseDetector") in bases:
         return "pyod"
     scores = hasattr(detector, "score_samples")
     if not hasattr(detector, "fit") or not (scores or is_outlier_detector(detector)):
         raise TypeError(
-            f"member {name!r} is of type {what.__name__}, which is no outlier detector: it needs "
-            "fit and score_samples, or decision_function of a scikit-learn or PyOD detector"
+            f"member {name!r} is of type {cls.__name__}, which is not an outlier detector: it "
+            "needs fit and score_samples, or decision_function of a scikit-learn or PyOD detector"
         )
     if not (scores or hasattr(detector, "decision_function")):
         raise ValueError(
-            f"member {name!r} ({what.__name__}) cannot score new samples; "
+            f"member {name!r} ({cls.__name__}) cannot score new samples; "
             "LocalOutlierFactor can with novelty=True"
         )
     return "sklearn"
@@ -80,14 +80,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class MatrixCodec:
-    """How samples become the rows of numbers that other libraries' detectors take.
+    """How samples become the rows of numbers that detectors of other libraries take.
 
     Attributes
     ----------
     codec : inputs.Codec
         How our detectors encode them.
     plain : bool
-        Whether they are numbers without gaps, which are taken as they are.
+        Whether they are numbers without gaps, which stay as they are.
     """
 
     codec: inputs.Codec
@@ -95,7 +95,7 @@ class MatrixCodec:
 
     @classmethod
     def fit(cls, source: inputs.Source) -> Self:
-        """Learn from training rows."""
+        """Fit the codec on training rows."""
         rows, raw = _read(source)
         codec = inputs.fit_codec(raw, rows=source.called(rows))
         columns = codec.columns if isinstance(codec, inputs.TableCodec) else ()
@@ -127,7 +127,7 @@ class Member:
     Attributes
     ----------
     name : str
-        What messages and columns call it.
+        Its name in messages and columns.
     detector : estimator
         The detector.
     family : {"oddgan", "pyod", "sklearn"}
@@ -143,13 +143,13 @@ class Member:
         """Fit a copy of a detector; where it has no seed, one is drawn for it."""
         member = cls(name, _seeded(clone(detector), seeds), family_of(name, detector))
         with _naming(name), warnings.catch_warnings():
-            # It is about a threshold that a member is never asked for.
+            # The warning is about a threshold that nobody asks a member for.
             warnings.filterwarnings("ignore", "only .* held-out sample", UserWarning)
             member.detector.fit(rows.source if member.family == "oddgan" else rows.matrix)
         return member
 
     def scores(self, rows: Rows) -> Floats:
-        """Return anomaly scores, shape (n,), higher is odder."""
+        """Return anomaly scores, shape (n,); higher is more anomalous."""
         with _naming(self.name):
             scores = np.asarray(self._answer(rows), dtype=np.float64).ravel()
             bad = np.count_nonzero(~np.isfinite(scores))
@@ -170,8 +170,8 @@ class Member:
 def _seeded(detector: Any, seeds: np.random.Generator) -> Any:
     """Give every random_state that is None a seed, so that nothing draws from global state."""
     params = detector.get_params(deep=True)
-    lacking = sorted(k for k, v in params.items() if v is None and k.endswith("random_state"))
-    return detector.set_params(**{name: int(seeds.integers(2**31)) for name in lacking})
+    unseeded = sorted(k for k, v in params.items() if v is None and k.endswith("random_state"))
+    return detector.set_params(**{name: int(seeds.integers(2**31)) for name in unseeded})
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The estimator that joins detectors of several libraries."""
+"""The estimator that combines detectors of several libraries."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Real
@@ -8,20 +8,21 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from oddgan import decisions, inputs, persistence
+from oddgan.estimator import Calibration, Decisions, check_columns, table_columns
 
-from ._members import READ, MatrixCodec, Member, Rows, family_of, named
-from ._rules import RULES, Floats, Reference
-from ._splitting import generator, parts, warn_of_few
-from ._store import dump
+from .fitted import FittedCombination, statistic
+from .members import READ, MatrixCodec, Member, Rows, family_of, named
+from .rules import RULES, Floats, Reference
+from .serialization import to_state
+from .splitting import generator, split_rows, warn_of_few
 
 
-class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
+class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
     """Several detectors as one, with one promise on false alarms.
 
     Any mix of OddGAN's detectors, scikit-learn's (whatever has ``score_samples``, or is an outlier
@@ -153,7 +154,7 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            A member is no detector; the message names it.
+            A member is not a detector; the message names it.
         ValueError
             A parameter, a member or the data is not as described; the message names the culprit.
         """
@@ -166,55 +167,87 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         source = X if isinstance(X, inputs.Source) else inputs.open_source(X)
         if groups is not None:
             source = inputs.with_groups(source, groups)
-        self.group_columns_ = source.group_columns
-        self._check_columns(X, source, reset=True)
-        self.rule_ = self.rule
+        columns = table_columns(X, source)
         rng = generator(self.random_state)
-        train, first, second = parts(source, self.calibration_fraction, rng)
+        train, first, second = split_rows(source, self.calibration_fraction, rng)
         foreign = any(family != "oddgan" for family in families)
         matrix = MatrixCodec.fit(train) if foreign else None
         rows = Rows(train, matrix)
-        members = [Member.fit(name, detector, rows, rng) for name, detector in pairs]
-        self._adopt(members, matrix)
-        self._references = [Reference.fit(scores) for scores in self._scores(first)]
-        self.n_train_ = train.count() - len(train.skipped)
-        self.provenance_: dict[str, Any] = {}
-        self.calibration_scores_ = np.sort(self._statistic(second))
-        self.threshold_ = decisions.conformal_threshold(self.calibration_scores_, self.target_fpr)
-        self.offset_ = -self.threshold_
-        warn_of_few(len(self.calibration_scores_), self.target_fpr)
+        members = tuple(Member.fit(name, detector, rows, rng) for name, detector in pairs)
+        held_out = Rows(first, matrix)
+        references = tuple(Reference.fit(member.scores(held_out)) for member in members)
+        scores = np.sort(statistic(members, references, self.rule, Rows(second, matrix)))
+        threshold = decisions.conformal_threshold(scores, self.target_fpr)
+        n_train = train.count() - len(train.skipped)
+        self.fitted_ = FittedCombination(
+            members,
+            references,
+            matrix,
+            self.rule,
+            Calibration(scores, threshold, self.target_fpr),
+            n_train,
+            columns,
+        )
+        warn_of_few(len(scores), self.target_fpr)
         return self
 
-    def _adopt(self, members: list[Member], matrix: MatrixCodec | None) -> None:
-        """Take fitted members, and how those of other libraries get their rows."""
-        self._members, self._matrix = members, matrix
-        self.members_ = {member.name: member.detector for member in members}
-        self.codec_ = matrix.codec if matrix else members[0].detector.codec_
+    # ------------------------------------------------------------------------------- attributes
+
+    @property
+    def members_(self) -> dict[str, Any]:
+        """The fitted members by name."""
+        return {member.name: member.detector for member in self.fitted_.members}
+
+    @property
+    def rule_(self) -> str:
+        """The rule that the threshold was made with."""
+        return self.fitted_.rule
+
+    @property
+    def codec_(self) -> inputs.Codec:
+        """How samples are encoded, for the first member if all are detectors of OddGAN."""
+        matrix = self.fitted_.matrix
+        codec: inputs.Codec = matrix.codec if matrix else self.fitted_.members[0].detector.codec_
+        return codec
+
+    @property
+    def n_train_(self) -> int:
+        """Number of rows that trained the members."""
+        return self.fitted_.n_train
+
+    @property
+    def group_columns_(self) -> list[str]:
+        """The columns of the training data that say which samples belong together."""
+        return list(self.fitted_.columns.groups)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns of a table."""
+        return self.fitted_.columns.n_features_in
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns of a table, where they were given."""
+        return self.fitted_.columns.feature_names_in
+
+    @property
+    def provenance_(self) -> dict[str, Any]:
+        """What the command line noted about the data."""
+        return self.fitted_.provenance
+
+    @provenance_.setter
+    def provenance_(self, provenance: dict[str, Any]) -> None:
+        self.fitted_ = self.fitted_.with_provenance(provenance)
+
+    @property
+    def _calibration(self) -> Calibration:
+        return self.fitted_.calibration
 
     # -------------------------------------------------------------------------------- answers
 
-    def anomaly_score(self, X: Any) -> Floats:
-        """Return the combined statistic of each sample, shape (n,); higher is odder."""
-        return self._statistic(self.source(X))
-
-    def score_samples(self, X: Any) -> Floats:
-        """Return minus `anomaly_score`, scikit-learn's sign: lower is odder; shape (n,)."""
-        return -self.anomaly_score(X)
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return ``score_samples(X) - offset_``, shape (n,); negative is flagged."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return -1 for samples that are flagged and +1 for the others, shape (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def p_value(self, X: Any) -> Floats:
-        """Return the conformal p-values of the combination, shape (n,), at least 1 / (n + 1).
-
-        The n are the second half of the held-out samples.
-        """
-        return decisions.conformal_p_values(self.anomaly_score(X), self.calibration_scores_)
+    def anomaly_score(self, X: Any, *, condition: None = None) -> Floats:
+        """Return the combined statistic of each sample, shape (n,); higher is more anomalous."""
+        return self._statistic(self.source(X, condition=condition))
 
     def member_scores(self, X: Any) -> pd.DataFrame:
         """Return each member's own conformal p-values, by the first half of the held-out samples.
@@ -222,19 +255,16 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
         Returns
         -------
         DataFrame of shape (n, n_members)
-            A column for each member; lower is odder.
+            A column for each member; lower is more anomalous.
         """
-        scores = self._scores(self.source(X))
+        fitted = self.fitted_
+        rows = Rows(self.source(X), fitted.matrix)
+        pairs = zip(fitted.members, fitted.references, strict=True)
         return pd.DataFrame(
-            {
-                member.name: reference.p_value(own)
-                for member, reference, own in zip(
-                    self._members, self._references, scores, strict=True
-                )
-            }
+            {member.name: reference.p_value(member.scores(rows)) for member, reference in pairs}
         )
 
-    def source(self, data: Any, *, condition: None = None, **how: Any) -> inputs.Source:
+    def source(self, data: Any, *, condition: None = None, **options: Any) -> inputs.Source:
         """Open `data` as this fitted combination reads it; see :meth:`Detector.source`.
 
         Raises
@@ -249,13 +279,16 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             source = data
         else:
             text_columns = self.codec_.text_columns
-            source = inputs.open_source(data, text_columns=text_columns, **how)
-        if also := [name for name in self.group_columns_ if name in (source.columns or ())]:
-            source = inputs.WithoutColumns(source, also)
-        self._check_columns(data, source, reset=False)
+            source = inputs.open_source(data, text_columns=text_columns, **options)
+        groups = [name for name in self.group_columns_ if name in (source.columns or ())]
+        if groups:
+            source = inputs.WithoutColumns(source, groups)
+        check_columns(self, data, source, beside=bool(groups))
         return source
 
-    def answer_chunks(self, source: inputs.Source) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    def iter_outputs(
+        self, source: inputs.Source, output: Literal["anomaly_score"] = "anomaly_score"
+    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """Yield row numbers and anomaly scores of a source, all in one chunk.
 
         Not chunk by chunk: some detectors of PyOD score a row among those that come with it.
@@ -275,23 +308,10 @@ class Combination(OutlierMixin, _BaseComposition):  # type: ignore[misc]
             A member cannot be stored; the message names it.
         """
         check_is_fitted(self)
-        persistence.write(path, *dump(self))
-
-    # --------------------------------------------------------------------------------- inside
-
-    def _scores(self, source: inputs.Source) -> list[Floats]:
-        rows = Rows(source, self._matrix)
-        return [member.scores(rows) for member in self._members]
+        persistence.write(path, *to_state(self.get_params(deep=False), self.fitted_))
 
     def _statistic(self, source: inputs.Source) -> Floats:
-        pairs = zip(self._references, self._scores(source), strict=True)
-        evidence = np.column_stack([reference.evidence(scores) for reference, scores in pairs])
-        return RULES[self.rule_](evidence)
-
-    def _check_columns(self, X: Any, source: inputs.Source, *, reset: bool) -> None:
-        """Let scikit-learn note, or check, number and names of the columns of a table."""
-        from_file = isinstance(X, str | PathLike | inputs.Source)
-        if source.kind == "table" and (reset or not from_file):  # those of files go by name
-            known = pd.DataFrame(columns=source.columns) if source.columns else None
-            like = next(source.chunks(1), (None, X))[1] if known is None else known
-            validate_data(self, like, reset=reset, skip_check_array=True)
+        fitted = self.fitted_
+        return statistic(
+            fitted.members, fitted.references, fitted.rule, Rows(source, fitted.matrix)
+        )

@@ -1,4 +1,4 @@
-"""Fitted detectors of scikit-learn as bytes, by skops: no pickle, no code that is run."""
+"""Fitted detectors of scikit-learn as bytes, by skops: no pickle, and no code runs."""
 
 from typing import Any
 
@@ -8,33 +8,33 @@ from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import Pipeline
 from sklearn.tree import ExtraTreeRegressor
 
-#: skops does not take trees unless told to, as scikit-learn follows their nodes without a look
-#: at where they point to; `_is_sound` looks.
+#: skops takes trees only when told to, because scikit-learn follows their nodes without checking
+#: where they point; `_is_sound` checks.
 _TREE = "sklearn.tree._tree.Tree"
 _LEAF = -1
 
 
-def dump(detector: Any) -> bytes:
+def to_bytes(detector: Any) -> bytes:
     """Return a fitted detector as bytes."""
     return bytes(skops.io.dumps(detector))
 
 
 def not_stored(detector: Any) -> list[str]:
-    """Return the types in a detector that are not stored: trees only where they are checked."""
-    found = set()
+    """Return the types in a detector that a file cannot hold; it holds trees that are checked."""
+    types = set()
     for step in _steps(detector):
         checked = {_TREE} if isinstance(step, IsolationForest) else set()
-        found |= {*skops.io.get_untrusted_types(data=dump(step))} - checked
-    return sorted(found)
+        types |= {*skops.io.get_untrusted_types(data=to_bytes(step))} - checked
+    return sorted(types)
 
 
-def load(file: bytes) -> Any:
-    """Return the fitted detector that `dump` wrote.
+def from_bytes(file: bytes) -> Any:
+    """Return the fitted detector that `to_bytes` wrote.
 
     Raises
     ------
     ValueError
-        It holds types that are not read, or trees whose nodes lead astray.
+        It holds types that are not read, or trees with nodes that point outside.
     """
     if unknown := sorted({*skops.io.get_untrusted_types(data=file)} - {_TREE}):
         raise ValueError(f"holds {', '.join(unknown)}, which is not read")
@@ -50,7 +50,7 @@ def _steps(detector: Any) -> list[Any]:
 
 
 def _is_sound(forest: IsolationForest) -> bool:
-    """Tell whether all nodes lead on to later nodes of their tree and to columns there are."""
+    """Return whether all nodes lead on to later nodes of their tree and to columns there are."""
     for estimator, columns in zip(forest.estimators_, forest.estimators_features_, strict=True):
         if type(estimator) is not ExtraTreeRegressor or len(columns) > forest.n_features_in_:
             return False

@@ -1,4 +1,4 @@
-"""Which rows train the members, which make their p-values and which set the threshold."""
+"""Which rows train the members, which give their p-values, and which set the threshold."""
 
 import warnings
 from typing import Any
@@ -9,19 +9,19 @@ from oddgan import decisions, inputs
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return what draws all that a fit draws."""
+    """Return the generator that draws everything in a fit."""
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     return np.random.default_rng(random_state)
 
 
-def parts(
+def split_rows(
     source: inputs.Source, fraction: float, rng: np.random.Generator
 ) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
     """Split at random into training rows (at least 3) and two halves of held-out rows.
 
-    Of samples that belong together all are in one part; the last, which sets the threshold, has
-    one of each group.
+    Samples that belong together are in one of the three; the last, which sets the threshold, has
+    one sample of each group.
     """
     if source.count() < 5:
         raise ValueError(
@@ -36,12 +36,12 @@ def parts(
 
 
 def warn_of_few(n: int, target_fpr: float) -> None:
-    """Say so where `n` held-out samples are too few to keep `target_fpr`."""
+    """Warn where `n` held-out samples are too few to keep `target_fpr`."""
     needed = decisions.smallest_sample(target_fpr)
     if n < needed:
         warnings.warn(
             f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
             f"flagged with probability 1/{n + 1}, not target_fpr={target_fpr}, which "
             f"takes {needed}; give more rows, or groups, or a larger calibration_fraction",
-            stacklevel=3,
+            stacklevel=4,
         )

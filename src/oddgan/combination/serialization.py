@@ -1,0 +1,124 @@
+"""A fitted combination as header and arrays of a model file, and back.
+
+Detectors of OddGAN are stored as they store themselves, those of scikit-learn by skops. No pickle
+is read and no code of the file runs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddgan import detectors, inputs
+from oddgan.estimator import Calibration, Columns, below
+
+from .fitted import FittedCombination
+from .members import MatrixCodec, Member
+from .rules import Reference
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def to_state(params: Mapping[str, Any], fitted: FittedCombination) -> tuple[dict[str, Any], Arrays]:
+    """Return what a file must hold of a fitted combination.
+
+    Raises
+    ------
+    ValueError
+        A member cannot be stored; the message names it.
+    """
+    calibration, matrix = fitted.calibration, fitted.matrix
+    arrays = {"calibration_scores": calibration.scores}
+    members = []
+    for k, (member, reference) in enumerate(zip(fitted.members, fitted.references, strict=True)):
+        header, member_arrays = _member_to_state(member)
+        members.append({"name": member.name, "family": member.family, **header})
+        arrays |= {f"members/{k}/{name}": array for name, array in member_arrays.items()}
+        arrays[f"references/{k}"] = reference.scores
+    codec, codec_arrays = matrix.codec.to_state() if matrix else (None, {})
+    arrays |= {f"codec/{name}": array for name, array in codec_arrays.items()}
+    seed = params["random_state"]
+    header = {
+        "combination": {
+            "rule": fitted.rule,
+            "target_fpr": params["target_fpr"],
+            "calibration_fraction": params["calibration_fraction"],
+            "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
+        },
+        "members": members,
+        "codec": codec,
+        "plain": bool(matrix and matrix.plain),
+        "threshold": calibration.threshold,
+        "n_train": fitted.n_train,
+        "group_columns": list(fitted.columns.groups),
+        "n_features_in": fitted.columns.n_features,
+        "feature_names_in": list(fitted.columns.names),
+        "provenance": fitted.provenance,
+    }
+    return header, arrays
+
+
+def from_state(
+    header: dict[str, Any], arrays: Arrays, device: str | None, path: str
+) -> tuple[dict[str, Any], FittedCombination]:
+    """Return the parameters and the rest of a combination, from what `to_state` gave.
+
+    Raises
+    ------
+    ValueError
+        A member is of a kind, or of a version, that is not read; the message names it.
+    """
+    members = tuple(
+        _member_from_state(stored, below(f"members/{k}/", arrays), device, path)
+        for k, stored in enumerate(header["members"])
+    )
+    pairs = [(member.name, member.detector) for member in members]
+    params = {"detectors": pairs, **header["combination"]}
+    matrix = None
+    if header["codec"]:
+        codec = inputs.codec_from_state(header["codec"], below("codec/", arrays))
+        matrix = MatrixCodec(codec, header["plain"])
+    names, groups = tuple(header["feature_names_in"]), tuple(header["group_columns"])
+    return params, FittedCombination(
+        members,
+        tuple(Reference(arrays[f"references/{k}"]) for k in range(len(members))),
+        matrix,
+        params["rule"],
+        Calibration(arrays["calibration_scores"], header["threshold"], params["target_fpr"]),
+        header["n_train"],
+        Columns(header["n_features_in"], names, groups=groups),
+        header["provenance"],
+    )
+
+
+def _member_to_state(member: Member) -> tuple[dict[str, Any], Arrays]:
+    if member.family == "oddgan":
+        header, arrays = member.detector.to_state()
+        return {"header": header}, arrays
+    what = f"member {member.name!r} ({type(member.detector).__name__})"
+    if member.family == "pyod":
+        raise ValueError(f"{what} is PyOD's, which model files do not hold: pickle the combination")
+    from . import sklearn_files  # skops imports all of scikit-learn
+
+    if unknown := sklearn_files.not_stored(member.detector):
+        raise ValueError(
+            f"{what} holds {', '.join(unknown)}, which model files do not: choose another "
+            "algorithm (of neighbours, 'brute'), or pickle the combination"
+        )
+    stored = np.frombuffer(sklearn_files.to_bytes(member.detector), dtype=np.uint8)
+    return {}, {"skops": stored}
+
+
+def _member_from_state(
+    stored: dict[str, Any], arrays: Arrays, device: str | None, path: str
+) -> Member:
+    name, family = stored["name"], stored["family"]
+    if family == "oddgan":
+        return Member(name, detectors.restored(stored["header"], arrays, device, path), family)
+    from . import sklearn_files
+
+    try:
+        return Member(name, sklearn_files.from_bytes(arrays["skops"].tobytes()), family)
+    except ValueError as error:
+        raise ValueError(f"{path}: member {name!r} {error}") from error
