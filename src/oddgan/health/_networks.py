@@ -184,7 +184,7 @@ def encoder_apart(latents: Floats) -> HealthCheck:
             f"prior (expected: {LEAST_LENGTH:g} to {MOST_LENGTH:g})"
         ),
         remedy=(
-            "Try another `scaling` or `score`: reconstructions come from latents that the "
+            "Try another `scaling` or `score_name`: reconstructions come from latents that the "
             "generator was not trained on"
         ),
     )

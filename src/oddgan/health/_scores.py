@@ -69,9 +69,10 @@ def score_rises(clean: Floats, noisy: Mapping[float, Floats]) -> HealthCheck:
             f"deviations (expected: at least {LEAST_RISE:g} at {strongest:g})"
         ),
         remedy=(
-            "Choose another `score` or `scaling`; a higher score does not mean more anomalous here"
+            "Choose another `score_name` or `scaling`; a higher score does not mean more anomalous "
+            "here"
             if upside_down
-            else "Choose another `score` or `scaling`, or train longer"
+            else "Choose another `score_name` or `scaling`, or train longer"
         ),
     )
 
@@ -95,7 +96,7 @@ def score_sees_mixtures(clean: Floats, mixed: Floats) -> HealthCheck:
             "held-out samples mixed half with others, against the same unmixed, have AUROC "
             f"{area:.2f} (expected: at least {LEAST_MIXED:g})"
         ),
-        remedy="Choose another `score`: this one prefers common values, however they are combined",
+        remedy="Choose another `score_name`: this one prefers common values in any combination",
     )
 
 
@@ -123,7 +124,7 @@ def score_distinguishes(scores: Floats, n_distinct: int) -> HealthCheck | None:
             f"{n_distinct} distinct held-out samples have {n_scores} distinct scores (expected: at "
             f"least {LEAST_DISTINCT:.0%} as many)"
         ),
-        remedy="Choose another `score` or `scaling`: no threshold separates tied scores",
+        remedy="Choose another `score_name` or `scaling`: no threshold separates tied scores",
     )
 
 

@@ -98,8 +98,8 @@ class RobustScale:
         for name, values in components.items():
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"score: the component {name} of a held-out normal sample is not finite; scale "
-                    "the data, or leave out samples like this"
+                    f"score_name: the component {name} of a held-out normal sample is not finite; "
+                    "scale the data, or leave out samples like this"
                 )
         floors = {n: _floor(values) for n, values in components.items() if n in logarithmic}
         values_by_name = _with_logarithms(components, floors)

@@ -68,9 +68,10 @@ def check_length(names: Sequence[str], space: str, d: int) -> None:
     """
     name = f"{space}_mahalanobis"
     if name in names and d > MOST_COVARIATES:
+        alternative = "residual_relative" if space == "residual" else f"{space}_knn"
         raise ValueError(
-            f"score: {name} needs the covariance of {d} numbers, but at most {MOST_COVARIATES} "
-            f"are supported; use {'residual_relative' if space == 'residual' else f'{space}_knn'}"
+            f"score_name: {name} needs the covariance of {d} numbers, but at most "
+            f"{MOST_COVARIATES} are supported; use {alternative}"
         )
 
 
