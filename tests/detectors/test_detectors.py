@@ -538,7 +538,7 @@ def test_a_checkpoint_of_another_run_is_refused(detector_class, kind, tmp_path, 
         lambda: quick(detector_class, checkpoint=path, learning_rate=0.01).fit(X),
         lambda: quick(detector_class, checkpoint=path).fit(X[::-1]),
     ):
-        with pytest.raises(ValueError, match=r"fit\.ckpt is of a run with other"):
+        with pytest.raises(ValueError, match=r"fit\.ckpt belongs to a run with different"):
             other()
     assert path.exists()  # nothing is lost by the refusal
 

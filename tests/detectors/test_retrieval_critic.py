@@ -64,7 +64,7 @@ def test_the_features_of_neighbours_are_those_computed_by_hand(rows, left_out):
         for k in RATIOS:
             mean = theirs[:, k - 1][order[:, :k]].mean(1)
             expected.append(np.log(near[:, :k].mean(1) + floor) - np.log(mean + floor))
-    standardised, nearest = found(torch.as_tensor(x, dtype=torch.float32), own=own)
+    standardised, nearest = found(torch.as_tensor(x, dtype=torch.float32), leave_out=own)
     features = standardised * found.scale[1] + found.scale[0]
     np.testing.assert_allclose(features[:, :27], np.transpose(expected), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(nearest, order[:, :20])

@@ -76,7 +76,7 @@ def trainer(nets, rows, *, in_ensemble, losses=losses, n_steps=3, checkpoint=Non
 
 def rows_of(k):
     x = torch.randn(30, 6, generator=torch.Generator().manual_seed(7)).double()
-    return DeviceRows(x, 8, seed=k, kept=torch.arange(k, 30 - K + k))
+    return DeviceRows(x, 8, seed=k, indices=torch.arange(k, 30 - K + k))
 
 
 def population_of(n=K):
@@ -281,7 +281,7 @@ def test_what_helps_where_all_rows_are_held_out_already():
     with pytest.warns(UserWarning, match="all rows are held out already: give more, or a larger"):
         population = quick(PCAReconstruction, n_members=K, health=True).fit(DATA["table"]()[:15])
     (few,) = (check for check in population.health_ if check.name == "few held-out rows")
-    assert few.remedy == "Give more rows, or a larger `target_fpr`: every row is held out already"
+    assert few.remedy == "Use more rows, or a larger `target_fpr`: every row is held out already"
 
 
 def test_answers_are_means_and_latent_vectors_stand_side_by_side():

@@ -249,7 +249,7 @@ def test_it_is_saved_with_the_model_and_told_in_words(table, tmp_path):
     assert (again.n_train_, again.versions_) == (270, detector.versions_)
     lines = again.health_report().splitlines()
     assert lines[0].startswith("severe: score upside down: held-out samples with noise")
-    assert lines[0].endswith("higher score does not mean odder here.")
+    assert lines[0].endswith("higher score does not mean more anomalous here.")
     assert all(line.startswith("passed: ") for line in lines[1:])
     assert len(lines) == len(detector.health_checks_)
 

@@ -128,7 +128,7 @@ def test_memory_bounds_the_rows_of_a_chunk(monkeypatch):
     seen = []
     step = _Chunk._step
     monkeypatch.setattr(
-        _Chunk, "_step", lambda self, *a: seen.append(len(self.place)) or step(self, *a)
+        _Chunk, "_step", lambda self, *a: seen.append(len(self.positions)) or step(self, *a)
     )
     found = latent_search(objective, start, Descent(2, (0.1,), memory=96 * row))
     assert max(seen) == 96

@@ -220,7 +220,7 @@ def test_images_of_varying_size_have_maps_of_their_own_size(fitted):
 def test_shared_parts_learn_from_patches_and_a_score_is_of_its_own_image_only(score, tmp_path):
     X = surfaces(30, low=16, high=30)
     detector = EGBAD(**QUICK, score_name=score, n_references=100).fit(X)
-    known = detector.fitted_.members[0].components.references["latent"]
+    known = detector.fitted_.members[0].components.indexes["latent"]
     assert known.counts.sum() == 81  # 27 images, 3 patches of each
     new = [*surfaces(3, low=16, high=30, seed=5), *spoilt(X[:2])]
     scores = detector.anomaly_score(new)

@@ -31,7 +31,7 @@ def test_distances_and_radii_of_points_on_a_line():
     found = NeighborIndex.fit(LINE)
     # There are three others to each, fewer than N_NEIGHBOURS: (1 + 3 + 7) / 3 and so on.
     np.testing.assert_allclose(found.radii[found.rows[:, 0].argsort()], [11 / 3, 3, 3, 17 / 3])
-    near = found.near(np.array([[2.0], [7.0]]), [1, 2, 3])
+    near = found.neighbors(np.array([[2.0], [7.0]]), [1, 2, 3])
     # 2 is as far from 1 as from 3, and each counts half; 7 is itself a reference.
     np.testing.assert_allclose(near[1].distance, [1, 0])
     np.testing.assert_allclose(near[1].radius, [3, 17 / 3])
@@ -49,7 +49,7 @@ def test_a_density_is_the_distance_over_that_of_the_neighbours():
 
 def test_latent_directions_are_in_units_of_their_deviation():
     z = np.random.default_rng(0).normal(size=(50, 3)) * [1, 1000, 0]
-    found = NeighborIndex.fit(z, standardised=True).near(z[:5], [3])[3].distance
+    found = NeighborIndex.fit(z, standardised=True).neighbors(z[:5], [3])[3].distance
     by_hand = np.sort(cdist(z[:5, :2] / z.std(0)[:2], z[:, :2] / z.std(0)[:2]))[:, :3].mean(1)
     np.testing.assert_allclose(found, by_hand, rtol=1e-5)
     # Those of the other spaces are in the units that they have.
@@ -141,7 +141,7 @@ def test_neighbours_that_tie_share_their_weight(d):
     references = NeighborIndex.fit(grid)
     assert len(references.rows) < len(grid) == references.counts.sum()
     rows = rng.integers(0, 4, size=(60, d)) * (np.arange(d) < 6)
-    for k, near in references.near(rows, [5, 20]).items():
+    for k, near in references.neighbors(rows, [5, 20]).items():
         distance, radius = by_all_distances(references, rows, k)
         np.testing.assert_allclose(near.distance, distance, atol=1e-12)
         np.testing.assert_allclose(near.radius, radius)
@@ -166,15 +166,15 @@ def test_neighbours_do_not_depend_on_batch_mates(monkeypatch):
     X = rng.integers(0, 2, size=(300, 30)) / np.float32(0.3)
     references = NeighborIndex.fit(X, errors=rng.random(300))
     rows = rng.integers(0, 2, size=(90, 30)) / np.float32(0.3)
-    together = references.near(rows, [20])[20]
-    alone = [references.near(row[None], [20])[20] for row in rows]
+    together = references.neighbors(rows, [20])[20]
+    alone = [references.neighbors(row[None], [20])[20] for row in rows]
     np.testing.assert_allclose(np.concatenate(alone, axis=1), together, rtol=1e-12)
     monkeypatch.setattr(neighbours, "_BLOCK", 1000)
-    np.testing.assert_array_equal(references.near(rows, [20])[20], together)
+    np.testing.assert_array_equal(references.neighbors(rows, [20])[20], together)
 
 
 def test_what_is_not_finite_is_far_away():
-    near = NeighborIndex.fit(LINE).near(np.array([[np.nan], [np.inf], [-np.inf]]), [2])[2]
+    near = NeighborIndex.fit(LINE).neighbors(np.array([[np.nan], [np.inf], [-np.inf]]), [2])[2]
     assert (near.distance > 1e38).all()
     assert np.isfinite(near.distance).all()
 
@@ -242,7 +242,7 @@ def test_images_are_compared_by_averages_of_their_pixels(size, edge, small):
     detector = PCAReconstruction(
         score_name="input_knn", latent_dim=2, image_size=size, health=False, random_state=0
     ).fit(X)
-    known = detector.fitted_.members[0].components.references["input"].rows.reshape(-1, *small)
+    known = detector.fitted_.members[0].components.indexes["input"].rows.reshape(-1, *small)
     blocks = X.reshape(len(X), small[0], edge, small[1], edge).mean((2, 4))
     expected = blocks / 127.5 - 1
     for one in known:
@@ -304,15 +304,15 @@ def encoded(detector, X):
 
 def test_references_are_bounded_and_drawn_by_seed_from_training_rows(table, tmp_path):
     bounded = quick(PCAReconstruction, score_name="input_knn", n_references=50).fit(table)
-    held = bounded.fitted_.members[0].components.references["input"]
+    held = bounded.fitted_.members[0].components.indexes["input"]
     assert held.counts.sum() == 50
     # With all of them, a row is at a distance of 0 from its nearest if it has trained.
     held_out = np.isin(bounded.anomaly_score(table), bounded.calibration_scores_)
     all_rows = quick(PCAReconstruction, score_name="input_knn").fit(table)
     nearest = (
         all_rows.fitted_.members[0]
-        .components.references["input"]
-        .near(encoded(all_rows, table), [1])[1]
+        .components.indexes["input"]
+        .neighbors(encoded(all_rows, table), [1])[1]
         .distance
     )
     assert ((nearest > 1e-6) == held_out).all()
@@ -323,11 +323,9 @@ def test_references_are_bounded_and_drawn_by_seed_from_training_rows(table, tmp_
         for seed in (0, 1)
     )
     np.testing.assert_array_equal(
-        same.fitted_.members[0].components.references["input"].rows, held.rows
+        same.fitted_.members[0].components.indexes["input"].rows, held.rows
     )
-    assert not np.array_equal(
-        other.fitted_.members[0].components.references["input"].rows, held.rows
-    )
+    assert not np.array_equal(other.fitted_.members[0].components.indexes["input"].rows, held.rows)
     bounded.save(tmp_path / "small")
     quick(PCAReconstruction, score_name="l2").fit(table).save(tmp_path / "none")
     assert (tmp_path / "small").stat().st_size > (tmp_path / "none").stat().st_size + 50 * 16

@@ -1,4 +1,4 @@
-"""The networks: the published ones layer by layer, and the same rule at every other size."""
+"""Networks: the layers of the published ones, and the same rule at every other size."""
 
 import math
 
@@ -21,7 +21,7 @@ def build(role, shape, latent_dim=200, *, scheme="normal", seed=0, **options):
 
 
 def layers(net):
-    """The layers that compute something, in the order of the forward pass, as text."""
+    """The layers with an effect, in the order of the forward pass, as text."""
     return [
         describe(layer)
         for layer in net.modules()
@@ -89,12 +89,12 @@ def test_every_feature_map_of_mnist_has_the_published_size(role):
     net = build(role, (1, 28, 28)).eval()
     sizes = []
 
-    def note(layer, inputs, output):
+    def record(layer, inputs, output):
         sizes.append(tuple(output.shape[1:]))
 
     for layer in net.modules():
         if isinstance(layer, SameConv2d | nn.ConvTranspose2d):
-            layer.register_forward_hook(note)
+            layer.register_forward_hook(record)
     x, z = torch.zeros(2, 1, 28, 28), torch.zeros(2, 200)
     net(*{"encoder": (x,), "generator": (z,), "joint_discriminator": (x, z)}[role])
     assert (
@@ -177,18 +177,18 @@ def test_the_range_of_the_generator():
     images = build("generator", (1, 8, 8), 4, scheme="xavier")(z)
     assert images.abs().max() <= 1  # tanh
     assert build("generator", (6,), 4, scheme="xavier")(z).abs().max() > 1  # no bounds
-    own = build("generator", (6,), 4, scheme="xavier", output=nn.Sigmoid())(z)
-    assert 0 <= own.min() < own.max() <= 1
+    y = build("generator", (6,), 4, scheme="xavier", output=nn.Sigmoid())(z)
+    assert 0 <= y.min() < y.max() <= 1
 
 
-# -------------------------------------------------------------------------------- the parts
+# ---------------------------------------------------------------------------- single layers
 
 
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "before", "after"),
     [
         # TensorFlow: out = ceil(size / stride), total = (out - 1) stride + kernel - size,
-        # and the odd pixel goes to the end.
+        # and the extra pixel goes to the end.
         (4, 3, 2, 0, 1),
         (5, 3, 2, 1, 1),
         (4, 4, 2, 1, 1),
@@ -205,9 +205,9 @@ def test_same_padding_is_that_of_tensorflow(size, kernel, stride, before, after)
     padded = [0.0] * before + x.tolist() + [0.0] * after
     expected = [sum(padded[i * stride : i * stride + kernel]) for i in range(-(-size // stride))]
     assert conv(x.view(1, 1, size, 1)).flatten().tolist() == expected
-    turned = SameConv2d(1, 1, (1, kernel), stride=(1, stride), bias=False)
-    nn.init.constant_(turned.weight, 1)
-    assert turned(x.view(1, 1, 1, size)).flatten().tolist() == expected
+    transposed = SameConv2d(1, 1, (1, kernel), stride=(1, stride), bias=False)
+    nn.init.constant_(transposed.weight, 1)
+    assert transposed(x.view(1, 1, 1, size)).flatten().tolist() == expected
 
 
 def test_dropout_draws_from_its_generator_and_not_from_the_global_state():
@@ -270,8 +270,8 @@ def test_xavier_weights_fill_their_bounds(role):
 @pytest.mark.parametrize("scheme", ["normal", "dcgan", "xavier"])
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (121,)], ids=str)
-def test_no_number_of_a_network_is_left_to_chance(role, shape, scheme):
-    """Biases are zero, normalisation starts near the identity, the generator decides the rest."""
+def test_the_generator_determines_every_number_of_a_network(role, shape, scheme):
+    """Biases are zero and normalisation starts near the identity."""
     net = build(role, shape, scheme=scheme, width=8)
     for layer in net.modules():
         if getattr(layer, "bias", None) is not None:
@@ -290,8 +290,8 @@ def test_no_number_of_a_network_is_left_to_chance(role, shape, scheme):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_uninitialised_memory_does_not_show(role, monkeypatch):
-    """Real memory is often zero by luck: here it is NaN before the weights are drawn."""
+def test_every_weight_is_initialised(role, monkeypatch):
+    """Fresh memory is often zero by chance: here it is NaN before the weights are drawn."""
     to_empty = nn.Module.to_empty
 
     def to_nan(self, **options):
@@ -321,7 +321,7 @@ def test_a_layer_without_a_rule_is_refused():
             initialise(nn.Sequential(nn.Linear(2, 2), layer), "dcgan", torch.Generator())
 
 
-def test_a_layer_may_bring_its_own_rule():
+def test_a_layer_may_have_its_own_rule():
     class Fixed(nn.Module):
         def __init__(self):
             super().__init__()

@@ -1,4 +1,4 @@
-"""ALAD's bodies: layer by layer those of the official code, and the same rule at other sizes."""
+"""ALAD's networks: the layers of the official code, and the same rule at other sizes."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from oddgan.networks import Dropout, initialise
 from oddgan.networks.architectures import pairs
 
-BODIES = {
+NETWORKS = {
     "encoder": lambda shape, latent, **o: pairs.encoder(shape, latent, **o),
     "xz": lambda shape, latent, **o: pairs.joint_discriminator(shape, latent, **o),
     "xx": lambda shape, latent, **o: pairs.sample_discriminator(shape, **o),
@@ -20,7 +20,7 @@ BODIES = {
 
 def build(body, shape, latent_dim, *, width, spectral_norm=False, scheme="xavier"):
     with torch.device("meta"):
-        net = BODIES[body](shape, latent_dim, width=width, spectral_norm=spectral_norm)
+        net = NETWORKS[body](shape, latent_dim, width=width, spectral_norm=spectral_norm)
     initialise(net, scheme, torch.Generator().manual_seed(0))
     return net
 
@@ -61,7 +61,7 @@ CIFAR10 = {
 }
 
 
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("body", NETWORKS)
 @pytest.mark.parametrize(
     ("expected", "shape", "latent_dim", "width", "spectral_norm"),
     [(KDD99, (121,), 32, 64, False), (CIFAR10, (3, 32, 32), 100, 128, True)],
@@ -71,9 +71,9 @@ def test_layers_are_those_of_the_official_code(
     body, expected, shape, latent_dim, width, spectral_norm
 ):
     with torch.device("meta"):
-        net = BODIES[body](shape, latent_dim, width=width, spectral_norm=spectral_norm)
-    found = [text for layer in net.modules() if (text := describe(layer))]
-    assert found == " ".join(expected[body].split()).split(", ")
+        net = NETWORKS[body](shape, latent_dim, width=width, spectral_norm=spectral_norm)
+    texts = [text for layer in net.modules() if (text := describe(layer))]
+    assert texts == " ".join(expected[body].split()).split(", ")
 
 
 @pytest.mark.parametrize("spectral_norm", [False, True])
@@ -94,7 +94,7 @@ def test_output_shapes(shape, spectral_norm):
 
 @pytest.mark.parametrize("body", ["encoder", "xz"])
 def test_every_weight_of_a_layer_without_bias_is_drawn(body, monkeypatch):
-    """Real memory is often zero by luck: here it is NaN before the weights are drawn."""
+    """Fresh memory is often zero by chance: here it is NaN before the weights are drawn."""
     to_empty = nn.Module.to_empty
 
     def to_nan(self, **options):

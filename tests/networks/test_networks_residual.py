@@ -1,4 +1,4 @@
-"""Residual bodies: layer by layer those of f-AnoGAN's code, and the same rule at other sizes."""
+"""Residual networks: the layers of f-AnoGAN's code, and the same rule at other sizes."""
 
 import pytest
 import torch
@@ -64,8 +64,8 @@ OCT = {
 @pytest.mark.parametrize("role", OCT)
 def test_layers_are_those_of_the_official_code(role):
     net = build(role, (1, 64, 64), width=128, meta=True)
-    found = [text for layer in net.modules() if (text := describe(layer))]
-    assert found == " ".join(", ".join(OCT[role]).split()).split(", ")
+    texts = [text for layer in net.modules() if (text := describe(layer))]
+    assert texts == " ".join(", ".join(OCT[role]).split()).split(", ")
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 10), (2, 13, 31), (3, 5, 40), (1, 3, 4), (1, 28, 28)])
@@ -95,7 +95,7 @@ def test_a_block_is_branch_plus_shortcut():
 
 
 def test_the_norm_is_over_a_whole_sample_with_a_scale_for_each_channel():
-    """Of each sample alone: a critic's gradient penalty is of one sample."""
+    """A critic's gradient penalty is computed for each sample."""
     norm = ChannelScaledNorm(2)
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([2.0, 3.0]))
@@ -110,7 +110,7 @@ def test_the_norm_is_over_a_whole_sample_with_a_scale_for_each_channel():
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])
-def test_a_critic_mixes_no_samples_and_draws_nothing(shape):
+def test_a_critic_mixes_no_samples_and_is_not_random(shape):
     critic = build("critic", shape, width=8)
     assert critic.training
     x = torch.randn(6, *shape)
@@ -121,7 +121,7 @@ def test_a_critic_mixes_no_samples_and_draws_nothing(shape):
 
 @pytest.mark.parametrize("shape", [(5,), (1, 13, 18)])
 def test_every_weight_of_a_critic_moves_the_difference_of_two_outputs(shape):
-    """A bias that the difference cancels would be moved by the error of rounding alone."""
+    """The gradient of a bias that the difference cancels would only be rounding error."""
     critic = build("critic", shape, width=8).double()
     a, b = torch.randn(8, *shape, dtype=torch.double), torch.randn(8, *shape, dtype=torch.double)
     difference = critic(a)[0].mean() - critic(b)[0].mean()
@@ -130,7 +130,7 @@ def test_every_weight_of_a_critic_moves_the_difference_of_two_outputs(shape):
 
 
 def test_every_weight_of_a_generator_moves_its_output():
-    """A bias that batch norm takes away would be moved by the error of rounding alone."""
+    """The gradient of a bias that batch norm cancels would only be rounding error."""
     net = build("generator", (1, 13, 18), 6, width=8).double()
     y = net(torch.randn(8, 6, dtype=torch.double))
     target = torch.randn(y.shape, dtype=torch.double)

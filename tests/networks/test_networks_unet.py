@@ -1,4 +1,4 @@
-"""The U-net: Skip-GANomaly's at powers of two, the same rule elsewhere, and what skips carry."""
+"""The U-net: Skip-GANomaly's layers, the same rule at other sizes, and its skip connections."""
 
 import pytest
 import torch
@@ -62,20 +62,20 @@ def test_layers_are_those_of_the_official_code_at_32_pixels():
     ]
 
 
-def test_the_full_layer_is_a_convolution_of_two_by_two_pixels():
-    """What the code does there: conv4x4/2 with padding 1, of whose weights only four count."""
+def test_the_dense_layer_is_a_convolution_of_two_by_two_pixels():
+    """The official code has conv4x4/2 with padding 1 there, of which only four weights matter."""
     x = torch.randn(3, 5, 2, 2)
     conv = nn.Conv2d(5, 7, 4, stride=2, padding=1, bias=False)
     back = nn.ConvTranspose2d(7, 5, 4, stride=2, padding=1, bias=False)
     z = conv(x)
-    full = x.flatten(1) @ conv.weight[:, :, 1:3, 1:3].flatten(1).T
-    torch.testing.assert_close(z.flatten(1), full)
+    dense = x.flatten(1) @ conv.weight[:, :, 1:3, 1:3].flatten(1).T
+    torch.testing.assert_close(z.flatten(1), dense)
     torch.testing.assert_close(
-        back(z), (full @ back.weight[:, :, 1:3, 1:3].flatten(1)).view(3, 5, 2, 2)
+        back(z), (dense @ back.weight[:, :, 1:3, 1:3].flatten(1)).view(3, 5, 2, 2)
     )
 
 
-def test_a_table_gets_a_dense_one_with_skips_from_both_hidden_layers():
+def test_a_table_gets_a_dense_u_net_with_skips_from_both_hidden_layers():
     net = build((121,), 32, width=64)
     assert [layers(block) for block in net.down] == [
         "FC+b 121 64, LReLU",
@@ -100,7 +100,7 @@ def test_outputs_have_the_shape_of_the_input_and_of_the_latent(shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 13, 18), (5,)], ids=str)
-def test_every_input_is_seen_and_every_output_is_made(shape):
+def test_every_input_matters_and_every_output_varies(shape):
     x = torch.randn(16, *shape, requires_grad=True)
     y, z = build(shape, width=8)(x)
     z.square().sum().backward(retain_graph=True)
@@ -118,14 +118,14 @@ class Times(nn.Module):
 
 
 class Columns(nn.Module):
-    """What stands beside, plus ten times what comes from within."""
+    """The first column, the skip, plus ten times the second."""
 
     def forward(self, x):
         assert x.shape[1] == 2
         return x[:, :1] + 10 * x[:, 1:]
 
 
-def test_each_layer_up_sees_the_layer_down_beside_it_and_none_sees_the_input():
+def test_each_up_layer_sees_the_down_layer_at_its_level_and_none_sees_the_input():
     net = UNet([Times(2.0), Times(3.0), Times(5.0)], [Times(7.0), Columns(), Columns()])
     y, z = net(torch.tensor([[1.0]]))
     assert z.item() == 30  # 2 * 3 * 5

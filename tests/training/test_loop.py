@@ -21,7 +21,7 @@ from support.data import quick
 
 
 class Listener:
-    """Progress that keeps what it is told."""
+    """Progress that records its calls."""
 
     def __init__(self):
         self.events = []
@@ -65,7 +65,7 @@ def weight(net):
 
 
 def constant_loss(value, *, adversary=False):
-    """Losses that have always the same value, and a gradient of zero."""
+    """Losses with a constant value, and a gradient of zero."""
 
     def losses(nets, x, z):
         yield Loss("critic", nets["a"](x).mean() * 0 + value, ("a",), adversary)
@@ -118,16 +118,16 @@ def test_each_loss_starts_from_fresh_gradients():
 
 
 def test_the_latent_draws_are_standard_normal_and_come_from_the_generator():
-    drawn = []
+    latents = []
 
     def losses(nets, x, z):
-        drawn.append(z)
+        latents.append(z)
         yield Loss("none", nets["a"](x).mean(), ("a",))
 
     torch.manual_seed(5)
     train({"a": scalar(0.0)}, losses, 500)[1]()
     expected = torch.Generator().manual_seed(0)
-    for z in drawn:
+    for z in latents:
         assert torch.equal(z, torch.randn(2, 1, generator=expected))
 
 
@@ -143,7 +143,7 @@ def test_the_moving_average_equals_one_computed_by_hand():
         seen.append(weight(nets["a"]))
 
     averaged = train(nets, losses, 40, ema=0.7, lr=0.1)[1]()["a"]
-    expected = seen[0]  # the first round starts the average
+    expected = seen[0]  # the first training step starts the average
     for step, value in enumerate(seen[1:], start=2):
         decay = min(0.7, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * value
@@ -152,7 +152,7 @@ def test_the_moving_average_equals_one_computed_by_hand():
 
 
 def test_the_decay_of_the_average_warms_up():
-    """Three rounds at decay 0.999: 3/12 and 4/13 instead, so the first weights do not stay."""
+    """Three steps at decay 0.999: 3/12 and 4/13 instead, so the first weights do not stay."""
     nets = {"a": scalar(0.0)}
 
     def losses(nets, x, z):
@@ -163,7 +163,7 @@ def test_the_decay_of_the_average_warms_up():
     assert weight(averaged) == pytest.approx(4 / 13 * second + 9 / 13 * -3)
 
 
-def test_batch_norm_buffers_of_the_average_are_those_of_the_last_round():
+def test_batch_norm_buffers_of_the_average_are_those_of_the_last_step():
     nets = {"a": nn.Sequential(scalar(1.0), nn.BatchNorm1d(1, momentum=0.5))}
     rows = DeviceRows(torch.tensor([[0.0], [4.0]]), 2, seed=0)
 
@@ -187,51 +187,51 @@ def test_without_a_decay_the_trained_networks_themselves_are_returned():
 
 
 def two_stages(checkpoint=None):
-    """Return a run of two stages of two rounds, and what it does in order, with the weights."""
-    nets, done = {"a": scalar(1.0)}, []
+    """Return a run of two stages of two steps, and its events in order, with the weights."""
+    nets, events = {"a": scalar(1.0)}, []
 
     def losses(nets, x, z):
-        done.append(("round", weight(nets["a"])))
+        events.append(("step", weight(nets["a"])))
         yield Loss("mean", nets["a"](x).mean(), ("a",))  # the weight falls by 1
 
     def begin(nets, stage):
         assert not torch.is_grad_enabled()
-        done.append(("begin", stage, weight(nets["a"])))
+        events.append(("begin", stage, weight(nets["a"])))
 
     trainer, run = train(nets, losses, 2, ema=0.5, checkpoint=checkpoint)
     trainer.stages, trainer.n_steps, trainer.begin = [losses, losses], 4, begin
-    return trainer, run, done
+    return trainer, run, events
 
 
-def test_a_stage_begins_before_its_first_round_with_the_averaged_weights():
-    _, run, done = two_stages()
+def test_a_stage_begins_before_its_first_step_with_the_averaged_weights():
+    _, run, events = two_stages()
     run()
-    assert [event[:2] for event in done] == [
+    assert [event[:2] for event in events] == [
         ("begin", 0),
-        ("round", 1.0),
-        ("round", 0.0),
+        ("step", 1.0),
+        ("step", 0.0),
         ("begin", 1),
-        ("round", -0.75),
-        ("round", -1.75),
+        ("step", -0.75),
+        ("step", -1.75),
     ]
-    # Averages after the rounds of the first stage: 0, then 1/4 of it and 3/4 of -1.
-    assert [event[2] for event in done if event[0] == "begin"] == [1.0, -0.75]
+    # Averages after the steps of the first stage: 0, then 1/4 of it and 3/4 of -1.
+    assert [event[2] for event in events if event[0] == "begin"] == [1.0, -0.75]
 
 
-def test_stages_without_rounds_begin_all_the_same():
-    trainer, run, done = two_stages()
+def test_stages_without_steps_begin_too():
+    trainer, run, events = two_stages()
     trainer.n_steps = 0
     run()
-    assert done == [("begin", 0, 1.0), ("begin", 1, 1.0)]
+    assert events == [("begin", 0, 1.0), ("begin", 1, 1.0)]
     assert trainer.history == []
 
 
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (1, ["round", "begin", "round", "round"]),
-        (2, ["begin", "round", "round"]),
-        (3, ["round"]),
+        (1, ["step", "begin", "step", "step"]),
+        (2, ["begin", "step", "step"]),
+        (3, ["step"]),
     ],
 )
 def test_a_run_that_is_resumed_within_a_stage_does_not_begin_it_again(
@@ -248,49 +248,52 @@ def test_a_run_that_is_resumed_within_a_stage_does_not_begin_it_again(
         patch.setattr(trainer, "_report", report)
         with pytest.raises(KeyboardInterrupt):
             run()
-    _, run, done = two_stages(checkpoint)
+    _, run, events = two_stages(checkpoint)
     run()
-    assert [event[0] for event in done] == expected
+    assert [event[0] for event in events] == expected
 
 
 # ---------------------------------------------------------------------------------- early abort
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_named():
-    rounds = []
+    steps = []
 
     def losses(nets, x, z):
-        rounds.append(1)
+        steps.append(1)
         yield Loss("fine", nets["a"](x).mean() * 0, ("a",))
-        bad = math.nan if len(rounds) == 47 else 1.0
+        bad = math.nan if len(steps) == 47 else 1.0
         yield Loss("broken", nets["a"](x).mean() * 0 + bad, ("a",))
 
     progress = Listener()
-    message = r"Unit: the broken loss became nan between rounds 41 and 50; .*learning_rate"
+    message = r"Unit: the broken loss became nan between training steps 41 and 50; .*learning_rate"
     with pytest.raises(TrainingError, match=message):
         train({"a": scalar(1.0)}, losses, 1000, progress=progress)[1]()
-    assert len(rounds) == 50
+    assert len(steps) == 50
     assert progress.events[-1] == ("stop",)
 
 
 @pytest.mark.parametrize("n_steps", [250, 1000, 20000])
 @pytest.mark.parametrize(
-    ("value", "how"),
-    [(5e-6, "tells real from generated without a doubt"), (2 * math.log(2), "answers a constant")],
+    ("value", "reason"),
+    [
+        (5e-6, "separated real from generated samples almost perfectly"),
+        (2 * math.log(2), "output a constant"),
+    ],
 )
-def test_a_collapsed_discriminator_ends_the_run(value, how, n_steps):
+def test_a_collapsed_discriminator_ends_the_run(value, reason, n_steps):
     trainer, run = train({"a": scalar(1.0)}, constant_loss(value, adversary=True), n_steps)
-    with pytest.raises(TrainingError, match=f"Unit: the critic has collapsed.*{how}"):
+    with pytest.raises(TrainingError, match=f"Unit: the critic has collapsed.*{reason}"):
         run()
     assert trainer.step == 200
 
 
-def test_an_adversary_is_judged_by_its_plain_loss_where_the_value_is_another():
+def test_a_discriminator_is_judged_by_its_plain_loss_where_its_value_differs():
     def losses(nets, x, z):
         zero = nets["a"](x).mean() * 0
         yield Loss("critic", zero + 7, ("a",), adversary=True, judged=zero + 2 * math.log(2))
 
-    with pytest.raises(TrainingError, match=r"the critic has collapsed.*answers a constant"):
+    with pytest.raises(TrainingError, match=r"the critic has collapsed.*output a constant"):
         train({"a": scalar(1.0)}, losses, 300)[1]()
 
 
@@ -309,15 +312,15 @@ def test_a_healthy_discriminator_is_left_alone(value):
 
 
 def test_a_discriminator_that_recovers_is_left_alone():
-    rounds = []
+    steps = []
 
     def losses(nets, x, z):
-        rounds.append(1)
-        value = 1.0 if len(rounds) % 190 == 0 else 0.0
+        steps.append(1)
+        value = 1.0 if len(steps) % 190 == 0 else 0.0
         yield Loss("critic", nets["a"](x).mean() * 0 + value, ("a",), adversary=True)
 
     train({"a": scalar(1.0)}, losses, 900)[1]()
-    assert len(rounds) == 900
+    assert len(steps) == 900
 
 
 # --------------------------------------------------------------------------------- rows in memory
@@ -335,9 +338,9 @@ def device_rows(n, batch_size, seed=0):
     return DeviceRows(numbered(n), batch_size, seed)
 
 
-def streamed_rows(n, batch_size, seed=0, *, chunk=7, buffer=20, given=None):
+def streamed_rows(n, batch_size, seed=0, *, chunk=7, buffer=20, n_read=None):
     def read(rng):
-        chunks = list(numbered(n if given is None else given).split(chunk))
+        chunks = list(numbered(n if n_read is None else n_read).split(chunk))
         yield from (chunks[i] for i in rng.permutation(len(chunks)))
 
     return StreamedRows(read, n, batch_size, seed, torch.device("cpu"), buffer)
@@ -348,7 +351,7 @@ BOTH = pytest.mark.parametrize("make", [device_rows, streamed_rows])
 
 @BOTH
 @pytest.mark.parametrize(("n", "batch_size"), [(60, 10), (63, 10), (61, 60), (5, 64), (2, 2)])
-def test_an_epoch_holds_each_row_once_but_for_the_remainder(make, n, batch_size):
+def test_an_epoch_has_each_row_once_except_the_remainder(make, n, batch_size):
     rows = make(n, batch_size)
     size = min(batch_size, n)
     batches = epoch(rows, 0)
@@ -369,7 +372,7 @@ def test_the_order_is_drawn_from_seed_and_epoch(make):
 
 @BOTH
 @pytest.mark.parametrize("skip", [0, 1, 4, 5, 6])
-def test_a_resumed_epoch_goes_on_where_it_stopped(make, skip):
+def test_a_resumed_epoch_continues_where_it_stopped(make, skip):
     rows = make(63, 10)
     assert epoch(rows, 2, skip) == epoch(rows, 2)[skip:]
 
@@ -387,7 +390,7 @@ def test_another_remainder_is_left_out_each_time(make):
 def test_streamed_rows_are_shuffled_across_chunks_within_the_buffer():
     rows = streamed_rows(1000, 10, chunk=50, buffer=200)
     mixed = [len({int(row) // 50 for row in batch}) for batch in epoch(rows, 0)]
-    assert np.mean(mixed) > 2.5  # of at most 4 chunks held together
+    assert np.mean(mixed) > 2.5  # of at most 4 chunks in the buffer
     unmixed = streamed_rows(1000, 10, chunk=50, buffer=10)
     assert {len({int(row) // 50 for row in batch}) for batch in epoch(unmixed, 0)} == {1}
 
@@ -406,28 +409,28 @@ def test_streamed_rows_are_read_no_further_ahead_than_the_buffer():
         assert n_read - 5 * n_seen <= 45
 
 
-@pytest.mark.parametrize("given", [0, 5, 44])
-def test_fewer_rows_than_promised_end_the_run_instead_of_hanging(given):
-    rows = streamed_rows(60, 10, given=given)
+@pytest.mark.parametrize("n_read", [0, 5, 44])
+def test_fewer_rows_than_expected_end_the_run_instead_of_hanging(n_read):
+    rows = streamed_rows(60, 10, n_read=n_read)
     trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 100, rows=rows)
-    with pytest.raises(TrainingError, match=f"epoch 1 ended {6 - given // 10} of 6 batches early"):
+    with pytest.raises(TrainingError, match=f"epoch 1 ended {6 - n_read // 10} of 6 batches early"):
         run()
-    assert trainer.step == given // 10
+    assert trainer.step == n_read // 10
 
 
-def test_epochs_follow_each_other_and_a_resumed_run_skips_what_it_has_seen():
-    asked = []
+def test_epochs_follow_each_other_and_a_resumed_run_skips_batches_it_has_seen():
+    epochs = []
 
-    class Asked(DeviceRows):
+    class RecordedRows(DeviceRows):
         def epoch(self, number, skip=0):
-            asked.append((number, skip))
+            epochs.append((number, skip))
             return super().epoch(number, skip)
 
-    rows = Asked(numbered(30), 10, seed=0)
+    rows = RecordedRows(numbered(30), 10, seed=0)
     trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 8, rows=rows)
     trainer.step = 4
     run()
-    assert asked == [(1, 1), (2, 0)]
+    assert epochs == [(1, 1), (2, 0)]
 
 
 def test_a_run_ends_in_the_middle_of_an_epoch():
@@ -446,7 +449,7 @@ KILLED_WHILE_IT_WRITES = """
     from support.data import quick
     from oddgan import EGBAD, training
 
-    training.Checkpoint.__init__.__defaults__ = (0,)  # after every round
+    training.Checkpoint.__init__.__defaults__ = (0,)  # after every training step
     save = torch.save
 
     def save_half_and_die(stored, file):
@@ -464,7 +467,7 @@ KILLED_WHILE_IT_WRITES = """
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["memory", "parquet"])
-def test_a_killed_fit_run_again_ends_where_an_unbroken_one_ends(
+def test_a_killed_fit_that_is_resumed_ends_where_an_uninterrupted_one_ends(
     table, tmp_path, monkeypatch, stream
 ):
     file, checkpoint = tmp_path / "t.parquet", tmp_path / "fit.ckpt"
@@ -473,27 +476,27 @@ def test_a_killed_fit_run_again_ends_where_an_unbroken_one_ends(
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
         cwd=tmp_path,
-        # It imports what this process has imported, wherever it runs.
+        # It has the import path of this process.
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "fit.ckpt.part").read_bytes() == b"half of a checkpoint"
 
-    begun = []
-    monkeypatch.setattr(training.Silent, "start", lambda self, *what: begun.append(what))
+    starts = []
+    monkeypatch.setattr(training.Silent, "start", lambda self, *args: starts.append(args))
     X = file if stream else pd.read_parquet(file)
     options = {"stream": stream, "batch_size": 20, "max_steps": 30}
     resumed = quick(EGBAD, checkpoint=checkpoint, **options).fit(X)
     whole = quick(EGBAD, **options).fit(X)
-    assert begun == [("EGBAD", 30, 16), ("EGBAD", 30, 0)]
+    assert starts == [("EGBAD", 30, 16), ("EGBAD", 30, 0)]
     np.testing.assert_array_equal(resumed.anomaly_score(X), whole.anomaly_score(X))
     assert resumed.history_ == whole.history_
     assert not checkpoint.exists()
 
 
 def interrupt_at(step, monkeypatch, times=1):
-    """Press Ctrl-C `times` times in round `step`."""
+    """Press Ctrl-C `times` times in training step `step`."""
     report = Trainer._report
 
     def ctrl_c(self):
@@ -525,7 +528,7 @@ def test_a_half_written_part_is_ignored(table, tmp_path):
     np.testing.assert_array_equal(scores, quick(EGBAD).fit(table).anomaly_score(table))
 
 
-def test_a_checkpoint_that_cannot_be_written_is_found_out_before_the_first_round(tmp_path):
+def test_a_checkpoint_that_cannot_be_written_fails_before_the_first_step(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     checkpoint = training.Checkpoint(tmp_path / "file" / "fit.ckpt", "run")
     trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 9, checkpoint=checkpoint)
@@ -555,7 +558,7 @@ def test_a_checkpoint_is_written_when_it_is_due(tmp_path, monkeypatch):
 
 
 def test_a_complete_checkpoint_resumes_to_the_end_at_once(tmp_path, monkeypatch):
-    """Ctrl-C in the very last round: nothing is left to train."""
+    """Ctrl-C in the very last step: nothing remains to train."""
     checkpoint = training.Checkpoint(tmp_path / "fit.ckpt", "run")
     with monkeypatch.context() as patch:
         interrupt_at(10, patch)
@@ -573,7 +576,7 @@ def test_a_complete_checkpoint_resumes_to_the_end_at_once(tmp_path, monkeypatch)
 # ------------------------------------------------------------------------------ progress, Ctrl-C
 
 
-def test_progress_hears_of_steps_and_mean_losses():
+def test_progress_reports_steps_and_mean_losses():
     nets = {"a": scalar(0.0)}
 
     def losses(nets, x, z):
@@ -587,8 +590,8 @@ def test_progress_hears_of_steps_and_mean_losses():
     assert last == ("stop",)
     assert [step for _, step, _ in updates] == [*range(2, 251, 2), 251]
     means = [-(2 * i + 0.5) for i in range(125)]
-    assert [told["slope"] for _, _, told in updates] == [*means, -250]  # the last of one round
-    assert trainer.history == [{"step": step, **told} for _, step, told in updates]
+    assert [losses["slope"] for _, _, losses in updates] == [*means, -250]  # the last of one step
+    assert trainer.history == [{"step": step, **losses} for _, step, losses in updates]
 
 
 def test_the_bar_shows_losses_and_time_left_on_standard_error(capsys, monkeypatch):
@@ -599,9 +602,9 @@ def test_the_bar_shows_losses_and_time_left_on_standard_error(capsys, monkeypatc
     bar.stop()
     out, err = capsys.readouterr()
     assert out == ""
-    shown = err.split()
+    words = err.split()
     for text in ("EGBAD", "3000/3000", "left", "0:00:00", "discriminator=0.24", "encoder=3.72"):
-        assert text in shown
+        assert text in words
 
 
 def test_verbose_shows_the_bar(table, capsys):
@@ -626,7 +629,7 @@ def test_a_second_ctrl_c_interrupts_at_once(tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_without_a_checkpoint_ends_the_run_after_the_round(monkeypatch):
+def test_ctrl_c_without_a_checkpoint_ends_the_run_after_the_step(monkeypatch):
     interrupt_at(3, monkeypatch)
     trainer, run = train({"a": scalar(1.0)}, constant_loss(1.0), 9)
     with pytest.raises(KeyboardInterrupt):
@@ -635,16 +638,16 @@ def test_ctrl_c_without_a_checkpoint_ends_the_run_after_the_round(monkeypatch):
 
 
 def test_a_fit_outside_the_main_thread(table, tmp_path):
-    fitted = []
+    detectors = []
 
     def fit():
-        fitted.append(quick(EGBAD, checkpoint=tmp_path / "fit.ckpt").fit(table))
+        detectors.append(quick(EGBAD, checkpoint=tmp_path / "fit.ckpt").fit(table))
 
     thread = threading.Thread(target=fit)
     thread.start()
     thread.join()
     np.testing.assert_array_equal(
-        fitted[0].anomaly_score(table), quick(EGBAD).fit(table).anomaly_score(table)
+        detectors[0].anomaly_score(table), quick(EGBAD).fit(table).anomaly_score(table)
     )
 
 

@@ -1,4 +1,9 @@
-"""Decisions: from scores to thresholds, p-values, discoveries, costs, probabilities and drift."""
+"""Decisions from scores.
+
+- :mod:`.conformal`: thresholds and p-values; :mod:`.discoveries`: false discovery rate.
+- :mod:`.costs`: the threshold of least cost; :mod:`.probability`: calibrated probabilities.
+- :mod:`.drift`: whether a new batch differs from normal samples.
+"""
 
 from .conformal import check_share, conformal_p_values, conformal_threshold, smallest_sample
 from .costs import CostThreshold, cost_threshold

@@ -1,4 +1,4 @@
-"""The threshold that costs least, where some samples are labelled."""
+"""The threshold of least cost on labelled samples."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -12,17 +12,17 @@ from .conformal import check_share
 
 @dataclass(frozen=True)
 class CostThreshold:
-    """The threshold that costs least on labelled scores.
+    """The threshold of least cost on labelled scores.
 
     Attributes
     ----------
     threshold : float
-        A sample is flagged when its score is greater; -inf where it costs least to flag every
-        sample, inf where it costs least to flag none.
+        A sample is flagged if its score is greater; -inf if flagging every sample costs least, inf
+        if flagging none does.
     expected_cost : float
-        Cost per sample at the stated prevalence, in the unit of the costs.
+        Cost per sample at the prevalence, in the unit of the costs.
     flagged_share : float
-        Share of all samples that is flagged, at the stated prevalence.
+        Share of flagged samples at the prevalence.
     """
 
     threshold: float
@@ -42,21 +42,21 @@ def cost_threshold(
 
     The expected cost per sample is ``prevalence * cost_missed * (1 - TPR) +
     (1 - prevalence) * cost_false_alarm * FPR``. Thresholds lie midway between two neighbouring
-    distinct scores; of equally cheap ones the highest is taken, which flags the fewest samples.
+    distinct scores; among equally cheap ones the highest is chosen, which flags the fewest samples.
 
-    The samples should be none that trained. The cost is the least over thresholds on these very
-    samples, and so a little lower than new samples will cost.
+    Do not use training samples. The cost is the minimum over thresholds on these samples, and
+    therefore a little lower than the cost of new samples.
 
     Parameters
     ----------
     y : array-like of shape (n,)
         1 for anomalies, 0 for normal samples; both must occur.
     scores : array-like of shape (n,)
-        Anomaly scores, higher is odder.
+        Anomaly scores, higher is more anomalous.
     cost_missed, cost_false_alarm : float
-        What one anomaly that is not flagged costs, and one flagged normal sample; positive.
+        Cost of an anomaly that is not flagged, and of a flagged normal sample; positive.
     prevalence : float, optional
-        Share of anomalies, in (0, 1), where the threshold is to be used; by default that of `y`.
+        Share of anomalies, in (0, 1), where the threshold will be used; by default that of `y`.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def cost_threshold(
     rate = float(labels.mean()) if prevalence is None else prevalence
     check_share("prevalence", rate)
     values = np.asarray(scores, dtype=np.float64)
-    # At cut i all scores >= distinct[i] are flagged; distinct[0] is inf. Collinear points are
-    # kept: a threshold must lie between neighbours.
+    # At cut i all scores >= distinct[i] are flagged; distinct[0] is inf. Collinear points stay:
+    # a threshold must lie between neighbouring scores.
     fpr, tpr, distinct = roc_curve(labels, values, drop_intermediate=False)
     cost = rate * cost_missed * (1 - tpr) + (1 - rate) * cost_false_alarm * fpr
     best = int(np.argmax(cost <= cost.min() * (1 + 1e-12)))  # the first is the highest threshold
@@ -96,15 +96,15 @@ def cost_threshold(
 
 
 def checked_labels(y: ArrayLike) -> NDArray[np.bool_]:
-    """Return which samples are anomalies; both classes must occur."""
+    """Return labels as booleans, True for anomalies; both classes must occur."""
     labels = np.asarray(y)
     if labels.ndim != 1 or set(np.unique(labels).tolist()) != {0, 1}:
-        raise ValueError("y must hold 0 (normal) and 1 (anomaly), and both of them")
+        raise ValueError("y must contain 0 (normal) and 1 (anomaly), and both of them")
     return labels.astype(bool)
 
 
 def _below(distinct: NDArray[np.float64], i: int) -> float:
-    """Return what only the first i + 1 of the `distinct` scores, which descend, are above."""
+    """Return a threshold that only the first i + 1 of the descending `distinct` scores exceed."""
     if i == 0:
         return float("inf")
     if i == len(distinct) - 1:

@@ -1,4 +1,4 @@
-"""Probabilities of being an anomaly, where some samples are labelled."""
+"""Probabilities of being an anomaly, calibrated on labelled samples."""
 
 import warnings
 from dataclasses import dataclass
@@ -16,30 +16,30 @@ from .costs import checked_labels
 ProbaMethod = Literal["sigmoid", "isotonic"]
 
 _FEW = 10  # of a class
-_FEW_FOR_ISOTONIC = 1000  # in all: Niculescu-Mizil and Caruana 2005
+_FEW_FOR_ISOTONIC = 1000  # in total: Niculescu-Mizil and Caruana 2005
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ProbaCalibration:
-    """How scores become probabilities; made by `proba_calibration`.
+    """The map from scores to probabilities, fitted by `proba_calibration`.
 
     Attributes
     ----------
     method : {"sigmoid", "isotonic"}
-        How they were calibrated.
+        Method of calibration.
     n_normal, n_anomalous : int
-        How many labelled samples of each class they rest on.
+        Number of labelled samples of each class.
     prevalence : float
-        Share of anomalies among the samples that the probabilities are meant for.
+        Share of anomalies that the probabilities assume.
     center, scale : float
-        A score s enters as u = arcsinh((s - center) / scale).
+        A score s is transformed to u = arcsinh((s - center) / scale).
     slope, intercept : float
-        Of the log-odds over u, by "sigmoid"; the slope is at least 0.
+        For "sigmoid": the log-odds are slope * u + intercept; the slope is at least 0.
     knots, log_odds : tuple of float
-        Log-odds at these values of u, neither ever falling, by "isotonic": interpolated between
-        knots, constant beyond.
+        For "isotonic": non-decreasing log-odds at these values of u, interpolated between knots
+        and constant beyond.
     """
 
     method: ProbaMethod
@@ -56,7 +56,7 @@ class ProbaCalibration:
     def probability(self, scores: ArrayLike) -> Floats:
         """Return the probability that each sample is an anomaly, shape (n,).
 
-        It never falls as the score rises.
+        It never decreases with the score.
         """
         u = _compressed(np.asarray(scores, dtype=np.float64), self.center, self.scale)
         if self.method == "sigmoid":
@@ -72,35 +72,34 @@ def proba_calibration(
     prevalence: float | None = None,
     normal_scores: ArrayLike | None = None,
 ) -> ProbaCalibration:
-    """Learn from labelled scores how probable an anomaly is at each score.
+    """Fit the probability of an anomaly as a function of the score to labelled scores.
 
-    "sigmoid" is Platt's (1999): the log-odds are linear in the score, or rather in u =
-    arcsinh((score - median) / scale) with median and interquartile range / 1.349 of normal scores,
-    which is linear among these and grows as the logarithm beyond, as scores of anomalies may be
-    thousands of times those of normal samples. "isotonic" (Zadrozny and Elkan 2002) fits any rising
-    step curve; it takes about 1,000 labelled samples before it beats the sigmoid
-    (Niculescu-Mizil and Caruana 2005).
+    "sigmoid" is Platt's (1999): the log-odds are linear in u = arcsinh((score - median) / scale)
+    with median and interquartile range / 1.349 of normal scores. This is linear near normal scores
+    and logarithmic beyond, since anomalies may score thousands of times higher than normal
+    samples. "isotonic" (Zadrozny and Elkan 2002) fits any non-decreasing step function; it needs
+    about 1,000 labelled samples to be better than the sigmoid (Niculescu-Mizil and Caruana 2005).
 
     Both are fitted to Platt's targets, (n_anomalous + 1) / (n_anomalous + 2) and
-    1 / (n_normal + 2), in place of 1 and 0: no probability is then a certainty that so few labels
-    could not support, and classes that do not overlap do no harm.
+    1 / (n_normal + 2), instead of 1 and 0: few labels then cannot give a probability of 0 or 1,
+    and classes may be separable.
 
     Parameters
     ----------
     y : array-like of shape (n,)
-        1 for anomalies, 0 for normal samples; both must occur. The samples should be none that
-        trained: those score lower than new ones.
+        1 for anomalies, 0 for normal samples; both must occur. Do not use training samples, which
+        score lower than new ones.
     scores : array-like of shape (n,)
-        Anomaly scores, higher is odder.
+        Anomaly scores, higher is more anomalous.
     method : {"sigmoid", "isotonic"}, default="sigmoid"
         See above.
     prevalence : float, optional
-        Share of anomalies, in (0, 1), where the probabilities are to be used; by default that of
-        `y`, which is seldom the same. The log-odds are shifted by the difference of the two
-        log-odds (Elkan 2001, theorem 2; Saerens et al. 2002, equation 4), which is right where
-        anomalies look alike in both places, and so do normal samples.
+        Share of anomalies, in (0, 1), where the probabilities will be used; by default that of
+        `y`, which is seldom the same. The log-odds are shifted by the difference of the two prior
+        log-odds (Elkan 2001, theorem 2; Saerens et al. 2002, equation 4); this assumes that the
+        distributions within each class are the same.
     normal_scores : array-like, optional
-        Scores of normal samples that median and scale are taken of; by default the labelled ones.
+        Scores of normal samples for median and scale; by default the labelled ones.
 
     Returns
     -------
@@ -136,48 +135,48 @@ def proba_calibration(
     [0.   0.05 0.56]
     """
     check_method(method)
-    anomalous = checked_labels(y)
-    found = np.asarray(scores, dtype=np.float64)
-    if found.shape != anomalous.shape:
-        raise ValueError(f"y holds {len(anomalous)} labels, but there are {len(found)} scores")
-    if not np.isfinite(found).all():
-        raise ValueError(f"score {int(np.argmin(np.isfinite(found)))} is not finite")
-    share = float(anomalous.mean())
-    used_at = share if prevalence is None else prevalence
-    check_share("prevalence", used_at)
-    shift = float(logit(used_at) - logit(share))
-    n_anomalous = int(anomalous.sum())
-    n_normal = len(anomalous) - n_anomalous
-    _warn_of_few(method, n_normal, n_anomalous)
-    targets = np.where(anomalous, (n_anomalous + 1) / (n_anomalous + 2), 1 / (n_normal + 2))
-    center, scale = _unit(found[~anomalous] if normal_scores is None else normal_scores)
-    u = _compressed(found, center, scale)
-    learnt = (method, n_normal, n_anomalous, used_at, center, scale)
+    is_anomaly = checked_labels(y)
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != is_anomaly.shape:
+        raise ValueError(f"y has {len(is_anomaly)} labels, but there are {len(values)} scores")
+    if not np.isfinite(values).all():
+        raise ValueError(f"score {int(np.argmin(np.isfinite(values)))} is not finite")
+    share = float(is_anomaly.mean())
+    target_share = share if prevalence is None else prevalence
+    check_share("prevalence", target_share)
+    shift = float(logit(target_share) - logit(share))
+    n_anomalous = int(is_anomaly.sum())
+    n_normal = len(is_anomaly) - n_anomalous
+    _warn_if_few(method, n_normal, n_anomalous)
+    targets = np.where(is_anomaly, (n_anomalous + 1) / (n_anomalous + 2), 1 / (n_normal + 2))
+    center, scale = _unit(values[~is_anomaly] if normal_scores is None else normal_scores)
+    u = _compressed(values, center, scale)
+    common = (method, n_normal, n_anomalous, target_share, center, scale)
     if method == "sigmoid":
         slope, intercept = _line(u, targets)
         _warn_if_flat(slope <= 0)
         if slope <= 0:
-            return ProbaCalibration(*learnt, intercept=float(logit(used_at)))
-        return ProbaCalibration(*learnt, slope=slope, intercept=intercept + shift)
+            return ProbaCalibration(*common, intercept=float(logit(target_share)))
+        return ProbaCalibration(*common, slope=slope, intercept=intercept + shift)
     curve = IsotonicRegression(out_of_bounds="clip").fit(u, targets)
-    levels = logit(curve.y_thresholds_)
-    _warn_if_flat(bool(levels[0] == levels[-1]))
+    log_odds = logit(curve.y_thresholds_)
+    _warn_if_flat(bool(log_odds[0] == log_odds[-1]))
     return ProbaCalibration(
-        *learnt,
+        *common,
         knots=tuple(curve.X_thresholds_.tolist()),
-        log_odds=tuple((levels + shift).tolist()),
+        log_odds=tuple((log_odds + shift).tolist()),
     )
 
 
 def check_method(method: str) -> None:
-    """Refuse what is no method of calibration."""
-    known = get_args(ProbaMethod)
-    if method not in known:
-        raise ValueError(f"method must be {' or '.join(known)}, got {method!r}")
+    """Raise ValueError unless `method` is a calibration method."""
+    methods = get_args(ProbaMethod)
+    if method not in methods:
+        raise ValueError(f"method must be {' or '.join(methods)}, got {method!r}")
 
 
 def _line(u: Floats, targets: Floats) -> tuple[float, float]:
-    """Return slope and intercept of the log-odds with the least cross-entropy."""
+    """Return the slope and intercept of the log-odds that minimise the cross-entropy."""
     if np.ptp(u) == 0:
         return 0.0, 0.0
     # A target t is one sample of class 1 with weight t and one of class 0 with weight 1 - t.
@@ -200,22 +199,22 @@ def _compressed(scores: Floats, center: float, scale: float) -> Floats:
     return np.asarray(np.arcsinh((scores - center) / scale))
 
 
-def _warn_of_few(method: str, n_normal: int, n_anomalous: int) -> None:
+def _warn_if_few(method: str, n_normal: int, n_anomalous: int) -> None:
     for n, kind in ((n_normal, "normal"), (n_anomalous, "anomalous")):
         if n < _FEW:
-            _warn(f"the probabilities rest on only {n} {kind} sample(s): take them as rough")
+            _warn(f"the probabilities rest on only {n} {kind} sample(s): they are rough estimates")
     if method == "isotonic" and n_normal + n_anomalous < _FEW_FOR_ISOTONIC:
         _warn(
-            f"isotonic calibration on {n_normal + n_anomalous} samples follows their accidents; "
-            f'below {_FEW_FOR_ISOTONIC} samples method="sigmoid" is the better choice'
+            f"isotonic calibration on {n_normal + n_anomalous} samples overfits; below "
+            f'{_FEW_FOR_ISOTONIC} samples method="sigmoid" is the better choice'
         )
 
 
 def _warn_if_flat(flat: bool) -> None:
     if flat:
         _warn(
-            "the labelled anomalies do not score higher than the normal samples: every sample is "
-            "given the same probability"
+            "the labelled anomalies do not score higher than the normal samples: every sample gets "
+            "the same probability"
         )
 
 

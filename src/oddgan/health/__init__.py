@@ -1,7 +1,17 @@
-"""Health of a fit: what was measured, arrays in, and whether it is as it should be."""
+"""Health of a fit: checks on arrays, each with a measured value and its limit.
 
-from ._check import HealthCheck, HealthWarning
-from ._corruption import mixed, noisy
+- :mod:`._check`: what a check is; checks of rows and columns.
+- :mod:`._scores`: checks of the score, on held-out and on corrupted samples.
+- :mod:`._networks`: checks of generator, encoder and discriminators.
+"""
+
+from ._check import (
+    HealthCheck,
+    HealthWarning,
+    dominating_column,
+    few_held_out,
+    few_training_rows,
+)
 from ._networks import (
     SEPARATES,
     collapsed_generator,
@@ -11,10 +21,11 @@ from ._networks import (
     repeating_generator,
     same_reconstruction,
 )
-from ._rows import dominating_column, few_held_out, few_training_rows
 from ._scores import (
     auroc,
     members_disagree,
+    mixed,
+    noisy,
     overfit,
     score_distinguishes,
     score_rises,

@@ -1,4 +1,4 @@
-"""Whether the networks learnt what they were to, asked of what they make and answer."""
+"""Checks of the networks, from generated samples, reconstructions, latents and losses."""
 
 from collections.abc import Mapping, Sequence
 from math import log
@@ -12,38 +12,38 @@ from ._check import HealthCheck
 
 Floats = NDArray[np.float64]
 
-#: Deviation of generated samples, at least, as a share of that of the data.
+#: Minimum deviation of generated samples, as a share of that of the data.
 LEAST_SPREAD = 0.03
-#: Distance to the nearest other sample that was generated, at least, as a share of the data's.
+#: Minimum distance to the nearest other generated sample, as a share of that in the data.
 LEAST_DISTANCE = 0.02
-#: Deviation of latents over samples, at least, as a share of their length.
+#: Minimum deviation of latents over samples, as a share of their length.
 LEAST_LATENT = 0.01
-#: Deviation of reconstructions over samples, at least, as a share of that of the samples.
+#: Minimum deviation of reconstructions over samples, as a share of that of the samples.
 LEAST_RECONSTRUCTED = 0.1
-#: How much more than their share of noise the first tenth of principal components must explain for
-#: there to be anything to reconstruct.
+#: The first tenth of principal components must explain this many times the variance that they
+#: would explain of noise; otherwise there is no structure to reconstruct.
 _STRUCTURE = 2.0
-#: Length of latents as a share of that of draws of the prior, at least and at most. Encoders of
-#: sound fits that trained briefly on small images stay at a tenth.
+#: Minimum and maximum length of latents, as a share of that of draws from the prior. Encoders of
+#: healthy fits that trained briefly on small images stay at a tenth.
 LEAST_LENGTH, MOST_LENGTH = 0.05, 8.0
-#: A mean cross-entropy loss of a discriminator below this separates almost without a doubt.
+#: A discriminator with a lower mean cross-entropy loss separates almost perfectly.
 SEPARATES = 1e-3
-#: A loss as near to that of a coin, at every report, is of a constant answer.
+#: A discriminator whose loss stays this close to that of a coin flip outputs a constant.
 CONSTANT = 1e-5
 
 
-def collapsed_generator(made: Floats, rows: Floats) -> HealthCheck | None:
-    """Check that generated samples are as varied as the data, by order of magnitude.
+def collapsed_generator(generated: Floats, rows: Floats) -> HealthCheck | None:
+    """Check that generated samples vary as much as the data, by order of magnitude.
 
     Parameters
     ----------
-    made, rows : ndarray of shape (n, d)
+    generated, rows : ndarray of shape (n, d)
         Samples of G(z), z ~ N(0, I), and training samples.
     """
     spread = float(np.sqrt(rows.var(0).sum()))
     if spread == 0:
         return None
-    ratio = float(np.sqrt(made.var(0).sum())) / spread
+    ratio = float(np.sqrt(generated.var(0).sum())) / spread
     return HealthCheck(
         name="collapsed generator",
         passed=ratio >= LEAST_SPREAD,
@@ -51,26 +51,26 @@ def collapsed_generator(made: Floats, rows: Floats) -> HealthCheck | None:
         value=ratio,
         limit=LEAST_SPREAD,
         measured=(
-            f"the deviation of generated samples is {ratio:.3f} of that of the data, where at "
-            f"least {LEAST_SPREAD:g} is due"
+            f"the deviation of generated samples is {ratio:.3f} of that of the data (expected: at "
+            f"least {LEAST_SPREAD:g})"
         ),
         remedy=_TRAIN_OTHERWISE,
     )
 
 
-def repeating_generator(made: Floats, rows: Floats) -> HealthCheck | None:
-    """Check that the generator does not make the same few samples again and again.
+def repeating_generator(generated: Floats, rows: Floats) -> HealthCheck | None:
+    """Check that the generator does not repeat the same few samples.
 
     Parameters
     ----------
-    made, rows : ndarray of shape (n, d)
+    generated, rows : ndarray of shape (n, d)
         Samples of G(z), z ~ N(0, I), and as many training samples.
     """
-    n = min(len(made), len(rows))
-    own = _nearest(rows[:n])
-    if n < 10 or own == 0:
+    n = min(len(generated), len(rows))
+    distance = _nearest(rows[:n])
+    if n < 10 or distance == 0:
         return None
-    ratio = _nearest(made[:n]) / own
+    ratio = _nearest(generated[:n]) / distance
     return HealthCheck(
         name="repeating generator",
         passed=ratio >= LEAST_DISTANCE,
@@ -79,7 +79,7 @@ def repeating_generator(made: Floats, rows: Floats) -> HealthCheck | None:
         limit=LEAST_DISTANCE,
         measured=(
             f"the median distance of a generated sample to the nearest other one is {ratio:.3f} of "
-            f"that in the data, where at least {LEAST_DISTANCE:g} is due"
+            f"that in the data (expected: at least {LEAST_DISTANCE:g})"
         ),
         remedy=_TRAIN_OTHERWISE,
     )
@@ -112,8 +112,8 @@ def dead_encoder(latents: Floats) -> HealthCheck | None:
         value=share,
         limit=LEAST_LATENT,
         measured=(
-            f"the latents of held-out samples vary by {share:.4f} of their length, where at least "
-            f"{LEAST_LATENT:g} is due"
+            f"the latents of held-out samples vary by {share:.4f} of their length (expected: at "
+            f"least {LEAST_LATENT:g})"
         ),
         remedy="Train longer, or try another `learning_rate` or `scaling`",
     )
@@ -122,10 +122,10 @@ def dead_encoder(latents: Floats) -> HealthCheck | None:
 def same_reconstruction(reconstructed: Floats, rows: Floats) -> HealthCheck | None:
     """Check that the reconstruction depends on the sample.
 
-    An autoencoder that gives about the mean of the data for each sample has learnt none of them. Of
-    a VAE this is known as posterior collapse. What is far from the mean is found all the same, so
-    this is mild. Where columns or pixels do not depend on each other, the mean is all that can be
-    told, and nothing is checked.
+    An autoencoder that reconstructs every sample as about the mean of the data has not learned
+    from them; in a VAE this is known as posterior collapse. It still finds samples far from the
+    mean, so the severity is mild. If columns or pixels are independent of each other, the mean is
+    the best reconstruction, and nothing is checked.
 
     Parameters
     ----------
@@ -143,29 +143,29 @@ def same_reconstruction(reconstructed: Floats, rows: Floats) -> HealthCheck | No
         value=ratio,
         limit=LEAST_RECONSTRUCTED,
         measured=(
-            f"the deviation of reconstructions is {ratio:.3f} of that of their samples, where at "
-            f"least {LEAST_RECONSTRUCTED:g} is due: whatever it is given, it answers about the same"
+            f"the deviation of reconstructions is {ratio:.3f} of that of their samples (expected: "
+            f"at least {LEAST_RECONSTRUCTED:g}): all reconstructions are about the same"
         ),
         remedy=_TRAIN_OTHERWISE,
     )
 
 
 def _has_structure(rows: Floats) -> bool:
-    """Say whether few directions of one half of the rows tell much of the other half."""
+    """Return whether a few directions from half of the rows explain much of the other half."""
     half, d = len(rows) // 2, rows.shape[1]
     k = max(1, d // 10)
     if half <= k:
         return True
     pca = PCA(k, svd_solver="covariance_eigh" if d < half else "full").fit(rows[:half])
     others = rows[half:] - rows[half:].mean(0)
-    told = np.square(others @ pca.components_.T).sum() / np.square(others).sum()
-    return bool(told >= _STRUCTURE * k / d)
+    explained = np.square(others @ pca.components_.T).sum() / np.square(others).sum()
+    return bool(explained >= _STRUCTURE * k / d)
 
 
 def encoder_apart(latents: Floats) -> HealthCheck:
-    """Check that latents are where the generator learnt to answer.
+    """Check that latents are in the region that the generator was trained on.
 
-    Draws of N(0, I) of k dimensions lie around a sphere of radius sqrt(k).
+    Draws from N(0, I) in k dimensions lie near a sphere of radius sqrt(k).
 
     Parameters
     ----------
@@ -180,46 +180,46 @@ def encoder_apart(latents: Floats) -> HealthCheck:
         value=ratio,
         limit=MOST_LENGTH if ratio > 1 else LEAST_LENGTH,
         measured=(
-            f"the latents of held-out samples are {ratio:.2f} times as long as draws of the prior, "
-            f"where {LEAST_LENGTH:g} to {MOST_LENGTH:g} is due"
+            f"the latents of held-out samples are {ratio:.2f} times as long as draws from the "
+            f"prior (expected: {LEAST_LENGTH:g} to {MOST_LENGTH:g})"
         ),
         remedy=(
-            "Try another `scaling` or `score`: reconstructions come from latents that the "
+            "Try another `scaling` or `score_name`: reconstructions come from latents that the "
             "generator was not trained on"
         ),
     )
 
 
 def discriminators(judgements: Sequence[Mapping[str, float]]) -> list[HealthCheck]:
-    """Check of each discriminator that it neither answers a constant nor never errs.
+    """Check that each discriminator neither outputs a constant nor separates perfectly.
 
     Parameters
     ----------
     judgements : sequence of mapping
-        Mean losses -log D(real) - log(1 - D(generated)) between reports, by name, beside "step".
-        The second half counts.
+        Mean losses -log D(real) - log(1 - D(generated)) between reports, by name, with "step".
+        Only the second half is used.
     """
     late = judgements[len(judgements) // 2 :]
-    found = []
+    checks = []
     for name in {name: None for entry in late for name in entry if name != "step"}:
         losses = np.array([entry[name] for entry in late if name in entry])
         from_coin = float(np.abs(losses - 2 * log(2)).max())
         mean = float(losses.mean())
         saturated = mean < SEPARATES
-        called = f"{name} " if name != "discriminator" else ""
-        found.append(
+        prefix = f"{name} " if name != "discriminator" else ""
+        checks.append(
             HealthCheck(
-                name=f"{called}saturated discriminator"
+                name=f"{prefix}saturated discriminator"
                 if saturated
-                else f"{called}dead discriminator",
+                else f"{prefix}dead discriminator",
                 passed=not saturated and from_coin >= CONSTANT,
                 severity="severe",
                 value=mean if saturated else from_coin,
                 limit=SEPARATES if saturated else CONSTANT,
                 measured=(
                     f"in the second half of training the mean loss of the {name} was {mean:.4g}, "
-                    f"and at most {from_coin:.2g} from that of a coin; below {SEPARATES:g} it "
-                    f"leaves nothing to learn, and within {CONSTANT:g} it answers a constant"
+                    f"and at most {from_coin:.2g} from that of a coin flip; below {SEPARATES:g} "
+                    f"the generator learns nothing, and within {CONSTANT:g} it outputs a constant"
                 ),
                 remedy=(
                     "Try a lower `learning_rate`, another `scaling` or fewer `epochs`"
@@ -228,4 +228,4 @@ def discriminators(judgements: Sequence[Mapping[str, float]]) -> list[HealthChec
                 ),
             )
         )
-    return found
+    return checks

@@ -1,11 +1,17 @@
-"""Networks: the bodies that a detector asks for by role.
+"""Networks, by role and shape of the input.
 
-A detector says which role it needs and for what shape; a shape ``(d,)`` is an encoded table
-row and gets a dense body, a shape ``(c, h, w)`` is an image and gets a convolutional one of the
-`family` asked for: "egbad" (:mod:`.image`; at 28 x 28 pixels and at 121 columns those of the EGBAD
-paper's official code, Zenati et al. 2018), "dcgan" (:mod:`.dcgan`; at 32 x 32 and 64 x 64 pixels
-those of GANomaly's) or "residual" (:mod:`.residual`; at 64 x 64 pixels those of f-AnoGAN's). Other
-sizes follow the same rules. Dense bodies are of one family.
+A shape ``(d,)`` is an encoded table row and gets a dense network (:mod:`.architectures.table`); a
+shape ``(c, h, w)`` is an image and gets a convolutional one of a `family`: "egbad"
+(:mod:`.architectures.image`; at 28 x 28 pixels, and at 121 columns, those of the EGBAD paper's
+official code, Zenati et al. 2018), "dcgan" (:mod:`.architectures.dcgan`; at 32 x 32 and 64 x 64
+pixels those of GANomaly's) or "residual" (:mod:`.architectures.residual`; at 64 x 64 pixels those
+of f-AnoGAN's). Other sizes follow the same rules.
+
+- :mod:`.architectures`: the networks; :mod:`.layers`: layers that PyTorch does not have.
+- :mod:`.retrieval`: networks that compare a sample with its neighbours in the training set.
+- :mod:`.initialise`: first weights; :mod:`.condition`: conditional networks.
+- :mod:`.members`: the members of an ensemble in one module; :mod:`.private`: separate weights for
+  each row.
 """
 
 from collections.abc import Sequence
@@ -63,7 +69,7 @@ Family = Literal["egbad", "dcgan", "residual"]
 
 
 class _Bodies(Protocol):
-    """What each module of image bodies has."""
+    """The functions of each module of image networks."""
 
     def encoder(self, shape: Sequence[int], out_features: int, *, width: int) -> nn.Module: ...
     def generator(
@@ -82,7 +88,7 @@ def encoder(
     width: int | None = None,
     family: Family = "egbad",
 ) -> nn.Module:
-    """Network from samples of `shape` to ``(n, out_features)``, with a linear output.
+    """Return a network from samples of `shape` to ``(n, out_features)``, with a linear output.
 
     Parameters
     ----------
@@ -92,9 +98,9 @@ def encoder(
         Size of the output, for example the latent dimension.
     width : int or None
         Units of the hidden layer (table) or channels of the first strided convolution (image);
-        None is 64, as in both codes.
+        None is 64, as in the official codes.
     family : {"egbad", "dcgan", "residual"}
-        Whose layers, for images.
+        Architecture for images.
     """
     if len(shape) == 1:
         return table.encoder(shape[0], out_features, width=width or 64)
@@ -109,7 +115,7 @@ def generator(
     output: nn.Module | None = None,
     family: Family = "egbad",
 ) -> nn.Module:
-    """Network from ``(n, latent_dim)`` to samples of `shape`.
+    """Return a network from ``(n, latent_dim)`` to samples of `shape`.
 
     Parameters
     ----------
@@ -120,8 +126,8 @@ def generator(
     width, family
         As in :func:`encoder`.
     output : nn.Module or None
-        Last layer. None is the range of the encoded input: the identity for tables, tanh for
-        images.
+        Last layer; None is the identity for tables and tanh for images, the ranges of encoded
+        inputs.
     """
     if len(shape) == 1:
         return table.generator(shape[0], latent_dim, width=width or 64, output=output)
@@ -131,7 +137,7 @@ def generator(
 def discriminator(
     shape: Sequence[int], *, width: int | None = None, family: Family = "egbad"
 ) -> Discriminator:
-    """Discriminator of samples; returns logits and features.
+    """Return a discriminator of samples, which returns logits and features.
 
     Parameters
     ----------
@@ -146,12 +152,12 @@ def discriminator(
 
 
 def critic(shape: Sequence[int], *, width: int | None = None) -> Discriminator:
-    """Critic of samples for WGAN-GP: nothing in it is drawn, and nothing mixes samples.
+    """Return a critic of samples for WGAN-GP, without dropout and without batch norm.
 
     Parameters
     ----------
     shape : (d,) or (c, h, w)
-        Shape of one encoded sample; images get residual blocks (:mod:`.residual`).
+        Shape of one encoded sample; images get residual blocks (:mod:`.architectures.residual`).
     width : int or None
         As in :func:`encoder`.
     """
@@ -163,7 +169,7 @@ def critic(shape: Sequence[int], *, width: int | None = None) -> Discriminator:
 def joint_discriminator(
     shape: Sequence[int], latent_dim: int, *, width: int | None = None
 ) -> JointDiscriminator:
-    """BiGAN's discriminator of pairs (x, z); returns logits and features.
+    """Return BiGAN's discriminator of pairs (x, z), which returns logits and features.
 
     Parameters
     ----------
@@ -180,7 +186,7 @@ def joint_discriminator(
 
 
 def u_net(shape: Sequence[int], latent_dim: int, *, width: int | None = None) -> UNet:
-    """U-shaped network with skips, from samples of `shape` to such samples and their latents.
+    """Return a U-net with skip connections, from samples of `shape` to reconstructions and latents.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Known context: what a sample may be judged by, beside itself (Mirza and Osindero 2014).
+"""Conditional networks (Mirza and Osindero 2014).
 
-A conditional network p(x | c) or D(x | c) has its context c in every layer, as the DCGAN's
-conditional code has: to concatenate c to a layer's input is to add a linear map of c to its output.
-So the bodies are built without a thought of it; :func:`condition_layers` puts it in afterwards, and
-:func:`given` says what it is while networks are called.
+A conditional network p(x | c) or D(x | c) has the condition c in every layer, as in the DCGAN's
+conditional code: concatenating c to the input of a layer adds a linear map of c to its output.
+Networks are built without a condition; :func:`condition_layers` adds it to their layers, and
+:func:`given` sets its value while networks are called.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ _CONDITION: ContextVar[Tensor | None] = ContextVar("condition", default=None)
 
 
 def current_condition() -> Tensor | None:
-    """Return the context of the samples that networks are being called with, (n, k), or None."""
+    """Return the condition that :func:`given` has set, of shape (n, k), or None."""
     return _CONDITION.get()
 
 
 @contextmanager
 def given(condition: Tensor | None) -> Iterator[None]:
-    """Call networks with n samples whose context is `condition`, of shape (n, k)."""
+    """Set the condition of the n samples that networks are called with, of shape (n, k)."""
     token = _CONDITION.set(condition)
     try:
         yield
@@ -33,20 +33,20 @@ def given(condition: Tensor | None) -> Iterator[None]:
 
 
 def given_rows(index: Tensor | slice) -> AbstractContextManager[None]:
-    """Call networks with some of the samples: the rows `index` of the current context, if any."""
+    """Set the condition to rows `index` of the current one, for networks called with these rows."""
     condition = current_condition()
     return given(None if condition is None else condition[index])
 
 
 class Conditioned(nn.Module):
-    """A layer plus a linear map of the context.
+    """A layer plus a linear map of the condition.
 
     Parameters
     ----------
     layer : nn.Linear, nn.Conv2d or nn.ConvTranspose2d
         The layer.
     n_condition : int
-        Length k of the encoded context.
+        Length k of the encoded condition.
     """
 
     def __init__(self, layer: nn.Module, n_condition: int) -> None:
@@ -56,7 +56,7 @@ class Conditioned(nn.Module):
         self.context = nn.Parameter(torch.empty(n, n_condition))  # type: ignore[arg-type]
 
     def draw(self, generator: torch.Generator) -> None:
-        """Draw the map by Glorot's rule whatever the other weights' is: c is short."""
+        """Draw the map by Glorot's rule, whatever the rule of the other weights: c is short."""
         nn.init.xavier_uniform_(self.context, generator=generator)
 
     @override
@@ -66,27 +66,27 @@ class Conditioned(nn.Module):
         if condition is None:
             raise RuntimeError("a conditional network was called outside `given(condition)`")
         if len(condition) != len(out):
-            raise RuntimeError(f"context of {len(condition)} samples for a batch of {len(out)}")
+            raise RuntimeError(f"condition of {len(condition)} samples for a batch of {len(out)}")
         shift = condition.to(out.dtype) @ self.context.to(out.dtype).T
         return out + shift[(..., *[None] * (out.ndim - 2))]
 
 
 def bare(layer: nn.Module) -> nn.Module:
-    """Return the layer itself of one that may have a context: where its weights are."""
+    """Return the layer that has the weights: `layer` itself, or the one that it conditions."""
     return layer.layer if isinstance(layer, Conditioned) else layer
 
 
 def without_context(layer: nn.Module) -> None:
-    """Let `layer` never have a context.
+    """Exclude `layer` from :func:`condition_layers`.
 
-    Behind the last nonlinearity of a critic it would add the same to the values of real and
-    generated samples, whose difference is all that is trained.
+    After the last nonlinearity of a critic the condition would add the same number to the values
+    of real and generated samples, and only their difference is trained.
     """
     layer.without_context = True  # type: ignore[assignment]
 
 
 def condition_layers(module: nn.Module, n_condition: int) -> None:
-    """Give every linear and convolutional layer below `module` the context, in place."""
+    """Condition every linear and convolutional layer below `module`, in place."""
     for name, child in module.named_children():
         if getattr(child, "without_context", False):
             continue

@@ -13,39 +13,39 @@ Scheme = Literal["normal", "dcgan", "xavier"]
 
 @runtime_checkable
 class Drawn(Protocol):
-    """A layer that brings a rule of its own."""
+    """A layer with its own initialisation rule."""
 
     def draw(self, generator: torch.Generator) -> None:
         """Fill weights and buffers from `generator`."""
 
 
 def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) -> None:
-    """Give every layer of `module` its first weights, in place.
+    """Initialise the weights of every layer of `module`, in place.
 
-    Networks are built on PyTorch's meta device, where no weights exist and no random number
-    is drawn; this makes them real on the CPU.
+    Networks are built on PyTorch's meta device, without weights and random numbers; this function
+    allocates and draws their weights on the CPU.
 
     Parameters
     ----------
     module : nn.Module
         Network, usually on the meta device.
     scheme : {"normal", "dcgan", "xavier"}
-        Weights of convolutions and linear layers from N(0, 0.02^2), as in the official code of
-        most image methods, or Glorot-uniform, as there for tables. Biases are zero and
-        normalisation layers start as the identity; with "dcgan", which is else as "normal", the
-        weights of batch norm are from N(1, 0.02^2).
+        "normal" draws weights of convolutions and linear layers from N(0, 0.02^2), as in the
+        official code of most image methods; "xavier" is Glorot-uniform, as there for tables.
+        Biases are zero and normalisation layers start as the identity. "dcgan" is "normal" with
+        the weights of batch norm from N(1, 0.02^2).
     generator : torch.Generator
-        CPU generator that the weights are drawn from.
+        CPU generator for the weights.
 
     Raises
     ------
     TypeError
-        A layer has weights but no rule here: its weights would be uninitialised memory.
+        There is no rule for a layer with weights, which would stay uninitialised.
     """
     module.to_empty(device="cpu")
     for layer in module.modules():
-        own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-        if not own and not parametrize.is_parametrized(layer):
+        tensors = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+        if not tensors and not parametrize.is_parametrized(layer):
             continue
         if isinstance(layer, Drawn):
             layer.draw(generator)
@@ -59,7 +59,7 @@ def initialise(module: nn.Module, scheme: Scheme, generator: torch.Generator) ->
             for vector in (layer._u, layer._v):  # estimates of the first singular vectors
                 vector.copy_(F.normalize(vector.normal_(generator=generator), dim=0))
         elif not isinstance(layer, parametrize.ParametrizationList):  # drawn with its layer
-            raise TypeError(f"no initialisation known for the layer {type(layer).__name__}")
+            raise TypeError(f"there is no initialisation rule for the layer {type(layer).__name__}")
 
 
 def _draw_weights(

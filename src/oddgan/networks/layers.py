@@ -1,4 +1,4 @@
-"""Layers that PyTorch does not have in the form needed here."""
+"""Layers that PyTorch does not have."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ from typing_extensions import override
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own.
+    """Dropout with its own random generator.
 
     PyTorch's layer draws from the global random state, which a fit must neither read nor
-    change. Without a generator (see :func:`use_generator`) the global one is used.
+    change. Without a generator (see :func:`use_generator`) the global state is used.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ class Dropout(nn.Module):
         if self.in_ensemble:  # vmap has no rule for the comparison below
             keep = torch.rand(x.shape, generator=self.generator, device=x.device)
             return x * keep.sub_(self.p).ceil_().div_(1 - self.p)
-        # Half the time of `bernoulli_` on a CPU.
+        # Twice as fast as `bernoulli_` on a CPU.
         keep = torch.rand(x.shape, generator=self.generator, device=x.device).ge_(self.p)
         return x * keep.div_(1 - self.p)
 
     def extra_repr(self) -> str:
-        """Text shown between the brackets of ``repr``."""
+        """Return the text between the brackets of ``repr``."""
         return f"p={self.p}"
 
 
 class Noise(nn.Module):
-    """Draws in the shape of its input, of a generator of its own (see :class:`Dropout`).
+    """Random numbers in the shape of the input, from its own generator (see :class:`Dropout`).
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ class Noise(nn.Module):
         self.generator: torch.Generator | None = None
 
     @override
-    def forward(self, like: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         draw = torch.randn if self.kind == "normal" else torch.rand
-        return draw(like.shape, generator=self.generator, device=like.device, dtype=like.dtype)
+        return draw(x.shape, generator=self.generator, device=x.device, dtype=x.dtype)
 
 
 class LatentDraws(nn.Module):
-    """Draws from N(0, I) that every sample is scored with, saved with the model.
+    """Draws from N(0, I) that are the same for every sample, saved with the model.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def use_generator(module: nn.Module, generator: torch.Generator | None) -> None:
 
 
 class SpectralNorm(_SpectralNorm):
-    """PyTorch's spectral norm, whose power method also runs within vmap: without ``out=``."""
+    """PyTorch's spectral norm with a power method without ``out=``, which also runs within vmap."""
 
     @torch.no_grad()
     def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
@@ -111,8 +111,8 @@ def spectrally_normalised(layer: nn.Linear | nn.Conv2d) -> nn.Module:
 class SameConv2d(nn.Conv2d):
     """Convolution whose output has ``ceil(size / stride)`` pixels a side.
 
-    The padding is TensorFlow's "same", which the published networks were written with: where
-    it cannot be equal on both sides, the odd pixel goes to the bottom and to the right.
+    The padding is TensorFlow's "same", as in the published networks: if it cannot be equal on both
+    sides, the extra pixel goes to the bottom and to the right.
     """
 
     @override
@@ -126,7 +126,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class Crop(nn.Module):
-    """Keep the upper left `height` x `width` pixels, to undo a halving of an odd side."""
+    """Crop to the upper left `height` x `width` pixels, to undo the halving of an odd side."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Crop(nn.Module):
 
 
 def halvings(height: int, width: int, end: int) -> list[tuple[int, int]]:
-    """Return the sizes (h, w) that an image runs through until no side is longer than `end`."""
+    """Return the sizes (h, w) of repeated halving until no side is longer than `end`."""
     sizes = [(height, width)]
     while max(sizes[-1]) > end:
         h, w = sizes[-1]
@@ -147,5 +147,5 @@ def halvings(height: int, width: int, end: int) -> list[tuple[int, int]]:
 
 
 def strides(size: tuple[int, int], end: int) -> tuple[int, int]:
-    """Return the strides that take `size` to the next of :func:`halvings`."""
+    """Return the strides from `size` to the next size of :func:`halvings`."""
     return (2 if size[0] > end else 1, 2 if size[1] > end else 1)

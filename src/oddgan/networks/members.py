@@ -1,4 +1,4 @@
-"""Several networks of one make as a single module, whose weights have one axis more."""
+"""The networks of an ensemble as a single module, whose weights have one more axis."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -10,25 +10,25 @@ from .layers import Dropout
 
 
 def stacked(members: Sequence[nn.Module]) -> nn.Module:
-    """Return a module like each of `members` with the weights of all, of shape (K, ...).
+    """Return a module like each of `members`, with the weights of all, of shape (K, ...).
 
-    It cannot be called: training lends its layers the weights of one member, for all members
-    together. Weights and buffers have the names that they have in a member.
+    It cannot be called directly: training calls its layers with the weights of one member, for all
+    members at once. Weights and buffers have the same names as in a member.
     """
-    alike = [dict(_tensors(module)) for module in members]
+    tensors_by_member = [dict(_tensors(module)) for module in members]
 
-    def joined(name: str, tensor: Tensor) -> Tensor:
-        together = torch.stack([tensors[name].detach() for tensors in alike])
-        # A batched product has the gradient of (n, m) weights as (m, n): it need not be copied.
-        return together.mT.contiguous().mT if tensor.ndim == 2 else together
+    def stack(name: str, tensor: Tensor) -> Tensor:
+        values = torch.stack([tensors[name].detach() for tensors in tensors_by_member])
+        # A batched product returns the gradient of (n, m) weights as (m, n): this avoids a copy.
+        return values.mT.contiguous().mT if tensor.ndim == 2 else values
 
-    return _with_tensors(members[0], joined, in_ensemble=True)
+    return _with_tensors(members[0], stack, in_ensemble=True)
 
 
-def member(population: nn.Module, k: int) -> nn.Module:
-    """Return member `k` of a :func:`stacked` module by itself, with copies of its weights."""
+def member(ensemble: nn.Module, k: int) -> nn.Module:
+    """Return member `k` of a :func:`stacked` module, with copies of its weights."""
     return _with_tensors(
-        population,
+        ensemble,
         lambda _, tensor: tensor[k].detach().clone(memory_format=torch.contiguous_format),
         in_ensemble=False,
     )
@@ -40,17 +40,17 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _with_tensors(
-    module: nn.Module, new: Callable[[str, Tensor], Tensor], *, in_ensemble: bool
+    module: nn.Module, replace: Callable[[str, Tensor], Tensor], *, in_ensemble: bool
 ) -> nn.Module:
-    """Return a copy of `module` with `new(name, tensor)` in place of each weight and buffer."""
-    instead: dict[int, object] = {}
+    """Return a copy of `module` with `replace(name, tensor)` for each weight and buffer."""
+    memo: dict[int, object] = {}
     for name, tensor in _tensors(module):
-        value = new(name, tensor)
+        value = replace(name, tensor)
         if isinstance(tensor, nn.Parameter):
             value = nn.Parameter(value, requires_grad=tensor.requires_grad)
-        instead[id(tensor)] = value
-    copied = copy.deepcopy(module, instead)
-    for layer in copied.modules():
+        memo[id(tensor)] = value
+    result = copy.deepcopy(module, memo)
+    for layer in result.modules():
         if isinstance(layer, Dropout):
             layer.in_ensemble = in_ensemble
-    return copied
+    return result

@@ -1,4 +1,4 @@
-"""One network, and weights of its own for every row."""
+"""One network with separate weights for every row."""
 
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -7,17 +7,17 @@ from .condition import current_condition, given
 
 
 def generate(generator: nn.Module, z: Tensor, *weights: Tensor) -> Tensor:
-    """Return g_j(z_j) for m latents, each with weights of its own, shape (m, ...)."""
+    """Return g_j(z_j) for m latents, each with its own weights, shape (m, ...)."""
     names = [name for name, _ in generator.named_parameters()]
-    fixed = dict(generator.named_buffers())
+    buffers = dict(generator.named_buffers())
 
-    def one(z: Tensor, condition: Tensor | None, *weights: Tensor) -> Tensor:
-        own = fixed | dict(zip(names, weights, strict=True))
+    def generate_row(z: Tensor, condition: Tensor | None, *weights: Tensor) -> Tensor:
+        tensors = buffers | dict(zip(names, weights, strict=True))
         with given(None if condition is None else condition[None]):
-            y: Tensor = functional_call(generator, own, (z[None],))
+            y: Tensor = functional_call(generator, tensors, (z[None],))
         return y[0]
 
     condition = current_condition()
     in_dims = (0, None if condition is None else 0, *[0] * len(weights))
-    made: Tensor = vmap(one, in_dims=in_dims)(z, condition, *weights)
-    return made
+    rows: Tensor = vmap(generate_row, in_dims=in_dims)(z, condition, *weights)
+    return rows

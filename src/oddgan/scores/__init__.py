@@ -1,4 +1,11 @@
-"""Scores: what can be measured between samples, and how parts become one anomaly score."""
+"""Scores: distances and densities of samples, and how components become one anomaly score.
+
+- :mod:`.score`: the components of a detector's own score.
+- :mod:`.shared`: components that any detector may have, by :mod:`.gaussian` (Mahalanobis
+  distance) and :mod:`.neighbours` (nearest neighbours).
+- :mod:`.scale`: the scale of components; :mod:`.locations`: the scale at each location of an image.
+- :mod:`.mixture`: mixture of Gaussians in a latent space; :mod:`.search`: latent search.
+"""
 
 from .gaussian import Gaussian
 from .locations import REACH, LocationScale, MapScale, location_scale_from_state

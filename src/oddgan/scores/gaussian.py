@@ -1,4 +1,4 @@
-"""The distance from normal samples in units of their own covariance (Mahalanobis 1936)."""
+"""The distance from normal samples in units of their covariance (Mahalanobis 1936)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sklearn.covariance import LedoitWolf
 
 from .neighbours import Floats, finite_rows
 
-#: Most numbers of a sample whose covariance is estimated.
+#: Maximum number of features whose covariance is estimated.
 MOST_COVARIATES = 1024
 
 
@@ -24,7 +24,7 @@ class Gaussian:
         The mean.
     precision : ndarray of shape (d, d)
         The inverse of the covariance, shrunk towards a multiple of the identity (Ledoit and Wolf
-        2004), so that it exists however few the samples are.
+        2004): it exists even for few samples.
     """
 
     mean: Floats
@@ -32,11 +32,11 @@ class Gaussian:
 
     @classmethod
     def fit(cls, rows: NDArray[Any]) -> Self:
-        """Learn from samples, shape (m, d) with d of at most `MOST_COVARIATES`."""
-        found = LedoitWolf().fit(finite_rows(rows))
-        # Samples that are all alike have no covariance to measure in.
-        known = found.covariance_.any()
-        return cls(found.location_, found.precision_ if known else np.eye(rows.shape[1]))
+        """Fit to samples, shape (m, d) with d of at most `MOST_COVARIATES`."""
+        estimate = LedoitWolf().fit(finite_rows(rows))
+        # The covariance of identical samples is zero, and has no inverse.
+        varies = estimate.covariance_.any()
+        return cls(estimate.location_, estimate.precision_ if varies else np.eye(rows.shape[1]))
 
     def distance(self, rows: NDArray[Any]) -> Floats:
         """Return sqrt((x - mean)' precision (x - mean)) of samples x, shape (n,)."""
@@ -44,20 +44,20 @@ class Gaussian:
         return distances
 
     def added(self, rows: NDArray[Any]) -> Floats:
-        """Return what each number adds to the squared distance, shape (n, d).
+        """Return the contribution of each feature to the squared distance, shape (n, d).
 
-        (x - mean)_i (precision (x - mean))_i: the sum is the squared distance, and single ones may
-        be below 0 (partial decomposition: Alcala and Qin, Journal of Process Control 21, 2011).
+        (x - mean)_i (precision (x - mean))_i: the sum is the squared distance; single terms may be
+        negative (partial decomposition: Alcala and Qin, Journal of Process Control 21, 2011).
         """
         centred = finite_rows(rows) - self.mean
-        added: Floats = centred * (centred @ self.precision)
-        return added
+        contributions: Floats = centred * (centred @ self.precision)
+        return contributions
 
     def to_state(self) -> dict[str, NDArray[Any]]:
-        """Return what a file must hold."""
+        """Return the arrays to save."""
         return {"mean": self.mean, "precision": self.precision}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the Gaussian that `to_state` described."""
+        """Return the Gaussian whose `to_state` gave `state`."""
         return cls(**state)

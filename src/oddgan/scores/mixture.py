@@ -1,4 +1,4 @@
-"""A mixture of Gaussians in a learnt space, and how unlikely a sample is under it (DAGMM)."""
+"""A mixture of Gaussians in a latent space, and the energy of samples under it (DAGMM)."""
 
 from collections.abc import Iterable
 from math import log, nan, pi
@@ -6,12 +6,12 @@ from math import log, nan, pi
 import torch
 from torch import Tensor, nn
 
-#: Added to the diagonal of every covariance: constant and collinear features have a density too.
+#: Added to the diagonal of every covariance, for constant and collinear features.
 JITTER = 1e-6
 
 
 def estimate_mixture(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mixture that features and memberships imply, in double precision.
+    """Estimate the mixture from features and memberships, in double precision.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def estimate_mixture(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, 
         weights = weights.to(z) + gamma.sum(0)
         firsts = firsts.to(z) + gamma.T @ z
         seconds = seconds.to(z) + torch.einsum("nk,ni,nj->kij", gamma, z, z)
-    weights = weights.clamp_min(1e-30)  # of a Gaussian without members
+    weights = weights.clamp_min(1e-30)  # a Gaussian may have no members
     means = firsts / weights[:, None]
     covariances = seconds / weights[:, None, None] - means[:, :, None] * means[:, None]
     jitter = JITTER * torch.eye(means.shape[1], dtype=means.dtype, device=means.device)
@@ -39,7 +39,7 @@ def estimate_mixture(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, 
 def energy(z: Tensor, phi: Tensor, means: Tensor, covariances: Tensor) -> Tensor:
     """Return -log sum_k phi_k N(z; mu_k, Sigma_k), shape (n,), in double precision.
 
-    It is NaN where a covariance is not positive definite, so that training stops and says so.
+    It is NaN where a covariance is not positive definite: training then stops with an error.
     """
     L, failed = torch.linalg.cholesky_ex(covariances)
     L = L.masked_fill(failed[:, None, None] != 0, nan)
@@ -52,7 +52,7 @@ def energy(z: Tensor, phi: Tensor, means: Tensor, covariances: Tensor) -> Tensor
 
 
 class Mixture(nn.Module):
-    """The mixture that every sample is scored with, saved with the model."""
+    """The fitted mixture, saved with the model."""
 
     def __init__(self, n_mixtures: int, n_features: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Mixture(nn.Module):
         self.register_buffer("covariances", torch.empty(k, d, d, dtype=torch.float64))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Begin as a standard normal distribution; training rows will say what it is."""
+        """Begin as a standard normal distribution, until it is fitted to training rows."""
         self.phi.fill_(1 / len(self.phi))
         self.means.zero_()
         self.covariances.copy_(torch.eye(self.means.shape[1]))

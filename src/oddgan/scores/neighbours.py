@@ -1,8 +1,9 @@
-"""Distances to the nearest of a bounded set of reference samples, and how dense these lie.
+"""Distances to the nearest of a bounded set of reference samples, and the density of these.
 
-A score must not depend on its batch mates. The search itself computes distances by a matrix
-product, whose rounding does; so it only proposes candidates, and their distances are computed
-anew. References at the same distance share their weight, whichever of them the search came upon.
+The score of a sample must not depend on the rest of its batch. The search computes distances by a
+matrix product, whose rounding does depend on it; the search therefore only proposes candidates,
+and their distances are computed again. References at the same distance share their weight, in
+whatever order the search finds them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,32 +20,32 @@ from sklearn.neighbors import NearestNeighbors
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Neighbours by which a density is estimated.
+#: Neighbours that a density is estimated from.
 N_NEIGHBOURS = 20
 #: Distances that differ by less than this share are equal: networks compute in 32 bit.
 _TIE = 1e-5
-#: Candidates beyond the neighbours that are asked for: enough of them see where a tie ends.
+#: Candidates beyond the requested neighbours, usually enough to see where a tie ends.
 _SPARE = 8
-#: No reference is nearer to its neighbours, or reconstructed better, than this share of the
-#: median: nothing is divided by the 0 of duplicates.
+#: Lower bound of the radius and the error of a reference, as a share of the median: those of
+#: duplicates may be 0, and are divided by.
 _LEAST = 1e-3
-#: A direction with less than this share of the largest root mean square is rounding.
+#: A direction with less than this share of the largest root mean square is rounding error.
 _NO_SPREAD = 1e-6
-#: Numbers that are held at a time.
+#: Maximum number of array elements in memory at a time.
 _BLOCK = 2**23
 
 
-class Near(NamedTuple):
-    """What n samples have around them: means over their k nearest references, each (n,).
+class NeighborStatistics(NamedTuple):
+    """Means over the k nearest references of n samples, each (n,).
 
     Attributes
     ----------
     distance : ndarray
-        The distance to them.
+        Distance from the sample.
     radius : ndarray
-        Their own distance to their `N_NEIGHBOURS` nearest other references.
+        Distance of the references to their `N_NEIGHBOURS` nearest other references.
     error : ndarray
-        The mean squared residual that they are reconstructed with (NaN if it is not known).
+        Mean squared residual of the references (NaN if it is unknown).
     """
 
     distance: Floats
@@ -54,16 +55,16 @@ class Near(NamedTuple):
 
 @dataclass(frozen=True)
 class NeighborIndex:
-    """Samples of the training set in one space, to measure distances to.
+    """Reference samples from the training set in one space, for nearest-neighbour distances.
 
     Attributes
     ----------
     rows : ndarray of shape (u, d), 32 bit
-        The distinct ones.
+        The distinct references.
     counts : ndarray of shape (u,)
-        How often each is there.
+        How often each occurs.
     centre, spread : ndarray of shape (d,)
-        Distances are those of ``(rows - centre) / spread``.
+        Distances are between rows scaled as ``(rows - centre) / spread``.
     radii : ndarray of shape (u,)
         Mean distance of each to its nearest other references.
     errors : ndarray of shape (u,)
@@ -81,51 +82,51 @@ class NeighborIndex:
     def fit(
         cls, rows: NDArray[Any], *, standardised: bool = False, errors: Floats | None = None
     ) -> Self:
-        """Take samples as references.
+        """Use samples as references.
 
         Parameters
         ----------
         rows : ndarray of shape (m, d)
-            The samples, m >= 2; kept in 32 bit.
+            The samples, m >= 2; stored in 32 bit.
         standardised : bool
-            Whether each direction is divided by its standard deviation.
+            Whether to divide each direction by its standard deviation.
         errors : ndarray of shape (m,) or None
             Their mean squared residuals.
         """
         if len(rows) < 2:
             raise ValueError(f"distances to neighbours need 2 or more samples, not {len(rows)}")
         distinct, inverse, counts = _distinct(rows)
-        exact = finite_rows(rows)
-        centre, spread = exact.mean(0), np.ones(rows.shape[1])
+        samples = finite_rows(rows)
+        centre, spread = samples.mean(0), np.ones(rows.shape[1])
         if standardised:
-            deviation = exact.std(0)
-            largest = np.sqrt(np.square(exact).mean(0)).max()
+            deviation = samples.std(0)
+            largest = np.sqrt(np.square(samples).mean(0)).max()
             spread = np.where(deviation > _NO_SPREAD * largest, deviation, 1.0)
         mean_errors = np.full(len(counts), np.nan)
         if errors is not None:
             mean_errors = _off_zero(np.bincount(inverse, errors) / counts)
         unknown = np.full(len(counts), np.nan)
-        found = cls(distinct, counts, centre, spread, unknown, mean_errors)
-        radii = _off_zero(found._around(found._points, (N_NEIGHBOURS,), itself=True)[0, 0])
-        return cls(distinct, counts, centre, spread, radii, mean_errors)
+        index = cls(distinct, counts, centre, spread, unknown, mean_errors)
+        statistics = index._statistics(index._points, (N_NEIGHBOURS,), leave_out_self=True)
+        return cls(distinct, counts, centre, spread, _off_zero(statistics[0, 0]), mean_errors)
 
-    def near(self, rows: NDArray[Any], ks: Sequence[int]) -> dict[int, Near]:
-        """Return what samples, (n, d), have around them, for each number k of neighbours.
+    def neighbors(self, rows: NDArray[Any], ks: Sequence[int]) -> dict[int, NeighborStatistics]:
+        """Return statistics of the k nearest references of samples, (n, d), for each k.
 
-        There are at most as many neighbours as there are references but one.
+        There are at most as many neighbours as references, less one.
         """
-        found = self._around(self._placed(rows), ks, itself=False)
-        return {k: Near(*found[i]) for i, k in enumerate(ks)}
+        statistics = self._statistics(self._scaled(rows), ks, leave_out_self=False)
+        return {k: NeighborStatistics(*statistics[i]) for i, k in enumerate(ks)}
 
     def nearest(self, rows: NDArray[Any], k: int) -> tuple[Floats, Floats]:
-        """Return the mean of the k references nearest to each sample, and how far these lie.
+        """Return the mean of the k nearest references of each sample, and their distances from it.
 
         Parameters
         ----------
         rows : ndarray of shape (n, d)
             Samples.
         k : int
-            Neighbours, at most as many as there are references but one.
+            Number of neighbours, at most as many as references, less one.
 
         Returns
         -------
@@ -135,91 +136,93 @@ class NeighborIndex:
             The mean of the squared differences between a sample and its neighbours.
         """
         k = min(k, int(self.counts.sum()) - 1)
-        exact, known = finite_rows(rows), self.rows.astype(np.float64)
-        mean, squares = np.empty_like(exact), np.empty_like(exact)
-        for where, index, distances in self._candidates(self._placed(rows), k, itself=False):
+        samples, references = finite_rows(rows), self.rows.astype(np.float64)
+        mean, squares = np.empty_like(samples), np.empty_like(samples)
+        blocks = self._candidates(self._scaled(rows), k, leave_out_self=False)
+        for where, index, distances in blocks:
             weights = _weights(distances, self.counts[index], k)
             row, column = np.nonzero(weights)
-            shape = (len(where), len(known))
+            shape = (len(where), len(references))
             shares = csr_array((weights[row, column], (row, index[row, column])), shape)
-            mean[where] = shares @ known
-            squares[where] = shares @ np.square(known)
-        # The squares of what is far from all references cancel: never below the mean's own.
-        away = np.square(exact - mean)
-        return mean, away + np.maximum(squares - np.square(mean), 0)
+            mean[where] = shares @ references
+            squares[where] = shares @ np.square(references)
+        # The variance of neighbours suffers from cancellation far from the origin: never below 0.
+        from_mean = np.square(samples - mean)
+        return mean, from_mean + np.maximum(squares - np.square(mean), 0)
 
     def to_state(self) -> dict[str, NDArray[Any]]:
-        """Return what a file must hold."""
+        """Return the arrays to save."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the references that `to_state` described."""
+        """Return the index whose `to_state` gave `state`."""
         return cls(**state)
 
     @cached_property
     def _points(self) -> Floats:
-        return self._placed(self.rows)
+        return self._scaled(self.rows)
 
     @cached_property
     def _search(self) -> NearestNeighbors:
         return NearestNeighbors().fit(self._points)
 
-    def _placed(self, rows: NDArray[Any]) -> Floats:
+    def _scaled(self, rows: NDArray[Any]) -> Floats:
         return (finite_rows(rows) - self.centre) / self.spread
 
-    def _around(self, z: Floats, ks: Sequence[int], *, itself: bool) -> Floats:
-        """Return the means of `Near` over the k nearest, shape (len(ks), 3, n).
+    def _statistics(self, z: Floats, ks: Sequence[int], *, leave_out_self: bool) -> Floats:
+        """Return `NeighborStatistics` of scaled rows for each k, shape (len(ks), 3, n).
 
-        With `itself` the rows of `z` are the references, and each leaves itself out, once.
+        With `leave_out_self` the rows of `z` are the references, and each leaves itself out, once.
         """
-        most = int(self.counts.sum()) - 1
-        known = (self.radii, self.errors)
-        found = np.empty((len(ks), 3, len(z)))
-        capped = [min(k, most) for k in ks]
-        for where, index, distances in self._candidates(z, max(capped), itself):
+        max_k = int(self.counts.sum()) - 1
+        statistics = np.empty((len(ks), 3, len(z)))
+        capped = [min(k, max_k) for k in ks]
+        for where, index, distances in self._candidates(z, max(capped), leave_out_self):
             counts = self.counts[index]
-            if itself:
+            if leave_out_self:
                 counts = counts - (index == where[:, None])
+            values = (distances, self.radii[index], self.errors[index])
             for i, k in enumerate(capped):
                 weights = _weights(distances, counts, k)
-                values = (distances, *(value[index] for value in known))
-                found[i, :, where] = np.stack([(weights * v).sum(1) for v in values], axis=1)
-        return found
+                statistics[i, :, where] = np.stack([(weights * v).sum(1) for v in values], axis=1)
+        return statistics
 
     def _candidates(
-        self, z: Floats, k: int, itself: bool
+        self, z: Floats, k: int, leave_out_self: bool
     ) -> Iterator[tuple[Indices, Indices, Floats]]:
-        """Yield, block by block, which rows these are, references and the distances to them.
+        """Yield, block by block, row numbers, candidate references and the distances to them.
 
-        Among these references are the k nearest and all that tie with the last of these.
+        The candidates include the k nearest references and all that tie with the last of these.
         """
         n_distinct, d = self._points.shape
-        most = min(n_distinct, k + itself + _SPARE)
-        proposed = self._search.kneighbors(z, most, return_distance=False) if len(z) else None
-        unsure: list[Indices] = []
-        for where in _blocks(np.arange(len(z)), most * d):
-            index = cast("Indices", proposed)[where]
+        n_candidates = min(n_distinct, k + leave_out_self + _SPARE)
+        proposals = (
+            self._search.kneighbors(z, n_candidates, return_distance=False) if len(z) else None
+        )
+        incomplete: list[Indices] = []
+        for where in _blocks(np.arange(len(z)), n_candidates * d):
+            index = cast("Indices", proposals)[where]
             distances = np.linalg.norm(z[where, None] - self._points[index], axis=2)
-            counts = self.counts[index] - (itself & (index == where[:, None]))
+            counts = self.counts[index] - (leave_out_self & (index == where[:, None]))
             end = _radius(distances, counts, k) * (1 + _TIE)
-            sure = (distances.max(1) > end) | (most == n_distinct)
-            unsure.append(where[~sure])
-            yield where[sure], index[sure], distances[sure]
-        for where in _blocks(np.concatenate([*unsure, np.empty(0, np.int64)]), n_distinct):
+            complete = (distances.max(1) > end) | (n_candidates == n_distinct)
+            incomplete.append(where[~complete])
+            yield where[complete], index[complete], distances[complete]
+        for where in _blocks(np.concatenate([*incomplete, np.empty(0, np.int64)]), n_distinct):
             index = np.broadcast_to(np.arange(n_distinct), (len(where), n_distinct))
             yield where, index, cdist(z[where], self._points)
 
 
 def finite_rows(rows: NDArray[Any]) -> Floats:
-    """Return rows in 64 bit, with the largest 32-bit number in place of what is not finite."""
+    """Return rows in 64 bit, with the largest 32-bit number in place of non-finite values."""
     largest = float(np.finfo(np.float32).max)
-    exact = np.asarray(rows, dtype=np.float64)
-    return np.nan_to_num(exact, nan=largest, posinf=largest, neginf=-largest)
+    values = np.asarray(rows, dtype=np.float64)
+    return np.nan_to_num(values, nan=largest, posinf=largest, neginf=-largest)
 
 
 def _distinct(rows: NDArray[Any]) -> tuple[NDArray[np.float32], Indices, Indices]:
-    """Return the distinct rows in 32 bit, which of them each row is, and how often each is."""
+    """Return the distinct rows in 32 bit, the index of each row in them, and their counts."""
     single = np.ascontiguousarray(finite_rows(rows), dtype=np.float32) + np.float32(0)  # -0 is 0
     keys = single.view(np.dtype((np.void, single.itemsize * single.shape[1]))).ravel()
     _, first, inverse, counts = np.unique(
@@ -229,19 +232,19 @@ def _distinct(rows: NDArray[Any]) -> tuple[NDArray[np.float32], Indices, Indices
 
 
 def _off_zero(values: Floats) -> Floats:
-    """Return non-negative values, none below a small share of the median of those above 0."""
+    """Raise non-negative values to at least a small share of the median of the positive ones."""
     positive = values[values > 0]
     return np.maximum(values, _LEAST * np.median(positive) if len(positive) else 1.0)
 
 
-def _blocks(rows: Indices, numbers: int) -> Iterator[Indices]:
-    """Split rows of so many numbers each into blocks that fit the memory."""
-    size = max(1, _BLOCK // numbers)
+def _blocks(rows: Indices, row_size: int) -> Iterator[Indices]:
+    """Split rows of `row_size` elements each into blocks that fit in memory."""
+    size = max(1, _BLOCK // row_size)
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _radius(distances: Floats, counts: Indices, k: int) -> Floats:
-    """Return the distance to the k-th nearest, shape (n,), of candidates that count so often."""
+    """Return the distance to the k-th nearest candidate, shape (n,); each counts `counts` times."""
     order = distances.argsort(axis=1)
     total = np.take_along_axis(counts, order, axis=1).cumsum(axis=1)
     last = (total >= k).argmax(axis=1)[:, None]
@@ -249,13 +252,13 @@ def _radius(distances: Floats, counts: Indices, k: int) -> Floats:
 
 
 def _weights(distances: Floats, counts: Indices, k: int) -> Floats:
-    """Return the share of each candidate among the k nearest; the shares of a sample sum to 1.
+    """Return the weight of each candidate among the k nearest; those of a sample sum to 1.
 
-    Those that tie for the last places share them.
+    Candidates that tie for the last of the k neighbours share its weight.
     """
     radius = _radius(distances, counts, k)[:, None]
     inside = counts * (distances < radius * (1 - _TIE))
     tied = counts * (np.abs(distances - radius) <= radius * _TIE)
-    left = k - inside.sum(1, keepdims=True)
-    weights: Floats = (inside + tied * (left / tied.sum(1, keepdims=True))) / k
+    remaining = k - inside.sum(1, keepdims=True)
+    weights: Floats = (inside + tied * (remaining / tied.sum(1, keepdims=True))) / k
     return weights

@@ -1,4 +1,4 @@
-"""One scale for all parts of a score: that of held-out normal samples."""
+"""A common scale for all components of a score: that of held-out normal samples."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,73 +11,73 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation of each part over normal samples.
+    """Mean and standard deviation of each component over normal samples.
 
     Attributes
     ----------
     means, deviations : mapping of str to float
-        By name of the part.
+        By name of the component.
     """
 
     means: Mapping[str, float]
     deviations: Mapping[str, float]
 
     @classmethod
-    def fit(cls, parts: Mapping[str, NDArray[np.float64]]) -> Self:
-        """Learn the scale from `parts` of shape (n,) each; one that never varies keeps its own.
+    def fit(cls, components: Mapping[str, NDArray[np.float64]]) -> Self:
+        """Fit to `components` of shape (n,) each; the deviation of a constant one is 1.
 
         Raises
         ------
         ValueError
-            A part is not finite.
+            A component is not finite.
         """
-        for name, values in parts.items():
+        for name, values in components.items():
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"combine='standardised': the part {name} of a held-out normal sample is not "
-                    "finite; scale the data, or leave such samples out"
+                    f"combine='standardised': the component {name} of a held-out normal sample is "
+                    "not finite; scale the data, or leave out samples like this"
                 )
         return cls(
-            {name: float(values.mean()) for name, values in parts.items()},
-            {name: float(values.std()) or 1.0 for name, values in parts.items()},
+            {name: float(values.mean()) for name, values in components.items()},
+            {name: float(values.std()) or 1.0 for name, values in components.items()},
         )
 
-    def apply(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``(part - mean) / deviation`` for each part.
+    def apply(self, components: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return ``(component - mean) / deviation`` for each component.
 
         Raises
         ------
         ValueError
-            A part was not there when the scale was learnt.
+            The scale was fitted without one of the components.
         """
-        if missing := parts.keys() - self.means.keys():
+        if missing := components.keys() - self.means.keys():
             raise ValueError(
-                f"combine='standardised' has no scale for the part(s) {sorted(missing)}: fit with "
-                "the score that is asked for"
+                f"combine='standardised' has no scale for the component(s) {sorted(missing)}: fit "
+                "with the score that has them"
             )
         return {
             name: (values - self.means[name]) / self.deviations[name]
-            for name, values in parts.items()
+            for name, values in components.items()
         }
 
 
 #: The standard deviation of a normal distribution, as a share of its interquartile range.
 _IQR = 1.349
-#: What is added to a part before its logarithm is taken, as a share of its median.
+#: Added to a component before its logarithm is taken, as a share of its median.
 _FLOOR = 1e-3
 
 
 @dataclass(frozen=True)
 class RobustScale:
-    """Median and spread of each part, or of its logarithm, over normal samples.
+    """Median and spread of each component, or of its logarithm, over normal samples.
 
     Attributes
     ----------
     medians, spreads : mapping of str to float
-        By name of the part. The spread is the interquartile range in units of that of a normal
-        distribution; where it is 0, the standard deviation, and where that is 0 too, 1.
+        By name of the component. The spread is the interquartile range in units of that of a
+        standard normal distribution; the standard deviation if that is 0, and 1 if both are.
     floors : mapping of str to float
-        What is added to a part before its logarithm is taken, for the parts that are so scaled.
+        Added to a component before its logarithm is taken, for components on a logarithmic scale.
     """
 
     medians: Mapping[str, float]
@@ -85,36 +85,47 @@ class RobustScale:
     floors: Mapping[str, float]
 
     @classmethod
-    def fit(cls, parts: Mapping[str, NDArray[np.float64]], logarithmic: Collection[str]) -> Self:
-        """Learn the scale from `parts` of shape (n,) each; of `logarithmic` ones by their log.
+    def fit(
+        cls, components: Mapping[str, NDArray[np.float64]], logarithmic: Collection[str]
+    ) -> Self:
+        """Fit to `components` of shape (n,) each; to the logarithm of the `logarithmic` ones.
 
         Raises
         ------
         ValueError
-            A part is not finite.
+            A component is not finite.
         """
-        for name, values in parts.items():
+        for name, values in components.items():
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"score: the part {name} of a held-out normal sample is not finite; scale the "
-                    "data, or leave such samples out"
+                    f"score_name: the component {name} of a held-out normal sample is not finite; "
+                    "scale the data, or leave out samples like this"
                 )
-        floors = {n: _floor(values) for n, values in parts.items() if n in logarithmic}
-        scaled = {n: np.log(v + floors[n]) if n in floors else v for n, v in parts.items()}
+        floors = {n: _floor(values) for n, values in components.items() if n in logarithmic}
+        values_by_name = _with_logarithms(components, floors)
         return cls(
-            {name: float(np.median(values)) for name, values in scaled.items()},
-            {name: _spread(values) for name, values in scaled.items()},
+            {name: float(np.median(values)) for name, values in values_by_name.items()},
+            {name: _spread(values) for name, values in values_by_name.items()},
             floors,
         )
 
-    def apply(self, parts: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-        """Return ``(part - median) / spread``, or that of ``log(part + floor)``, for each part."""
-        found = {n: np.log(v + self.floors[n]) if n in self.floors else v for n, v in parts.items()}
-        return {n: (v - self.medians[n]) / self.spreads[n] for n, v in found.items()}
+    def apply(
+        self, components: Mapping[str, NDArray[np.float64]]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return ``(component - median) / spread``, of the logarithm where there is a floor."""
+        values_by_name = _with_logarithms(components, self.floors)
+        return {n: (v - self.medians[n]) / self.spreads[n] for n, v in values_by_name.items()}
+
+
+def _with_logarithms(
+    components: Mapping[str, NDArray[np.float64]], floors: Mapping[str, float]
+) -> dict[str, NDArray[np.float64]]:
+    """Return ``log(component + floor)`` of the components with a floor, and the others as is."""
+    return {n: np.log(v + floors[n]) if n in floors else v for n, v in components.items()}
 
 
 def _floor(values: NDArray[np.float64]) -> float:
-    """Return a small share of the median; of the mean where most values are 0."""
+    """Return a small share of the median, or of the mean if the median is 0."""
     return _FLOOR * float(np.median(values) or values.mean() or 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Parts of an anomaly score: one number a sample, nothing that mixes samples."""
+"""Components of an anomaly score: one number per sample, never mixing samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Score:
-    """What a detector says of a batch of n samples.
+    """The score of a batch of n samples.
 
     Attributes
     ----------
     components : mapping of str to Tensor of shape (n,)
-        The terms that the anomaly score is made of, unweighted, by name; higher is odder.
+        The terms of the anomaly score, unweighted, by name; higher is more anomalous.
     residual : Tensor of shape (n, *shape)
-        How much each encoded input contributes, at least 0.
+        Contribution of each encoded input, at least 0.
     weights : mapping of str to float, or None
-        The weight of each part in the anomaly score, as in the paper; None is 1 each.
+        The weight of each component in the anomaly score, as in the paper; None is 1 for each.
     """
 
     components: Mapping[str, Tensor]
@@ -28,19 +28,19 @@ class Score:
 
     @property
     def total(self) -> Tensor:
-        """The anomaly score, shape (n,): the weighted sum of the parts; higher is odder."""
+        """The anomaly score, (n,): the weighted sum of components; higher is more anomalous."""
         return self.combined(self.components)
 
-    def combined(self, parts: Mapping[str, Tensor]) -> Tensor:
-        """Sum `parts`, which may be on another scale, with these weights; shape (n,)."""
-        weights = self.weights or dict.fromkeys(parts, 1.0)
-        return torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(0)
+    def combined(self, components: Mapping[str, Tensor]) -> Tensor:
+        """Sum `components`, possibly on another scale, with these weights; shape (n,)."""
+        weights = self.weights or dict.fromkeys(components, 1.0)
+        return torch.stack([weight * components[name] for name, weight in weights.items()]).sum(0)
 
 
 def distance(a: Tensor, b: Tensor, degree: int = 1) -> Tensor:
-    """Norm of a - b for each sample: sum of magnitudes (1) or Euclidean (2); shape (n,).
+    """Norm of a - b for each sample: L1 (`degree` 1) or Euclidean (2); shape (n,).
 
-    A sum and not a mean, as in the papers: it grows with the number of inputs.
+    As in the papers, a sum and not a mean: it grows with the number of inputs.
     """
     difference = (a - b).flatten(1)
     if degree == 1:  # three times as fast as PyTorch's norm

@@ -1,8 +1,8 @@
-"""Parts of a score that any detector may have: how far from normal samples, in which space.
+"""Score components that any detector may have: the distance from normal samples in some space.
 
 Each is a measure in a space: ``latent_density`` is the local density in the latent space. The
-spaces are those of the input, of the residual, of the latent vector and of the discriminator's
-features; what measures in them knows nothing of where they come from.
+spaces are those of the input, the residual, the latent vector and the discriminator's features;
+the measures do not depend on where these come from.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from .gaussian import MOST_COVARIATES, Gaussian
 from .neighbours import N_NEIGHBOURS, Floats, NeighborIndex, finite_rows
 from .scale import RobustScale
 
-#: The parts by name.
+#: Names of the components.
 SHARED_COMPONENTS = (
     "residual_mahalanobis",
     "residual_relative",
@@ -32,7 +32,7 @@ SHARED_COMPONENTS = (
     "input_density",
     "input_critic",
 )
-#: Scores made of several parts, by name; a part that is there twice counts twice.
+#: Scores made of several components, by name; a component that is listed twice counts twice.
 COMBINATIONS = {
     "local": ("residual_relative", "latent_density", "latent_knn"),
     "local_and_input": (
@@ -40,10 +40,11 @@ COMBINATIONS = {
         *("residual_relative", "input_density", "input_knn"),
     ),
 }
-#: Parts that are odd on both sides: what is easier to reconstruct than its like is odd, too.
+#: Components that are anomalous on both sides: a sample that is easier to reconstruct than its
+#: neighbours is anomalous, too.
 _TWO_SIDED = frozenset({"residual_relative"})
 
-#: Parts that are distances, and scaled by their logarithm; what a critic says is none.
+#: Components that are distances, and on a logarithmic scale; the score of a critic is not one.
 _DISTANCES = frozenset(name for name in SHARED_COMPONENTS if not name.endswith("_critic"))
 
 #: Samples in each space, (n, d), by its name.
@@ -51,61 +52,62 @@ Spaces = Mapping[str, NDArray[Any]]
 
 
 def spaces_needed(names: Sequence[str]) -> set[str]:
-    """Return the spaces that these parts measure in; others than shared parts need none."""
+    """Return the spaces that the shared components among `names` measure in."""
     shared = [name for name in names if name in SHARED_COMPONENTS]
-    beside = {"latent"} if "residual_relative" in shared else set()
-    return {_split(name)[0] for name in shared} | beside
+    latent = {"latent"} if "residual_relative" in shared else set()
+    return {_split(name)[0] for name in shared} | latent
 
 
 def check_length(names: Sequence[str], space: str, d: int) -> None:
-    """Refuse the covariance of too many numbers.
+    """Raise an error if a Mahalanobis distance in `space` would have too many dimensions.
 
     Raises
     ------
     ValueError
-        One of these parts would be a Mahalanobis distance of `d` numbers, the length of `space`.
+        `names` has the Mahalanobis distance in `space`, whose dimension `d` is too large for it.
     """
     name = f"{space}_mahalanobis"
     if name in names and d > MOST_COVARIATES:
+        alternative = "residual_relative" if space == "residual" else f"{space}_knn"
         raise ValueError(
-            f"score: {name} needs the covariance of {d} numbers, and at most {MOST_COVARIATES} "
-            f"are supported; take {'residual_relative' if space == 'residual' else f'{space}_knn'}"
+            f"score_name: {name} needs the covariance of {d} numbers, but at most "
+            f"{MOST_COVARIATES} are supported; use {alternative}"
         )
 
 
 class Critic(Protocol):
-    """Something trained that tells how odd rows of one space look."""
+    """A trained model that scores rows of one space."""
 
     def distance(self, rows: NDArray[Any]) -> Floats:
-        """Return how odd each row is, shape (n,); higher is odder."""
+        """Return the score of each row, shape (n,); higher is more anomalous."""
 
     def nearest(self, rows: NDArray[Any]) -> tuple[Floats, Floats]:
-        """Return what is expected of each row, and what each number adds, both (n, d)."""
+        """Return the expected value of each row, and each feature's contribution, both (n, d)."""
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a file must hold: what JSON can, and arrays."""
+        """Return JSON values and arrays to save."""
 
 
 @dataclass(frozen=True)
 class FittedComponents:
-    """What the shared parts of a score know of normal samples.
+    """The shared components of a score, fitted to normal samples.
 
     Attributes
     ----------
     n_nearest : int
-        Neighbours that the ``knn`` parts take the mean distance to.
-    references : mapping of str to NeighborIndex
+        Neighbours whose mean distance the ``knn`` components use.
+    indexes : mapping of str to NeighborIndex
         By space, training samples to measure distances to.
     gaussians : mapping of str to Gaussian
         By space, mean and covariance of training samples.
     critics : mapping of str to Critic
         By space, a critic that was trained there.
     scale : RobustScale or None
-        The scale of each part over held-out normal samples.
+        The scale of each component over held-out normal samples.
     """
 
     n_nearest: int
-    references: Mapping[str, NeighborIndex]
+    indexes: Mapping[str, NeighborIndex]
     gaussians: Mapping[str, Gaussian]
     critics: Mapping[str, Critic]
     scale: RobustScale | None = None
@@ -118,94 +120,99 @@ class FittedComponents:
         n_nearest: int,
         train_critic: Callable[[NDArray[Any]], Critic],
     ) -> Self:
-        """Learn what the parts `names` need from training samples in each space."""
-        split = [_split(name) for name in names if name in SHARED_COMPONENTS]
-        near = _near(split)
+        """Fit the components `names` to training samples in each space."""
+        pairs = [_split(name) for name in names if name in SHARED_COMPONENTS]
         errors = _mean_squares(spaces["residual"]) if "residual_relative" in names else None
-        references = {
+        indexes = {
             space: NeighborIndex.fit(
                 spaces[space],
-                # Only the latent space has axes without a common unit.
+                # Only the axes of the latent space have no common unit.
                 standardised=space == "latent",
                 errors=errors if space == "latent" else None,
             )
-            for space in sorted(near)
+            for space in sorted(_indexed_spaces(pairs))
         }
-        covered = sorted({space for space, measure in split if measure == "mahalanobis"})
-        judged = sorted({space for space, measure in split if measure == "critic"})
+        with_gaussian = sorted({space for space, measure in pairs if measure == "mahalanobis"})
+        with_critic = sorted({space for space, measure in pairs if measure == "critic"})
         return cls(
             n_nearest,
-            references,
-            {space: Gaussian.fit(spaces[space]) for space in covered},
-            {space: train_critic(spaces[space]) for space in judged},
+            indexes,
+            {space: Gaussian.fit(spaces[space]) for space in with_gaussian},
+            {space: train_critic(spaces[space]) for space in with_critic},
         )
 
-    def scaled(self, parts: Mapping[str, Floats]) -> Self:
-        """Return the same with the scale that `parts` have over held-out normal samples."""
-        return replace(self, scale=RobustScale.fit(parts, _DISTANCES))
+    def scaled(self, components: Mapping[str, Floats]) -> Self:
+        """Return a copy with the scale of `components`, those of held-out normal samples."""
+        return replace(self, scale=RobustScale.fit(components, _DISTANCES))
 
     def measure(self, names: Sequence[str], spaces: Spaces) -> dict[str, Floats]:
-        """Return the shared parts among `names`, unscaled, for samples in each space; (n,) each.
+        """Return the shared components among `names`, unscaled, for samples in each space; (n,).
 
-        A ``mahalanobis`` part is the distance from the mean in units of the covariance; ``knn``
-        the mean distance to the nearest references; ``density`` that to `N_NEIGHBOURS` of them,
-        divided by the mean of their own; ``critic`` what the critic says; ``residual_relative`` the
-        mean square of the residual, divided by the mean of theirs.
+        ``mahalanobis`` is the distance from the mean in units of the covariance; ``knn`` the mean
+        distance to the nearest references; ``density`` the mean distance to the `N_NEIGHBOURS`
+        nearest references, divided by the mean of their own; ``critic`` the score of the critic;
+        ``residual_relative`` the mean square of the residual, divided by the mean of those of the
+        nearest references.
         """
         split = {name: _split(name) for name in names if name in SHARED_COMPONENTS}
         ks = sorted({self.n_nearest, N_NEIGHBOURS})
-        near = {
-            space: self.references[space].near(spaces[space], ks)
-            for space in sorted(_near(split.values()))
+        neighbors = {
+            space: self.indexes[space].neighbors(spaces[space], ks)
+            for space in sorted(_indexed_spaces(split.values()))
         }
-        found = {}
+        components = {}
         for name, (space, measure) in split.items():
             if measure == "mahalanobis":
-                found[name] = self.gaussians[space].distance(spaces[space])
+                components[name] = self.gaussians[space].distance(spaces[space])
             elif measure == "critic":
-                found[name] = self.critics[space].distance(spaces[space])
+                components[name] = self.critics[space].distance(spaces[space])
             elif measure == "knn":
-                found[name] = near[space][self.n_nearest].distance
+                components[name] = neighbors[space][self.n_nearest].distance
             elif measure == "density":
-                around = near[space][N_NEIGHBOURS]
-                found[name] = around.distance / around.radius
+                statistics = neighbors[space][N_NEIGHBOURS]
+                components[name] = statistics.distance / statistics.radius
             else:
-                error = near["latent"][N_NEIGHBOURS].error
-                found[name] = _mean_squares(spaces[space]) / error
-        return found
+                error = neighbors["latent"][N_NEIGHBOURS].error
+                components[name] = _mean_squares(spaces[space]) / error
+        return components
 
-    def total(self, names: Sequence[str], parts: Mapping[str, Floats]) -> Floats:
-        """Return the mean of `parts` on the scale of held-out normal samples, shape (n,).
+    def total(self, names: Sequence[str], components: Mapping[str, Floats]) -> Floats:
+        """Return the mean of `components` on the scale of held-out normal samples, shape (n,).
 
-        One that is named twice counts twice.
+        A component that is listed twice counts twice.
         """
-        scaled = self.scaled_components(parts)
+        scaled = self.scaled_components(components)
         mean: Floats = np.mean([scaled[name] for name in names], axis=0)
         return mean
 
-    def scaled_components(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Return `parts` as the score counts them: on the scale of held-out normal samples."""
+    def scaled_components(self, components: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return `components` as the score counts them: on the scale of held-out normal samples."""
         assert self.scale
-        scaled = self.scale.apply(parts)
-        return {n: np.abs(part) if n in _TWO_SIDED else part for n, part in scaled.items()}
+        scaled = self.scale.apply(components)
+        return {n: np.abs(values) if n in _TWO_SIDED else values for n, values in scaled.items()}
+
+    @property
+    def references(self) -> Mapping[str, NeighborIndex]:
+        """The `indexes`, under their former name."""
+        return self.indexes
 
     @property
     def names(self) -> frozenset[str]:
-        """The parts that were learnt, and have a scale."""
+        """The fitted components, which have a scale."""
         return frozenset(self.scale.medians) if self.scale else frozenset()
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a file must hold: what JSON can, and arrays."""
+        """Return JSON values and arrays to save."""
         critics = {space: critic.to_state() for space, critic in self.critics.items()}
         header = {
             "n_nearest": self.n_nearest,
-            "references": sorted(self.references),
+            "references": sorted(self.indexes),
             "gaussians": sorted(self.gaussians),
-            "critics": {space: told for space, (told, _) in critics.items()},
+            "critics": {space: values for space, (values, _) in critics.items()},
             "scale": asdict(self.scale) if self.scale else None,
         }
-        states = {f"references/{s}": known.to_state() for s, known in self.references.items()}
-        states |= {f"gaussians/{s}": known.to_state() for s, known in self.gaussians.items()}
+        states = {f"references/{s}": index.to_state() for s, index in self.indexes.items()}
+        states |= {f"gaussians/{s}": gaussian.to_state() for s, gaussian in self.gaussians.items()}
         states |= {f"critics/{space}": arrays for space, (_, arrays) in critics.items()}
         return header, {
             f"{k}/{name}": a for k, state in states.items() for name, a in state.items()
@@ -218,7 +225,7 @@ class FittedComponents:
         arrays: Mapping[str, NDArray[Any]],
         load_critic: Callable[[dict[str, Any], dict[str, NDArray[Any]]], Critic],
     ) -> Self:
-        """Return what `to_state` described."""
+        """Return the components whose `to_state` gave `header` and `arrays`."""
 
         def below(prefix: str) -> dict[str, NDArray[Any]]:
             return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
@@ -235,10 +242,10 @@ class FittedComponents:
         )
 
 
-def _near(split: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the spaces in which (space, measure) pairs go by references."""
-    by_references = ("knn", "density", "relative")
-    return {"latent" if m == "relative" else s for s, m in split if m in by_references}
+def _indexed_spaces(pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the spaces whose nearest neighbours (space, measure) pairs need."""
+    measures = ("knn", "density", "relative")
+    return {"latent" if m == "relative" else s for s, m in pairs if m in measures}
 
 
 def _split(name: str) -> tuple[str, str]:

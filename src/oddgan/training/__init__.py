@@ -1,13 +1,19 @@
-"""Training: the one loop that every detector is trained by."""
+"""Training: the loop that trains every detector.
+
+- :mod:`.loop`: the training loop; :mod:`.ensemble`: several members in one pass.
+- :mod:`.rows`: batches of training rows; :mod:`.corrupt`: noise and augmentation of a batch.
+- :mod:`.losses`: losses that several methods share.
+- :mod:`.monitoring`: loss history, collapse, progress bar; :mod:`.checkpoint`: interruptions.
+- :mod:`.device`: device, precision and memory.
+"""
 
 from .checkpoint import Checkpoint
 from .corrupt import add_noise, shift, swap_cells, warp
 from .device import PRECISIONS, find_device, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
 from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
-from .progress import Progress, RichProgress, Silent
+from .monitoring import Progress, RichProgress, Silent, TrainingError
 from .rows import DeviceRows, EnsembleRows, Rows, StreamedRows
-from .watch import TrainingError
 
 __all__ = [
     "PRECISIONS",

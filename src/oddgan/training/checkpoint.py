@@ -1,8 +1,12 @@
-"""Checkpoints: an interrupted fit goes on where it stopped."""
+"""Interruptions: checkpoints that an interrupted fit resumes from, and Ctrl-C."""
 
 import hashlib
 import os
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,12 @@ class Checkpoint:
     Parameters
     ----------
     path : path-like
-        The file. It is replaced in one step, so a kill at any moment leaves either the old or
-        the new state, never half of one.
+        The file. It is replaced atomically: a kill at any moment leaves either the old or the
+        new state, never half of one.
     fingerprint : str
-        Stands for the settings and the data of the run. A file with another one is refused.
+        Identifies the settings and the data of the run. A file with a different one is refused.
     every : float
-        Seconds between two writes. When it is written has no influence on the result.
+        Seconds between two writes. The times of writing do not affect the result.
     """
 
     def __init__(self, path: str | os.PathLike[str], fingerprint: str, every: float = 30) -> None:
@@ -37,23 +41,23 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            The file is of another run, of another version, or damaged.
+            The file belongs to a different run or version, or is damaged.
         """
         if not self.path.exists():
             return None
         try:
-            # weights_only: tensors and plain containers, no code from the file is run.
+            # weights_only: tensors and plain containers; no code from the file runs.
             stored = torch.load(self.path, map_location="cpu", weights_only=True)
             version, fingerprint = stored["version"], stored["fingerprint"]
         except Exception as error:  # torch raises many kinds for a damaged file
             raise ValueError(
                 f"checkpoint {self.path} cannot be read ({error.__class__.__name__}); "
-                "delete it to start anew"
+                "delete it to start over"
             ) from error
         if version != _VERSION or fingerprint != self.fingerprint:
             raise ValueError(
-                f"checkpoint {self.path} is of a run with other data or other settings; "
-                "delete it (or use --restart) to start anew, or use the settings it was made with"
+                f"checkpoint {self.path} belongs to a run with different data or settings; delete "
+                "it (or use --restart) to start over, or use the settings it was written with"
             )
         return dict(stored["state"])
 
@@ -62,7 +66,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace the file by one with `state`."""
+        """Replace the file with one that holds `state`."""
         stored = {"version": _VERSION, "fingerprint": self.fingerprint, "state": state}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(self.path.name + ".part")
@@ -74,5 +78,30 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def delete(self) -> None:
-        """Remove the file, as the run is complete."""
+        """Delete the file once the run is complete."""
         self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let a training step finish after Ctrl-C; a second Ctrl-C interrupts at once.
+
+    Yields a function that returns whether Ctrl-C was pressed. Outside the main thread, where
+    signals cannot be handled, nothing changes.
+    """
+    pressed = False
+
+    def handle(signum: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,4 +1,4 @@
-"""Where and in what precision to compute."""
+"""Device, precision and memory of a run."""
 
 import os
 from typing import TYPE_CHECKING, Literal
@@ -13,17 +13,17 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def find_device(device: str) -> torch.device:
-    """Return the device that is meant by "auto", "cpu" or "cuda".
+    """Return the device for "auto", "cpu" or "cuda".
 
     Raises
     ------
     ValueError
-        The device is "cuda" and there is none.
+        The device is "cuda" but there is no CUDA device.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError('device="cuda" was asked for, but PyTorch finds no CUDA device here')
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return torch.device(chosen, 0) if chosen == "cuda" else torch.device(chosen)
+        raise ValueError('device="cuda", but PyTorch finds no CUDA device on this machine')
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return torch.device(kind, 0) if kind == "cuda" else torch.device(kind)
 
 
 def make_fabric(device: str, precision: str) -> "Fabric":
@@ -34,7 +34,7 @@ def make_fabric(device: str, precision: str) -> "Fabric":
     ValueError
         As `find_device`.
     """
-    # It imports half of PyTorch: who trains nothing need not wait for that.
+    # This imports half of PyTorch: only training needs to wait for it.
     from lightning_fabric import Fabric
 
     accelerator = find_device(device).type
@@ -44,8 +44,8 @@ def make_fabric(device: str, precision: str) -> "Fabric":
 def memory_budget(device: torch.device) -> int:
     """Return how many bytes of training rows `device` may hold: a quarter of its memory.
 
-    Of all of it, not of what is free now: whether rows are streamed has an influence on their
-    order, which must be the same in every run on a machine.
+    A quarter of the total and not of the free memory: streaming affects the order of the rows,
+    which must be the same in every run on a machine.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 4

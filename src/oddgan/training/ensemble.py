@@ -1,8 +1,8 @@
-"""The members of a population trained in one pass: PyTorch's vmap over their weights.
+"""The members of an ensemble trained in one pass: PyTorch's vmap over their weights.
 
-A round is one call that vmap runs for all members together. Within it every tensor has the shape
-that it has for one member, so that losses are written without a thought of populations, and what
-mixes the rows of a batch (batch norm, a mean of features) mixes those of one member.
+A training step is one call that vmap runs for all members together. Within it every tensor has
+the shape that it has for one member: losses need not know about ensembles, and operations that mix
+the rows of a batch (batch norm, a mean of features) mix the rows of one member.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,13 +14,13 @@ from torch.func import functional_call, vmap
 
 
 class Ensemble:
-    """Networks of K members that go through the losses of a round at once.
+    """Networks of K members that compute the losses of a training step together.
 
     Parameters
     ----------
     networks : nn.Module
-        Holds the weights of all members, each tensor of shape (K, ...). Its tensors may be written
-        to, but not replaced.
+        Holds the weights of all members, each tensor of shape (K, ...). Its tensors may be
+        changed in place, but not replaced.
     """
 
     def __init__(self, networks: nn.Module) -> None:
@@ -37,20 +37,20 @@ class Ensemble:
         z: Tensor,
         update: Callable[[Any, Tensor, Tensor], None],
     ) -> None:
-        """Go through the losses of a round.
+        """Compute the losses of a training step, one after the other.
 
         Parameters
         ----------
         losses : callable
-            From samples and latent draws of one member to the losses of its round, one after the
-            other (:class:`.Loss`). What it calls are layers of the networks. It must not branch
-            on the value of a tensor, nor ask a tensor for gradients (:func:`torch.func.grad` is
-            fine), nor replace a buffer.
+            From samples and latent draws of one member to the losses of its training step, in
+            order (:class:`.Loss`). It calls layers of the networks. It must not branch on the
+            value of a tensor, require gradients of a tensor (:func:`torch.func.grad` is fine), or
+            replace a buffer.
         x, z : Tensor of shapes (K, n, ...) and (K, n, latent_dim)
-            Samples and latent draws of all.
+            Samples and latent draws of all members.
         update : callable
             ``update(loss, value, judged)``, both tensors of shape (K,), updates the networks of
-            this loss before the round goes on.
+            this loss before the next loss is computed.
         """
 
         def of_member(tensors: dict[str, Tensor], x: Tensor, z: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Ensemble:
 
 
 class _Step(nn.Module):
-    """The losses of a round as one call of a module, for `functional_call`."""
+    """The losses of a training step as one call of a module, for `functional_call`."""
 
     def __init__(self, networks: nn.Module) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _Step(nn.Module):
 
 
 class _OutsideVmap(torch.autograd.Function):
-    """Leave vmap for one call: there a loss has a value for each member, and a usual graph."""
+    """Leave vmap for one call: outside, a loss has a value for each member and a normal graph."""
 
     @staticmethod
     def forward(*args: Any) -> Any:

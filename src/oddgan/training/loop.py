@@ -1,4 +1,4 @@
-"""The training loop: several losses a round, each with the networks it updates."""
+"""The training loop: several losses per training step, each with the networks it updates."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, deferred_interrupt
 from .ensemble import Ensemble
-from .interrupt import deferred_interrupt
-from .progress import Progress
+from .monitoring import Progress, TrainingError, Watch
 from .rows import Rows
-from .watch import TrainingError, Watch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -23,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss of a round.
+    """One loss of a training step.
 
     Attributes
     ----------
     name : str
-        What it is called in progress, history and messages.
+        Its name in progress, history and messages.
     value : scalar Tensor
-        What is minimised.
+        The value to minimise.
     updates : tuple of str
         The roles of the networks that it updates; no other network gets a gradient from it.
     adversary : bool
-        Whether it is the loss of a discriminator, whose collapse ends the run.
+        Whether it is the loss of a discriminator; if that collapses, the run ends.
     judged : scalar Tensor or None
-        What an adversary is judged by, -log D(real) - log(1 - D(generated)), if `value` is more or
-        less than that.
+        The loss that a discriminator is judged by, -log D(real) - log(1 - D(generated)), if it
+        differs from `value`.
     """
 
     name: str
@@ -47,29 +45,29 @@ class Loss:
     judged: Tensor | None = None
 
 
-#: Yields the losses of one round for a batch x and as many latent draws z. It is a generator:
-#: when it goes on after a yield, the networks of that loss have been updated.
+#: Yields the losses of one training step for a batch x and as many latent draws z. It is a
+#: generator: when it continues after a yield, the networks of that loss have been updated.
 LossFunction = Callable[[Mapping[str, nn.Module], Tensor, Tensor], Iterator[Loss]]
-#: Told the networks and the number of a stage, from 0, that is about to begin.
+#: Called with the networks and the number of a stage, from 0, before that stage begins.
 Begin = Callable[[Mapping[str, nn.Module], int], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how a run trains.
+    """Length and settings of a run.
 
     Attributes
     ----------
     n_steps : int
-        Rounds to train for in each stage; a round is one batch of the rows.
+        Training steps in each stage; one training step uses one batch of the rows.
     latent_dim : int
         Size of the latent draws z ~ N(0, I).
     ema_decay : float
-        Decay of the exponential moving average of the weights, in [0, 1); 0 for none.
+        Decay of the exponential moving average of the weights, in [0, 1); 0 for no average.
     in_ensemble : bool
-        Whether the networks hold the weights of several members, (K, ...), and the rows come as
-        batches (K, n, ...): then all losses and weights are those of single members, and the
-        averages in the history are over the members too.
+        Whether the networks hold the weights of several members, (K, ...), and batches have the
+        shape (K, n, ...). Losses and weights are then those of single members, and the history
+        averages over members too.
     """
 
     n_steps: int
@@ -86,27 +84,27 @@ class Trainer:
     networks : mapping of str to nn.Module
         The networks by role, on the device of `fabric`.
     optimizers : mapping of str to Optimizer
-        One for each role that is trained.
+        One for each trained role.
     stages : sequence of LossFunction
-        The losses of a round, stage after stage. A later stage begins with the averaged weights,
-        if there is an average.
+        The losses of a training step, for each stage. Later stages begin with the averaged
+        weights, if there is an average.
     rows : Rows
-        Where the batches come from.
+        The source of the batches.
     settings : Settings
-        How long and how.
+        Length and settings of the run.
     fabric : Fabric
         Device and precision.
     generator : torch.Generator
-        On that device; latent draws and dropout come from it.
+        On that device; for latent draws and dropout.
     progress : Progress
-        Who is told.
+        Listener to the run.
     checkpoint : Checkpoint or None
-        Where the state is kept.
+        Where the state is stored.
     title : str
-        What the run is called.
+        Name of the run.
     begin : Begin or None
-        What is done when a stage begins, without gradients: with the weights that it begins with,
-        and not again when a run is resumed within the stage.
+        Called without gradients when a stage begins, with its first weights; not called again
+        when a run is resumed within the stage.
     """
 
     def __init__(
@@ -140,7 +138,7 @@ class Trainer:
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
         }
         self._all = nn.ModuleDict(dict(networks))
-        self._population = Ensemble(self._all)
+        self._ensemble = Ensemble(self._all)
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             self._average = AveragedModel(self._all, multi_avg_fn=self._move_average)
@@ -151,7 +149,7 @@ class Trainer:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """Mean losses between reports, each with the round ("step") it was made at."""
+        """Mean losses between reports, each with the training step ("step") of the report."""
         return self._watch.history
 
     def history_of(self, member: int = 0) -> list[dict[str, float]]:
@@ -161,7 +159,7 @@ class Trainer:
         return _of_member(self._watch.of_members, member)
 
     def judgements_of(self, member: int = 0) -> list[dict[str, float]]:
-        """Return what adversaries were judged by, between the same reports, by the loss's name."""
+        """Return the mean losses that discriminators were judged by, between the same reports."""
         return _of_member(self._watch.judgements, member)
 
     def run(self) -> dict[str, nn.Module]:
@@ -171,23 +169,23 @@ class Trainer:
         ------
         TrainingError
             A loss is not finite, a discriminator has collapsed (the message says which), or an
-            epoch had fewer rows than promised.
+            epoch had fewer rows than expected.
         KeyboardInterrupt
-            After Ctrl-C, once the round is complete and the checkpoint is written.
+            After Ctrl-C, once the training step is complete and the checkpoint is written.
         """
         if self.checkpoint and (state := self.checkpoint.load()):
             self._restore(state)
         else:
-            self._save()  # a file that cannot be written is found out now, not after hours
+            self._save()  # a file that cannot be written fails now, not after hours
         self._all.train()
-        if not self.n_steps:  # what a stage begins with is there without a round
-            self._average = None  # it would not know of it
+        if not self.n_steps:  # stages begin even without training steps
+            self._average = None  # it would not include what `begin` changes
             for stage in range(len(self.stages)):
                 self._begin(stage)
         self.progress.start(self.title, self.n_steps, self.step)
         try:
             with deferred_interrupt() as interrupted, warnings.catch_warnings():
-                # Of operations that vmap computes member by member: slower, and no less right.
+                # vmap computes some operations member by member: slower, but equally correct.
                 warnings.filterwarnings("ignore", message="There is a performance drop")
                 for x in self._batches():
                     self._step(x)
@@ -202,7 +200,7 @@ class Trainer:
         return dict(trained.eval().items())  # type: ignore[operator]
 
     def _batches(self) -> Iterator[Tensor]:
-        """Yield one batch for each round that is left."""
+        """Yield one batch for each remaining training step."""
         while self.step < self.n_steps:
             epoch, skip = divmod(self.step, self.rows.batches_per_epoch)
             for x in self.rows.epoch(epoch, skip):
@@ -210,23 +208,23 @@ class Trainer:
                 if self.step == self.n_steps:
                     return
             missing = (epoch + 1) * self.rows.batches_per_epoch - self.step
-            if missing > 0:  # the same epoch would be asked for again, for ever
+            if missing > 0:  # otherwise the same epoch would repeat forever
                 raise TrainingError(
                     f"{self.title}: epoch {epoch + 1} ended {missing} of "
-                    f"{self.rows.batches_per_epoch} batches early; have the data been changed "
-                    "since training began?"
+                    f"{self.rows.batches_per_epoch} batches early; have the data changed since "
+                    "training began?"
                 )
 
     def _step(self, x: Tensor) -> None:
-        stage, done = divmod(self.step, self.settings.n_steps)
-        if not done:
+        stage, step = divmod(self.step, self.settings.n_steps)
+        if not step:
             self._begin(stage)
         losses, in_ensemble = self.stages[stage], self.settings.in_ensemble
         shape = (*x.shape[: 1 + in_ensemble], self.settings.latent_dim)
         z = torch.randn(shape, device=x.device, generator=self.generator)
         with self.fabric.autocast():
             if in_ensemble:
-                self._population.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
+                self._ensemble.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
             else:
                 for loss in losses(self.networks, x, z):
                     judged = loss.value if loss.judged is None else loss.judged
@@ -243,11 +241,11 @@ class Trainer:
                 self.begin(self.networks, stage)
 
     def _update(self, loss: Loss, value: Tensor, judged: Tensor) -> None:
-        """Update the networks of a loss, whose `value` is a scalar or one of each member."""
+        """Update the networks of a loss; its `value` is a scalar, or has one for each member."""
         inputs = [p for role in loss.updates for p in self._trained[role]]
         for parameter in inputs:
             parameter.grad = None
-        # Members share no weight: the gradient of the sum is that of each by itself.
+        # Members share no weights: the gradient of the sum is the gradient of each member.
         self.fabric.backward(value.sum() if value.ndim else value, inputs=inputs)
         for role in loss.updates:
             self.optimizers[role].step()
@@ -256,10 +254,10 @@ class Trainer:
         self._watch.add(loss.name, value.detach(), judged.detach() if loss.adversary else None)
 
     def _move_average(self, average: Any, current: Any, n_averaged: Any) -> None:
-        # The decay grows from 0.1 with the rounds, as TensorFlow's `num_updates` does: a short
-        # run would otherwise be scored with what is left of its first weights.
-        done = (self.step - 1) % self.settings.n_steps + 1  # of this stage
-        decay = min(self.settings.ema_decay, (1 + done) / (10 + done))
+        # The decay grows with the training steps, as with TensorFlow's `num_updates`: otherwise
+        # the average of a short run would still contain much of its first weights.
+        n_steps = (self.step - 1) % self.settings.n_steps + 1  # of this stage
+        decay = min(self.settings.ema_decay, (1 + n_steps) / (10 + n_steps))
         torch._foreach_lerp_(average, current, 1 - decay)
 
     def _report(self) -> None:
@@ -275,7 +273,7 @@ class Trainer:
                     "average": self._average.state_dict() if self._average else None,
                     "optimizers": {r: o.state_dict() for r, o in self.optimizers.items()},
                     "generator": self.generator.get_state(),
-                    "watch": self._watch.state(),
+                    "watch": self._watch.to_state(),
                 }
             )
 
@@ -294,6 +292,6 @@ def _of_member(
     reports: Sequence[tuple[int, Mapping[str, Sequence[float]]]], member: int
 ) -> list[dict[str, float]]:
     return [
-        {"step": step, **{name: values[member] for name, values in each.items()}}
-        for step, each in reports
+        {"step": step, **{name: values[member] for name, values in losses.items()}}
+        for step, losses in reports
     ]

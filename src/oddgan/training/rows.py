@@ -1,7 +1,7 @@
 """Training rows: where the batches of an epoch come from.
 
-The order of an epoch is drawn from (seed, number of the epoch) alone, so a resumed run finds
-its place again without having stored one.
+The order of an epoch depends on (seed, number of the epoch) alone, so a checkpoint need not store
+the position in the data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,27 +26,27 @@ def _epoch_rng(seed: int, number: int) -> np.random.Generator:
 
 
 class DeviceRows:
-    """Rows that fit: one tensor on the device, batched by index.
+    """Rows that fit in memory: one tensor on the device, batched by index.
 
     Parameters
     ----------
     rows : Tensor of shape (n, ...)
         All training rows, on the device they are trained on.
     batch_size : int
-        Rows a batch; with fewer than that in total, all of them. The remainder of an epoch
-        is left out, another one each time.
+        Rows per batch; with fewer rows in total, all of them. The remainder of an epoch is left
+        out, a different one each time.
     seed : int
-        What the order of every epoch is drawn from.
-    kept : Tensor of int, or None
-        Which of the rows are trained on; None for all.
+        Seed of the order of every epoch.
+    indices : Tensor of int, or None
+        Indices of the rows to train on; None for all.
     """
 
     def __init__(
-        self, rows: Tensor, batch_size: int, seed: int, kept: Tensor | None = None
+        self, rows: Tensor, batch_size: int, seed: int, indices: Tensor | None = None
     ) -> None:
         self.rows = rows
-        self.kept = kept
-        self.n = len(rows) if kept is None else len(kept)
+        self.indices = indices
+        self.n = len(rows) if indices is None else len(indices)
         self.batch_size = min(batch_size, self.n)
         self.batches_per_epoch = self.n // self.batch_size
         self.seed = seed
@@ -56,30 +56,30 @@ class DeviceRows:
         order = _epoch_rng(self.seed, number).permutation(self.n)
         order = order[: self.batches_per_epoch * self.batch_size]
         batches = torch.from_numpy(order).to(self.rows.device).view(-1, self.batch_size)
-        if self.kept is not None:
-            batches = self.kept[batches]
+        if self.indices is not None:
+            batches = self.indices[batches]
         for index in batches[skip:]:
             yield self.rows[index]
 
 
 class StreamedRows:
-    """Rows that do not fit: read again every epoch and shuffled within a buffer.
+    """Rows that do not fit in memory: read in every epoch and shuffled within a buffer.
 
     Parameters
     ----------
     read : callable
-        Given a NumPy generator to draw the order of the chunks from, yields float tensors of
-        shape (m, ...), m varying, that together are all rows once.
+        Takes a NumPy generator that draws the order of the chunks; yields float tensors of shape
+        (m, ...), with varying m, that contain each row once.
     n_rows : int
-        How many rows `read` yields in total.
+        Number of rows that `read` yields in total.
     batch_size : int
-        Rows a batch.
+        Rows per batch.
     seed : int
-        What the order of every epoch is drawn from.
+        Seed of the order of every epoch.
     device : torch.device
-        Where the batches go.
+        Device of the batches.
     buffer_rows : int
-        Rows that are held in memory and shuffled together.
+        Rows to hold in memory and shuffle together.
     """
 
     def __init__(
@@ -100,26 +100,26 @@ class StreamedRows:
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Tensor]:
         """Yield the batches of epoch `number`, without its first `skip`."""
-        left = self.batches_per_epoch
+        remaining = self.batches_per_epoch
         for block in self._shuffled_blocks(_epoch_rng(self.seed, number)):
-            for batch in torch.split(block, self.batch_size)[:left]:
-                left -= 1
-                if self.batches_per_epoch - left > skip:
+            for batch in torch.split(block, self.batch_size)[:remaining]:
+                remaining -= 1
+                if self.batches_per_epoch - remaining > skip:
                     yield batch.to(self.device)
 
     def _shuffled_blocks(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Yield shuffled blocks of whole batches; what is over goes into the next block."""
-        held: list[Tensor] = []
-        n_held = 0
+        """Yield shuffled blocks of whole batches; remaining rows go into the next block."""
+        buffer: list[Tensor] = []
+        n_rows = 0
         for chunk in self.read(rng):
-            held.append(chunk)
-            n_held += len(chunk)
-            if n_held >= self.buffer_rows:
-                block, rest = self._whole_batches(torch.cat(held), rng)
+            buffer.append(chunk)
+            n_rows += len(chunk)
+            if n_rows >= self.buffer_rows:
+                block, rest = self._whole_batches(torch.cat(buffer), rng)
                 yield block
-                held, n_held = [rest], len(rest)
-        if n_held >= self.batch_size:
-            yield self._whole_batches(torch.cat(held), rng)[0]
+                buffer, n_rows = [rest], len(rest)
+        if n_rows >= self.batch_size:
+            yield self._whole_batches(torch.cat(buffer), rng)[0]
 
     def _whole_batches(self, rows: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         rows = rows[torch.from_numpy(rng.permutation(len(rows)))]
@@ -128,12 +128,12 @@ class StreamedRows:
 
 
 class EnsembleRows:
-    """Rows of several members, side by side: batches of shape (K, batch_size, ...).
+    """Rows of several members: batches of shape (K, batch_size, ...).
 
     Parameters
     ----------
     members : sequence of Rows
-        The rows of each, with batches of the same size.
+        The rows of each member, with batches of the same size.
     """
 
     def __init__(self, members: Sequence[Rows]) -> None:

@@ -1,8 +1,8 @@
-"""The DCGAN's bodies for images (Radford et al. 2016), as GANomaly's official code has them.
+"""DCGANs for images (Radford et al. 2016), as in GANomaly's official code.
 
-At 32 x 32 and 64 x 64 pixels they are layer by layer those of that code. A side is halved
-(rounded up) as long as it is longer than 4 pixels; channels double with every halving, up to eight
-times the first. Convolutions have no bias.
+At 32 x 32 and 64 x 64 pixels they have the layers of that code. A side is halved (rounded up)
+while it is longer than 4 pixels; channels double with every halving, up to eight times the first.
+Convolutions have no bias.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from oddgan.networks.layers import Crop, SameConv2d, halvings, strides
 from .joint import Discriminator
 
 SLOPE = 0.2  # of the leaky ReLU
-END = 4  # no side that is longer is left as it is
+END = 4  # sides longer than this are halved
 
 
 def _channels(n_stages: int, width: int) -> list[int]:
@@ -23,7 +23,7 @@ def _channels(n_stages: int, width: int) -> list[int]:
 
 
 def trunk(shape: Sequence[int], *, width: int) -> tuple[nn.Sequential, tuple[int, int, int]]:
-    """Return conv4x4/2, batch norm (not in the first), leaky ReLU for each halving; its output."""
+    """Return conv4x4/2, batch norm (not in the first), leaky ReLU per halving; and its output."""
     last, *size = shape
     sizes = halvings(size[0], size[1], END)
     layers: list[nn.Module] = []
@@ -45,7 +45,7 @@ def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module
 def generator(
     shape: Sequence[int], latent_dim: int, *, width: int, output: nn.Module | None
 ) -> nn.Module:
-    """Return the encoder backwards: transposed convolutions, batch norm, ReLU; tanh at the end."""
+    """Return the encoder in reverse: transposed convolutions, batch norm, ReLU; tanh at the end."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     outs = _channels(len(sizes) - 1, width)

@@ -1,4 +1,4 @@
-"""Energies of deep structured energy-based models (Zhai et al. 2016)."""
+"""Energies of deep structured energy-based models (DSEBM, Zhai et al. 2016)."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,12 +9,12 @@ from torch.nn import functional as F
 
 from oddgan.networks.condition import bare
 
-#: No side of an image that is longer is left as it is by the convolutions.
+#: Sides longer than this are halved by the convolutions.
 END = 7
 
 
 def convolutions(shape: Sequence[int], latent_dim: int, width: int) -> list[nn.Module]:
-    """Return conv3x3/2 until no side is longer than 7 pixels, at least one, and a dense layer."""
+    """Return at least one conv3x3/2, until no side is longer than 7 pixels, and a dense layer."""
     last, *size = shape
     layers: list[nn.Module] = []
     while not layers or max(size) > END:
@@ -56,14 +56,13 @@ class Energy(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return energies, shape (n,), and their gradients by x, in the shape of x."""
         outputs = self.hidden(x)
-        back = torch.ones_like(outputs[-1][1])  # the derivative of the sum of h
+        gradient = torch.ones_like(outputs[-1][1])  # of the sum of h
         inputs = [x, *(h for _, h in outputs[:-1])]
-        passed = list(zip(self.layers, inputs, outputs, strict=True))
-        for layer, below, (a, _) in reversed(passed):
-            back = transposed(bare(layer), back * a.sigmoid(), below.shape)
-        away = x - self.centre
-        energy = away.square().flatten(1).sum(1) / 2 - outputs[-1][1].sum(1)
-        return energy, away - back
+        for layer, h, (a, _) in reversed(list(zip(self.layers, inputs, outputs, strict=True))):
+            gradient = transposed(bare(layer), gradient * a.sigmoid(), h.shape)
+        difference = x - self.centre
+        energy = difference.square().flatten(1).sum(1) / 2 - outputs[-1][1].sum(1)
+        return energy, difference - gradient
 
 
 def transposed(layer: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
@@ -71,5 +70,5 @@ def transposed(layer: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
     if isinstance(layer, nn.Linear):
         return F.linear(x, layer.weight.T).view(shape)
     assert isinstance(layer, nn.Conv2d)
-    odd = [1 - side % 2 for side in shape[2:]]  # the row that halving an even side passes over
-    return F.conv_transpose2d(x, layer.weight, stride=2, padding=1, output_padding=odd)
+    output_padding = [1 - side % 2 for side in shape[2:]]  # the stride skips a row of even sides
+    return F.conv_transpose2d(x, layer.weight, stride=2, padding=1, output_padding=output_padding)

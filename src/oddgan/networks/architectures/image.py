@@ -1,7 +1,7 @@
-"""Convolutional bodies for images: the MNIST networks of the EGBAD code, for any size.
+"""Convolutional networks for images: the MNIST networks of the EGBAD code, for any size.
 
-The rule for other sizes: a side is halved (rounded up) as long as it is longer than 7 pixels,
-so 28 -> 14 -> 7 as published, 32 -> 16 -> 8 -> 4, and 8 x 40 -> 4 x 20 -> 4 x 10 -> 4 x 5.
+A side is halved (rounded up) while it is longer than 7 pixels: 28 -> 14 -> 7 as published,
+32 -> 16 -> 8 -> 4, and 8 x 40 -> 4 x 20 -> 4 x 10 -> 4 x 5.
 Channels double with every halving, up to eight times the first.
 """
 
@@ -15,11 +15,11 @@ from oddgan.networks.layers import Crop, Dropout, SameConv2d, halvings, strides
 from .joint import Discriminator, JointDiscriminator
 
 SLOPE = 0.1  # of the leaky ReLU, as in the official code
-END = 7  # no side that is longer is left as it is
+END = 7  # sides longer than this are halved
 
 
 def _norm(channels: int) -> nn.Module:
-    # TensorFlow's defaults, which the published settings were found with.
+    # TensorFlow's defaults, as in the published code.
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
@@ -28,7 +28,7 @@ def _channels(n_stages: int, width: int) -> list[int]:
 
 
 def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module:
-    """Return conv3x3 `width` / 2; conv3x3/2, batch norm, leaky ReLU for each halving; FC."""
+    """Return conv3x3 `width` / 2; conv3x3/2, batch norm, leaky ReLU per halving; FC."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     last = width // 2
@@ -46,7 +46,7 @@ def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module
 def generator(
     shape: Sequence[int], latent_dim: int, *, width: int, output: nn.Module | None
 ) -> nn.Module:
-    """Return two FC layers with batch norm, then a transposed conv4x4/2 for each doubling."""
+    """Return two FC layers with batch norm, then a transposed conv4x4/2 per doubling."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     outs = _channels(len(sizes) - 1, width)
@@ -73,7 +73,7 @@ def generator(
 
 
 def _stem(shape: Sequence[int], *, width: int, dropout: float) -> tuple[nn.Sequential, int]:
-    """Return conv4x4/2, batch norm (not in the first), leaky ReLU, dropout for each halving."""
+    """Return conv4x4/2, batch norm (not in the first), leaky ReLU, dropout per halving."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     outs = [width, *_channels(len(sizes) - 1, width)][: len(sizes) - 1]

@@ -1,11 +1,11 @@
-"""Discriminators: of samples x, and of pairs (x, z) for BiGAN's descendants."""
+"""Discriminators of samples x, and of pairs (x, z) for BiGAN and its successors."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Discriminator(nn.Module):
-    """D(x): a trunk, whose output are the features f, and a linear logit.
+    """D(x): a trunk, whose output is the features f, and a linear logit.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class JointDiscriminator(nn.Module):
     latent_stem : nn.Module
         Maps latents to flat features.
     trunk : nn.Module
-        Maps both, concatenated, to the features f of the last hidden layer.
+        Maps the concatenation of both to the features f of the last hidden layer.
     n_features : int
         Length of f.
     """

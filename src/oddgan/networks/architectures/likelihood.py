@@ -11,7 +11,7 @@ LOG_SQRT_2_PI = 0.9189385332046727
 
 
 class Block(Protocol):
-    """Neighbouring inputs of one kind: "gaussian", "bernoulli", or the slots of a "categorical"."""
+    """Adjacent inputs of one kind: "gaussian", "bernoulli", or the slots of a "categorical"."""
 
     @property
     def kind(self) -> str:
@@ -32,13 +32,13 @@ class Decoder(nn.Module):
     Parameters
     ----------
     body : nn.Module
-        From z to one output an input, followed by one more for each Gaussian input.
+        From z to one output per input, followed by one more for each Gaussian input.
     blocks : sequence of Block
-        Kinds of the inputs, by their place on the first axis; all inputs are in one.
+        Kinds of the inputs along the first axis; every input is in one block.
     min_scale : float
         Smallest scale of a Gaussian.
     unit : bool
-        Whether inputs in [-1, 1] stand for values in [0, 1], as pixels do.
+        Whether inputs in [-1, 1] represent values in [0, 1], as pixels do.
     """
 
     def __init__(
@@ -48,28 +48,26 @@ class Decoder(nn.Module):
         self.body = body
         self.min_scale = min_scale
         self.unit = unit
-        # All Gaussian inputs are computed together, and all Bernoulli ones; each category of
-        # its own. These are no weights, and so not on the meta device that networks are built on.
-        together: dict[Any, list[int]] = {}
+        # All Gaussian inputs are computed together, and all Bernoulli ones; each category is
+        # separate. These tensors are not weights: never on the meta device of new networks.
+        groups: dict[Any, list[int]] = {}
         for block in blocks:
             key = block if block.kind == "categorical" else block.kind
-            together.setdefault(key, []).extend(range(block.start, block.stop))
-        columns = list(together.values())
-        kinds = [key if isinstance(key, str) else "categorical" for key in together]
+            groups.setdefault(key, []).extend(range(block.start, block.stop))
         self.groups = [
-            (kind, torch.tensor(group, device="cpu"))
-            for kind, group in zip(kinds, columns, strict=True)
+            (key if isinstance(key, str) else "categorical", torch.tensor(columns, device="cpu"))
+            for key, columns in groups.items()
         ]
-        self.order = torch.cat([group for _, group in self.groups]).argsort()
+        self.order = torch.cat([columns for _, columns in self.groups]).argsort()
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return the expected inputs."""
+        """Return the expected value of the inputs."""
         return self._by_kind(self.body(z), self._mean)
 
     def nll(self, x: Tensor, z: Tensor, *, above_mode: bool = False) -> Tensor:
-        """Return -log p(x|z) input by input, in the shape of x.
+        """Return -log p(x|z) of each input, in the shape of x.
 
-        With `above_mode`, Gaussian terms are less their smallest possible value, so that no term
+        With `above_mode` the smallest possible value of each Gaussian term is subtracted: no term
         is negative.
         """
         out = self.body(z)
@@ -95,7 +93,7 @@ class Decoder(nn.Module):
         return b
 
     def _by_kind(self, out: Tensor, term: Callable[[str, Tensor, Tensor], Tensor]) -> Tensor:
-        """Apply `term` to the outputs of each kind together, and restore their order."""
+        """Apply `term` to the outputs of each group, and restore their order."""
         groups = [(kind, columns.to(out.device)) for kind, columns in self.groups]
         terms = [term(kind, columns, out[:, columns]) for kind, columns in groups]
         return torch.cat(terms, dim=1)[:, self.order.to(out.device)]

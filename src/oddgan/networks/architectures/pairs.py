@@ -1,9 +1,9 @@
-"""The bodies of ALAD's official code (Zenati et al. 2018): an encoder, discriminators of pairs.
+"""The encoder and the discriminators of pairs of ALAD's official code (Zenati et al. 2018).
 
 At 121 columns they are its networks for KDD99, at 32 x 32 pixels and a `width` of 128 those for
-CIFAR-10; the generators are those of :mod:`.table` and :mod:`.dcgan`. For other sizes a side is
-halved (rounded up) as long as it is longer than 4 pixels, in the discriminator of two images only
-twice. Where spectral norm is asked for, it is on all layers but the last.
+CIFAR-10; the generators are those of :mod:`.table` and :mod:`.dcgan`. A side is halved (rounded
+up) while it is longer than 4 pixels, but exactly twice in the discriminator of two images.
+Spectral norm, if used, is on all layers but the last.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from oddgan.networks.layers import Dropout, SameConv2d, halvings, spectrally_nor
 from .joint import JointDiscriminator
 
 SLOPE = 0.2  # of the leaky ReLU
-END = 4  # no side that is longer is left as it is
+END = 4  # sides longer than this are halved
 
 
 class PairDiscriminator(nn.Module):
@@ -26,7 +26,7 @@ class PairDiscriminator(nn.Module):
     Parameters
     ----------
     trunk : nn.Module
-        Maps both, concatenated along their first axis, to the flat features f.
+        Maps the concatenation of both along their first axis to the flat features f.
     n_features : int
         Length of f.
     """
@@ -39,7 +39,7 @@ class PairDiscriminator(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits d(a, b), shape (n,), and the features f(a, b), shape (n, n_features).
 
-        The probability that b is a itself and not a reconstruction is sigmoid(d).
+        The probability that b is a itself and not its reconstruction is sigmoid(d).
         """
         features = self.trunk(torch.cat([a, b], dim=1))
         return self.logit(features).squeeze(1), features
@@ -61,7 +61,7 @@ def _batch_norm(channels: int) -> nn.Module:
 def _convolutions(
     shape: Sequence[int], width: int, spectral: bool, *, first_norm: bool
 ) -> tuple[list[nn.Module], int]:
-    """Return conv4x4/2, batch norm, leaky ReLU for each halving, flattened; and their outputs."""
+    """Return conv4x4/2, batch norm, leaky ReLU per halving, flattened; and their number."""
     last, height, side = shape
     sizes = halvings(height, side, END)
     layers: list[nn.Module] = []
@@ -78,7 +78,7 @@ def _convolutions(
 def encoder(
     shape: Sequence[int], latent_dim: int, *, width: int, spectral_norm: bool
 ) -> nn.Sequential:
-    """Return FC `width`, or a convolution for each halving; then FC `latent_dim`."""
+    """Return FC `width`, or a convolution per halving; then FC `latent_dim`."""
     if len(shape) == 1:
         layers, n = _dense(shape[0], width, 0, spectral_norm), width
     else:

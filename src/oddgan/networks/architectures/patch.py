@@ -1,4 +1,4 @@
-"""A fully convolutional discriminator: one logit for every place of an image of any size."""
+"""A fully convolutional discriminator: one logit for every location in an image of any size."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.1  # of the leaky ReLU
-#: Halvings after the first; a logit so sees some 90 pixels around it.
+#: Halvings after the first; the receptive field of a logit is about 90 pixels.
 DEPTH = 3
-#: Least deviation that an image is divided by: a flat one must not become noise.
+#: Added to the deviation that an image is divided by: flat images must not become noise.
 _LEAST = 0.06
 
 
 def standardised(images: Tensor) -> Tensor:
-    """Return each image with median 0 and deviation 1/3, cut off at -1 and 1; shape (n, c, h, w).
+    """Return each image with median 0 and deviation 1/3, clipped to [-1, 1]; shape (n, c, h, w).
 
-    How bright and how rich in contrast an exposure is says nothing of defects.
+    The brightness and contrast of an exposure are independent of defects.
     """
     flat = images.flatten(1)
     middle = flat.median(1).values.view(-1, 1, 1, 1)
@@ -39,9 +39,9 @@ class PatchDiscriminator(nn.Module):
     Parameters
     ----------
     shape : (c, h, w)
-        Shape of one image. Only c counts: images of any size can be given.
+        Shape of one image. Only c is used: images may have any size.
     width : int
-        Channels at half the size; at smaller sizes there are twice and four times as many.
+        Channels at half the size; at smaller sizes twice and four times as many.
     """
 
     def __init__(self, shape: Sequence[int], *, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Pseudo-anomalies: what could be wrong with an image, made of normal images and chance."""
+"""Pseudo-anomalies: random defects on normal images."""
 
 from math import pi
 
@@ -8,17 +8,16 @@ from torch.nn import functional as F
 
 from oddgan.networks.layers import Noise
 
-#: Cells a side of the random fields: from large areas to fine grain.
+#: Cells per side of the random fields: from large areas to fine grain.
 _CELLS = (3, 6, 12, 24)
 
 
 class PseudoAnomalies(nn.Module):
-    """Put something foreign into each image, at a place that is known.
+    """Add a random defect to each image, with a known mask.
 
-    The place is a blob, a bent stroke, a rectangle or a spot; what is put there is the texture of
-    another image, a change of brightness, grain or blur; and it is blended in by an opacity, with
-    a sharp or a soft edge. All of it is drawn anew for every image, from generators of its own
-    (see :class:`Noise`).
+    The mask is a blob, a bent stroke, a rectangle or a spot; the content is the texture of another
+    image, a change of brightness, grain or blur, blended in with some opacity and a sharp or soft
+    edge. Everything is drawn for every image, from separate generators (see :class:`Noise`).
     """
 
     def __init__(self) -> None:
@@ -27,33 +26,33 @@ class PseudoAnomalies(nn.Module):
         self.normal = Noise("normal")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images with something foreign, (n, c, h, w), and where, (n, 1, h, w), 0 or 1."""
-        mask = self._places(x)
+        """Return images with a defect, (n, c, h, w), and its mask, (n, 1, h, w), 0 or 1."""
+        mask = self._masks(x)
         soft = F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, 1)
         edge = torch.where(self._number(x) < 0.5, mask, soft)
         opacity = 0.4 + 0.6 * self._number(x)
         return torch.lerp(x, self._contents(x), edge * opacity), mask
 
     def lit(self, x: Tensor) -> Tensor:
-        """Return images in another light: of other contrast and brightness, evenly and slowly."""
+        """Return images with a random contrast, brightness and smooth illumination."""
         contrast = 1 + 0.35 * (2 * self._number(x) - 1)
-        light: Tensor = 0.2 * self.normal(x[:, :1, :1, :1])
-        slow = 0.25 * self._number(x) * self._field(x, _CELLS[:1])
-        return x * contrast + light + slow
+        brightness: Tensor = 0.2 * self.normal(x[:, :1, :1, :1])
+        illumination = 0.25 * self._number(x) * self._field(x, _CELLS[:1])
+        return x * contrast + brightness + illumination
 
     def _number(self, x: Tensor) -> Tensor:
         """Draw a number from [0, 1) for each image."""
         draws: Tensor = self.uniform(x[:, :1, :1, :1])
         return draws
 
-    def _choice(self, x: Tensor, options: list[Tensor], shares: list[float]) -> Tensor:
-        """Take one of the options for each image, with these probabilities."""
-        bounds = torch.tensor(shares, device=x.device).cumsum(0)[:-1]
+    def _choice(self, x: Tensor, options: list[Tensor], probabilities: list[float]) -> Tensor:
+        """Choose one of the options for each image, with these probabilities."""
+        bounds = torch.tensor(probabilities, device=x.device).cumsum(0)[:-1]
         index = torch.bucketize(self._number(x).flatten(), bounds)
         return torch.stack(options)[index, torch.arange(len(x), device=x.device)]
 
     def _field(self, x: Tensor, cells: tuple[int, ...] = _CELLS) -> Tensor:
-        """Draw a smooth field, (n, 1, h, w), about N(0, 1), of one of these numbers of cells."""
+        """Draw a smooth field, (n, 1, h, w), about N(0, 1), with one of these numbers of cells."""
         fields = [
             F.interpolate(
                 self.normal(x.new_empty(len(x), 1, n, n)),
@@ -65,36 +64,35 @@ class PseudoAnomalies(nn.Module):
         ]
         return self._choice(x, fields, [1 / len(cells)] * len(cells))
 
-    def _places(self, x: Tensor) -> Tensor:
-        """Draw where: blobs, bent strokes, rectangles and spots, (n, 1, h, w)."""
+    def _masks(self, x: Tensor) -> Tensor:
+        """Draw masks: blobs, bent strokes, rectangles and spots, (n, 1, h, w)."""
         h, w = x.shape[2:]
         rows = torch.arange(h, device=x.device, dtype=x.dtype)[:, None]
         columns = torch.arange(w, device=x.device, dtype=x.dtype)
         down, right = rows - h * self._number(x), columns - w * self._number(x)
-        turn = pi * self._number(x)
-        across, along = (
-            right * turn.cos() + down * turn.sin(),
-            down * turn.cos() - right * turn.sin(),
-        )
+        angle = pi * self._number(x)
+        across = right * angle.cos() + down * angle.sin()
+        along = down * angle.cos() - right * angle.sin()
         blob = self._field(x) > 0.4 + 1.4 * self._number(x)
-        bend = across + 0.01 * self.normal(turn) * along.square() + 3 * self._field(x, (6,))
+        bend = across + 0.01 * self.normal(angle) * along.square() + 3 * self._field(x, (6,))
         stroke = bend.abs() < 0.7 + 2.5 * self._number(x)
         stroke &= along.abs() < 4 + h / 2 * self._number(x)
         rectangle = down.abs() < h * (0.05 + 0.4 * self._number(x))
         rectangle = rectangle & (right.abs() < w * (0.05 + 0.9 * self._number(x)))
-        long = h * (0.02 + 0.1 * self._number(x))
-        wide = long * (0.3 + 0.7 * self._number(x))
-        spot = (across / long).square() + (along / wide).square() < 1 + 0.4 * self._field(x, (6,))
-        places = [place.to(x.dtype) for place in (blob, stroke, rectangle, spot)]
-        return self._choice(x, places, [0.25] * 4)
+        length = h * (0.02 + 0.1 * self._number(x))
+        width = length * (0.3 + 0.7 * self._number(x))
+        ellipse = (across / length).square() + (along / width).square()
+        spot = ellipse < 1 + 0.4 * self._field(x, (6,))
+        masks = [mask.to(x.dtype) for mask in (blob, stroke, rectangle, spot)]
+        return self._choice(x, masks, [0.25] * 4)
 
     def _contents(self, x: Tensor) -> Tensor:
-        """Draw what: foreign texture, another brightness, grain or blur, (n, c, h, w)."""
+        """Draw contents: foreign texture, another brightness, grain or blur, (n, c, h, w)."""
         step = 0.35 * self.normal(x[:, :1, :1, :1])
         other = x.roll(1, 0).flip(2)
         if x.shape[2] == x.shape[3]:
             other = torch.where(self._number(x) < 0.3, other.transpose(2, 3), other)
-        # Darker more often than brighter: holes, cracks and dirt are in the shade.
+        # Darker more often than brighter: holes, cracks and dirt are dark.
         sign = torch.where(self._number(x) < 0.7, -1.0, 1.0)
         shade = x + sign * (0.25 + 0.65 * self._number(x))
         grain = x + (0.15 + 0.25 * self._number(x)) * self._field(x) + step

@@ -1,11 +1,11 @@
-"""Residual bodies of WGAN-GP (Gulrajani et al. 2017), as f-AnoGAN's official code has them.
+"""Residual networks of WGAN-GP (Gulrajani et al. 2017), as in f-AnoGAN's official code.
 
-At 64 x 64 pixels and a `width` of 128 they are that code's. A side is halved (rounded up) as long
-as it is longer than 4 pixels, by one block each time; channels double with every halving, from half
-of `width` up to four times it. The critic has layer norm, for a gradient penalty is of one sample
-and not of a batch; encoder and generator have batch norm. Biases that a later normalisation, or the
-difference of two outputs of the critic, takes away again are left out: they would have no gradient
-but the error of rounding.
+At 64 x 64 pixels and a `width` of 128 they are those of that code. A side is halved (rounded up)
+while it is longer than 4 pixels, by one block per halving; channels double with every halving, from
+half of `width` up to four times it. The critic has layer norm, since the gradient penalty is
+computed per sample and not per batch; encoder and generator have batch norm. There are no biases
+that a later normalisation, or the difference of two outputs of the critic, would cancel: their
+gradients would only be rounding errors.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from oddgan.networks.layers import Crop, halvings, strides
 from .joint import Discriminator
 from .table import SLOPE
 
-END = 4  # no side that is longer is left as it is
+END = 4  # sides longer than this are halved
 
 
 class ChannelScaledNorm(nn.GroupNorm):
@@ -30,7 +30,7 @@ class ChannelScaledNorm(nn.GroupNorm):
         super().__init__(1, channels)
 
     def draw(self, generator: torch.Generator) -> None:
-        """Start as the bare normalisation."""
+        """Start with scale 1 and shift 0."""
         self.reset_parameters()
 
 
@@ -39,7 +39,7 @@ def _batch_norm(channels: int) -> nn.Module:
 
 
 class Residual(nn.Module):
-    """A block whose output is the sum of a branch and a shortcut.
+    """A block that adds a branch and a shortcut.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return branch(x) + shortcut(x)."""
-        summed: Tensor = self.shortcut(x) + self.branch(x)
-        return summed
+        y: Tensor = self.shortcut(x) + self.branch(x)
+        return y
 
 
 def _down(
@@ -66,7 +66,7 @@ def _down(
     *,
     bias: bool = True,
 ) -> Residual:
-    """Return norm, ReLU, conv3x3 twice and a mean over 2 x 2 pixels; shortcut by a conv1x1."""
+    """Return twice norm, ReLU, conv3x3, then a mean over 2 x 2 pixels; the shortcut is conv1x1."""
 
     def pool() -> nn.Module:
         return nn.AvgPool2d(stride, ceil_mode=True)
@@ -91,7 +91,7 @@ def _down(
 
 
 def _up(last: int, out: int, stride: tuple[int, int], size: tuple[int, int]) -> Residual:
-    """Return batch norm, ReLU, conv3x3 twice, the first on repeated pixels; shortcut alike."""
+    """Return twice batch norm, ReLU, conv3x3, first on repeated pixels; the shortcut is conv1x1."""
 
     def repeat() -> list[nn.Module]:
         return [nn.Upsample(scale_factor=stride), Crop(*size)]
@@ -105,7 +105,7 @@ def _up(last: int, out: int, stride: tuple[int, int], size: tuple[int, int]) -> 
         nn.ReLU(),
         nn.Conv2d(out, out, 3, padding=1, bias=False),
     )
-    # A conv1x1 before pixels are repeated does what it did after, in a quarter of the time.
+    # A conv1x1 before the repetition of pixels equals one after it, in a quarter of the time.
     return Residual(branch, nn.Sequential(nn.Conv2d(last, out, 1, bias=False), *repeat()))
 
 
@@ -116,7 +116,7 @@ def _n_channels(n_halvings: int, width: int) -> int:
 def _trunk(
     shape: Sequence[int], width: int, norm: Callable[[int], nn.Module], *, last_bias: bool
 ) -> tuple[nn.Sequential, int]:
-    """Return conv3x3, one block for each halving, flattened; and how many features these are."""
+    """Return conv3x3, one block per halving, flattened; and the number of features."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     n_blocks = len(sizes) - 1
@@ -132,7 +132,7 @@ def _trunk(
 
 
 def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module:
-    """Return conv3x3, a block with batch norm for each halving, FC `out_features`."""
+    """Return conv3x3, a block with batch norm per halving, FC `out_features`."""
     trunk, n_features = _trunk(shape, width, _batch_norm, last_bias=True)
     return nn.Sequential(*trunk, nn.Linear(n_features, out_features))
 
@@ -140,7 +140,7 @@ def encoder(shape: Sequence[int], out_features: int, *, width: int) -> nn.Module
 def generator(
     shape: Sequence[int], latent_dim: int, *, width: int, output: nn.Module | None
 ) -> nn.Module:
-    """Return FC, a block for each doubling, batch norm, ReLU, conv3x3; tanh at the end."""
+    """Return FC, a block per doubling, batch norm, ReLU, conv3x3; tanh at the end."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     last = _n_channels(len(sizes) - 1, width)
@@ -157,7 +157,7 @@ def generator(
 
 
 def discriminator(shape: Sequence[int], *, width: int) -> Discriminator:
-    """Return conv3x3 and a block with layer norm for each halving, whose output is f; FC 1."""
+    """Return conv3x3 and a block with layer norm per halving, whose output is f; FC 1."""
     trunk, n_features = _trunk(shape, width, ChannelScaledNorm, last_bias=False)
     return _critic(trunk, n_features)
 
@@ -165,7 +165,7 @@ def discriminator(shape: Sequence[int], *, width: int) -> Discriminator:
 def dense_critic(n_inputs: int, *, width: int) -> Discriminator:
     """Return FC 4 `width`, FC 2 `width`, FC 2 `width` with leaky ReLU, whose output is f; FC 1.
 
-    A table's discriminator without its dropout, which would make every gradient another one.
+    The discriminator of a table without dropout, which would randomise the gradient penalty.
     """
     layers: list[nn.Module] = []
     last = n_inputs

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class SubGenerators(nn.Module):
-    """k networks FC d, ReLU, FC d, computed together, that begin as the identity on [0, 1]."""
+    """k networks FC d, ReLU, FC d, computed together; they start as the identity on [0, 1]."""
 
     def __init__(self, k: int, d: int) -> None:
         super().__init__()
@@ -13,7 +13,7 @@ class SubGenerators(nn.Module):
         self.bias1, self.bias2 = (nn.Parameter(torch.empty(k, 1, d)) for _ in range(2))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Begin as the identity; nothing is drawn."""
+        """Start as the identity, without random numbers."""
         with torch.no_grad():
             for weight, bias in ((self.weight1, self.bias1), (self.weight2, self.bias2)):
                 weight.copy_(torch.eye(weight.shape[1]).expand_as(weight))

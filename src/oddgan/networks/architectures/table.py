@@ -1,4 +1,4 @@
-"""Dense bodies for tables: the KDD99 networks of the EGBAD code (121 inputs), for any width."""
+"""Dense networks for tables: the KDD99 networks of the EGBAD code (121 inputs), for any width."""
 
 from torch import nn
 

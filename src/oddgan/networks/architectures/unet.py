@@ -1,10 +1,10 @@
-"""U-shaped bodies with skips: x -> (y, z), where z is the narrowest layer.
+"""U-nets with skip connections: x -> (y, z), where z is the narrowest layer.
 
-For images they are the U-net of Skip-GANomaly's official code. A side is halved (rounded up) as
-long as it is longer than 3 pixels, 32 -> 16 -> 8 -> 4 -> 2; channels double with every halving, up
-to eight times the first. Then a full layer gives z. There the code has one more conv4x4/2, which
-at 2 x 2 pixels is a full layer: the other 12 of its 16 weights only ever see the padding. The
-input itself is not skipped.
+For images this is the U-net of Skip-GANomaly's official code. A side is halved (rounded up) while
+it is longer than 3 pixels, 32 -> 16 -> 8 -> 4 -> 2; channels double with every halving, up to eight
+times the first. Then a dense layer gives z. The official code has one more conv4x4/2 there, which
+at 2 x 2 pixels is a dense layer: the other 12 of its 16 weights only see padding. The input itself
+has no skip connection.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from oddgan.networks.layers import Crop, SameConv2d, halvings, strides
 
 SLOPE = 0.2  # of the leaky ReLU, as in the official code
-END = 3  # no side that is longer is left as it is
+END = 3  # sides longer than this are halved
 
 
 class UNet(nn.Module):
-    """Layers down to z and up again, where each layer up also sees the one beside it.
+    """Layers down to z and up again, with skip connections.
 
     Parameters
     ----------
     down : sequence of nn.Module
-        From the sample to z, each on the output of the one before.
+        From the sample to z, each applied to the output of the previous one.
     up : sequence of nn.Module
-        From z to the output; all but the first get the output of the one before, behind that of
-        the layer down that is as far from z, concatenated along the second axis.
+        From z to the output. The input of all but the first is the output of the down layer at the
+        same level and that of the previous up layer, concatenated along the second axis.
     """
 
     def __init__(self, down: Sequence[nn.Module], up: Sequence[nn.Module]) -> None:
@@ -37,18 +37,18 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output, in the shape of `x`, and z, shape (n, latent_dim)."""
-        beside: list[Tensor] = []
+        skips: list[Tensor] = []
         for layer in self.down:
             x = layer(x)
-            beside.append(x)
-        z = y = beside.pop()
+            skips.append(x)
+        z = y = skips.pop()
         for i, layer in enumerate(self.up):
-            y = layer(torch.cat([beside.pop(), y], dim=1) if i else y)
+            y = layer(torch.cat([skips.pop(), y], dim=1) if i else y)
         return y, z
 
 
 def image(shape: Sequence[int], latent_dim: int, *, width: int) -> UNet:
-    """Return conv4x4/2 for each halving, a full layer (z), and transposed layers back; tanh."""
+    """Return conv4x4/2 per halving, a dense layer (z), and transposed layers in reverse; tanh."""
     channels, height, side = shape
     sizes = halvings(height, side, END)
     outs = [channels, *(width * min(2**i, 8) for i in range(len(sizes) - 1))]
@@ -74,7 +74,7 @@ def image(shape: Sequence[int], latent_dim: int, *, width: int) -> UNet:
 
 
 def table(n_inputs: int, latent_dim: int, *, width: int) -> UNet:
-    """Return FC `width`, FC `width` / 2, FC `latent_dim` (z) and the same backwards."""
+    """Return FC `width`, FC `width` / 2, FC `latent_dim` (z) and the same in reverse."""
     outer, inner = width, width // 2
     return UNet(
         [

@@ -1,29 +1,29 @@
-"""The core of the references: those that are near to a good part of all the others.
+"""The core of the references: those near to a large part of all the others.
 
-Anomalies among the training rows that lie together are near neighbours of each other, and of every
-new one of their kind. They are few, so that a good part of all rows is never near to them.
+Clustered anomalies among the training rows are near neighbours of each other, and of every new
+anomaly of their kind. They are few, and a large part of all rows is far from them.
 """
 
 import torch
 from torch import Tensor, nn
 
-from .nearest import BLOCK, SPARE, filled, squared
+from .nearest import BLOCK, SPARE, padded, squared
 
-#: The share of the references that is the core, and that of all rows which has to be near.
+#: The share of the references in the core, and the share of all rows that has to be near.
 CORE, NEAR = 0.85, 0.2
-#: References that all are compared with, at most, and the neighbour in the core that counts.
+#: Maximum number of references to compare with, and which neighbour in the core defines distance.
 N_COMPARED, NEIGHBOUR = 1000, 5
 
 
 class Core(nn.Module):
-    """Which references are the core, and how far a row is from them.
+    """The core of the references, and the distance of rows from it.
 
-    The core are the 85 % of the references with the least distance to the nearest fifth of all.
+    The core is the 85 % of the references with the smallest distance to the nearest fifth of all.
 
     Parameters
     ----------
     capacity : int
-        References at most.
+        Maximum number of references.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -32,17 +32,17 @@ class Core(nn.Module):
         self.register_buffer("kept", torch.empty(capacity, dtype=torch.bool))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Begin without references."""
+        """Start without references."""
         self.kept.zero_()
 
     def choose(self, views: Tensor) -> None:
-        """Choose the core among references, given as they are seen, (n, k), in random order."""
+        """Choose the core of the references from their `views`, (n, k), in random order."""
         n = len(views)
         self.keep_all(n)
         self.kept[_reach(views).argsort(stable=True)[max(2, round(CORE * n)) :]] = False
 
     def keep_all(self, n: int) -> None:
-        """Let the first n references be the core."""
+        """Set the core to the first n references."""
         self.kept.zero_()[:n] = True
 
     def forward(self, x: Tensor, references: Tensor) -> Tensor:
@@ -53,31 +53,31 @@ class Core(nn.Module):
         x : Tensor of shape (n, d)
             Rows.
         references : Tensor of shape (m, d)
-            All references, in the order in which the core was chosen.
+            All references, in the order in which :meth:`choose` had them.
         """
         core = references[self.kept[: len(references)]]
         norms = core.square().sum(1)
         k = min(NEIGHBOUR, len(core))
-        found = []
+        distances = []
         for start in range(0, len(x), BLOCK):
-            block = filled(x[start : start + BLOCK])
-            # Squared distances but for a term of the row's own, which orders nothing.
-            rough = torch.addmm(norms, block, core.T, alpha=-2)
-            index = rough.topk(min(k + SPARE, len(core)), dim=1, largest=False).indices
+            block = padded(x[start : start + BLOCK])
+            # Squared distances without the norm of the row, which does not affect the order.
+            approximate = torch.addmm(norms, block, core.T, alpha=-2)
+            index = approximate.topk(min(k + SPARE, len(core)), dim=1, largest=False).indices
             exact = squared(block, core[index]).sqrt()
-            found.append(exact.sort(1).values[: len(x) - start, k - 1])
-        return torch.cat(found)
+            distances.append(exact.sort(1).values[: len(x) - start, k - 1])
+        return torch.cat(distances)
 
 
 def _reach(views: Tensor) -> Tensor:
     """Return the distance of each row to the nearest fifth of all; (n,)."""
-    compared = views[:N_COMPARED]
-    m = len(compared)
-    found = []
+    sample = views[:N_COMPARED]
+    m = len(sample)
+    reach = []
     for start in range(0, len(views), N_COMPARED):
-        distances = torch.cdist(views[start : start + N_COMPARED], compared)
+        distances = torch.cdist(views[start : start + N_COMPARED], sample)
         if start == 0:
             distances.fill_diagonal_(torch.inf)
         k = max(1, min(round(NEAR * m), m - 1))
-        found.append(distances.kthvalue(k, dim=1).values)
-    return torch.cat(found)
+        reach.append(distances.kthvalue(k, dim=1).values)
+    return torch.cat(reach)

@@ -1,10 +1,10 @@
-"""Critics that cannot find a row less odd for being farther away."""
+"""Critics whose output never decreases with any feature."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Scales that a critic tells apart.
+#: Scales that a critic distinguishes.
 N_THRESHOLDS = 8
 
 
@@ -17,7 +17,7 @@ class MonotoneCritics(nn.Module):
     Parameters
     ----------
     k : int
-        Number of critics, each with first weights of its own.
+        Number of critics, with different first weights.
     n_features, width : int
         Length of x and number of units.
     """
@@ -33,7 +33,7 @@ class MonotoneCritics(nn.Module):
         self.register_buffer("normal", torch.empty(2, k))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Begin near the mean of the features."""
+        """Initialise near the mean of the features."""
         _, n_features, width = self.inner.shape
         with torch.no_grad():
             self.linear.fill_(_before_softplus(1 / n_features))
@@ -45,7 +45,7 @@ class MonotoneCritics(nn.Module):
             self.normal[0], self.normal[1] = 0.0, 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what each critic says of features (n, n_features), shape (n, k)."""
+        """Return the output of each critic for features (n, n_features), shape (n, k)."""
         x = x.expand(len(self.linear), *x.shape)
         hidden = torch.tanh(torch.baddbmm(self.bias, x, F.softplus(self.inner)))
         # Products with one column round differently with the number of rows; sums do not.
@@ -58,7 +58,7 @@ class MonotoneCritics(nn.Module):
         Parameters
         ----------
         f : Tensor of shape (n, k)
-            Answers of the critics.
+            Outputs of the critics.
         scale : Tensor of shape (n,)
             In [0, 1) for corrupted rows, negative for normal ones.
         """
@@ -67,13 +67,13 @@ class MonotoneCritics(nn.Module):
         return F.binary_cross_entropy_with_logits(f[..., None] - self.thresholds, target)
 
     def learn_scale(self, features: Tensor) -> None:
-        """Let what each critic says of normal rows have mean 0 and standard deviation 1."""
+        """Fit the mean and standard deviation of each critic to features of normal rows."""
         f = self(features)
         self.normal[0] = f.mean(0)
         self.normal[1] = f.std(0, correction=0).clamp_min(1e-2)
 
     def standardised(self, x: Tensor) -> Tensor:
-        """Return the mean of the critics on the scale of normal rows, shape (n,)."""
+        """Return the mean of the standardised outputs of the critics, shape (n,)."""
         f: Tensor = self(x)
         return ((f - self.normal[0]) / self.normal[1]).mean(1)
 

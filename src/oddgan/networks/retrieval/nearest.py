@@ -1,20 +1,20 @@
-"""Distances to nearest rows that do not depend on which other rows are asked about."""
+"""Exact distances to the nearest rows, independent of the other rows in the batch."""
 
 import torch
 from torch import Tensor
 
-#: Rows compared together: a product of another size may break a tie another way.
+#: Rows per matrix product: with a different size, rounding may break ties differently.
 BLOCK = 64
-#: Candidates beside the neighbours, as products round.
+#: Candidates beyond the neighbours, as matrix products round.
 SPARE = 8
 
 
-def filled(block: Tensor) -> Tensor:
+def padded(block: Tensor) -> Tensor:
     """Repeat the last row until there are `BLOCK` rows."""
     missing = BLOCK - len(block)
     return torch.cat([block, block[-1:].expand(missing, *block.shape[1:])]) if missing else block
 
 
-def squared(queries: Tensor, found: Tensor) -> Tensor:
-    """Return the squared distances from what was found, without cancellation; shape (m, k)."""
-    return (queries[:, None] - found).square().sum(2)
+def squared(queries: Tensor, candidates: Tensor) -> Tensor:
+    """Return the squared distances to candidates, (m, k, d), without cancellation; (m, k)."""
+    return (queries[:, None] - candidates).square().sum(2)

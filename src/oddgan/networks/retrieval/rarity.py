@@ -1,11 +1,11 @@
-"""How rare the values of a row are, each column by itself."""
+"""Rarity of the values of a row, column by column."""
 
 import torch
 from torch import Tensor
 
 from .columns import Columns
 
-#: Half the width that counts values of a category or a boolean, 0 or 1, as equal.
+#: Half the width of the kernel for categories and booleans, 0 or 1: counts equal values.
 _EQUAL = 0.25
 
 
@@ -19,15 +19,15 @@ def rarity(
 ) -> Tensor:
     """Return the sum and the mean of the rarest fifth of -log p_j(x_j); shape (m, 2).
 
-    p_j is a kernel density of the references and, as if there were two rows more, of a broad
-    Cauchy distribution; of categories it is their frequency, as if each had one row more.
+    p_j is a kernel density of the references plus a broad Cauchy distribution with the weight of
+    two rows; for categories it is the frequency with one more row each.
 
     Parameters
     ----------
     x : Tensor of shape (m, d)
         Rows.
     columns : Columns
-        What the columns are.
+        The kinds of the columns.
     sorted_columns : Tensor of shape (d, capacity)
         The values of each column in n references, in ascending order, then infinity.
     n : int
@@ -35,7 +35,7 @@ def rarity(
     scales : Tensor of shape (3, d)
         Deviation, median and half the width of the kernel of each column.
     left_out : Tensor of shape (m, d) or None
-        The reference that does not count for each row.
+        A reference to leave out for each row.
     """
     deviation, median, width = scales
     continuous = columns.continuous(x.device)
@@ -48,7 +48,7 @@ def rarity(
         n -= 1
     t = (x - median) / deviation
     density = within.clamp_min(0) / (2 * width) * deviation + 0.212 / (1 + t * t / 9)
-    counted = torch.where(continuous, density, within.clamp_min(0) + 1.0)
-    rare = columns.per_variable(x, -(counted / (n + 2) + 1e-12).log())
-    rarest = rare.topk(max(1, rare.shape[1] // 5), dim=1).values
-    return torch.stack([rare.sum(1), rarest.mean(1)], dim=1)
+    frequency = torch.where(continuous, density, within.clamp_min(0) + 1.0)
+    surprise = columns.per_variable(x, -(frequency / (n + 2) + 1e-12).log())
+    rarest = surprise.topk(max(1, surprise.shape[1] // 5), dim=1).values
+    return torch.stack([surprise.sum(1), rarest.mean(1)], dim=1)
