@@ -9,7 +9,7 @@ from torch import nn
 
 from oddgan import ADGAN, networks
 from oddgan.detectors.adgan import clip
-from oddgan.networks import LatentDraws, condition_layers, generate, given
+from oddgan.networks import LatentDraws, condition_layers, condition_on, generate
 from support.data import Known, call_hook, quick
 
 
@@ -88,11 +88,11 @@ def test_generators_with_weights_and_context_of_their_own(shape):
     weights = [
         p.detach() + 0.1 * torch.randn(6, *p.shape, generator=seeded) for p in G.parameters()
     ]
-    with given(c):
+    with condition_on(c):
         together = generate(G, z, *weights)
     for i in range(6):
         own = copy.deepcopy(G)
-        with torch.no_grad(), given(c[i : i + 1]):
+        with torch.no_grad(), condition_on(c[i : i + 1]):
             for p, w in zip(own.parameters(), weights, strict=True):
                 p.copy_(w[i])
             np.testing.assert_allclose(together[i], own(z[i : i + 1])[0], rtol=1e-4, atol=1e-5)

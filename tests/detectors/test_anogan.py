@@ -7,7 +7,7 @@ import torch
 from oddgan import AnoGAN
 from oddgan.detectors import anogan
 from oddgan.detectors.anogan import discriminator_loss, sensitivity
-from oddgan.networks import LatentDraws, given
+from oddgan.networks import LatentDraws, condition_on
 from support.data import Known, call_hook, quick
 
 
@@ -76,7 +76,7 @@ def test_each_search_starts_at_the_nearest_of_its_candidates(nets, context):
     second = [0.0, -8.0], [2.0, 2.0], [8.0, 8.0]
     nets["starts"] = starts(*first, *second)
     # G of these is (1, 1), (1, -1), (2, 2); (0, -2), (1/2, 1/2), (2, 2). X is given above.
-    with given(context):
+    with condition_on(context):
         found = still(n_restarts=2, n_candidates=3)._search(nets, X, 3 * X, "feature_matching")
     expected = [[[4, -4], [4, 4]], [[0, -8], [2, 2]]]  # by search, by row
     np.testing.assert_allclose(found, expected, atol=1e-6)

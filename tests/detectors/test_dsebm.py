@@ -7,7 +7,7 @@ from torch import nn
 
 from oddgan import DSEBM
 from oddgan.detectors.dsebm import denoising_loss
-from oddgan.networks import Noise, condition_layers, given, initialise, use_generator
+from oddgan.networks import Noise, condition_layers, condition_on, initialise, use_generator
 from oddgan.networks.architectures.energy import Energy, convolutions
 from support.data import call_hook
 
@@ -60,7 +60,9 @@ def test_the_gradient_is_that_of_automatic_differentiation(shape, condition_dim)
     initialise(net, "xavier", torch.Generator().manual_seed(0))
     net.double()
     x = torch.randn(4, *shape, dtype=torch.float64, requires_grad=True)
-    with given(torch.randn(4, condition_dim, dtype=torch.float64) if condition_dim else None):
+    with condition_on(
+        torch.randn(4, condition_dim, dtype=torch.float64) if condition_dim else None
+    ):
         energy, gradient = net(x)
     (expected,) = torch.autograd.grad(energy.sum(), x)
     torch.testing.assert_close(gradient, expected)

@@ -7,7 +7,7 @@ from torch import nn
 
 from oddgan import FAnoGAN
 from oddgan.detectors.fanogan import squared
-from oddgan.training import critic_loss, gradient_penalty, parts
+from oddgan.training import batch_slices, critic_loss, gradient_penalty
 from support.data import Known, call_hook, quick
 
 
@@ -111,11 +111,11 @@ def test_losses_of_a_round_of_the_second_stage(nets, training, kappa, value):
 
 def test_batches_are_of_all_rows_once():
     rows = np.arange(13)
-    found = [rows[part] for part in parts(13, 5)]
+    found = [rows[part] for part in batch_slices(13, 5)]
     assert [len(part) for part in found] == [3, 3, 3, 3, 1]
     np.testing.assert_array_equal(np.concatenate(found), rows)
-    assert len(parts(3, 5)) == 3
-    assert len(parts(320, 5)) == 5
+    assert len(batch_slices(3, 5)) == 3
+    assert len(batch_slices(320, 5)) == 5
 
 
 def test_squared_is_the_mean_over_a_sample():

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 
 from oddgan import RetrievalCritic
-from oddgan.networks import Columns, CorruptionPool, MonotoneCritics, Neighbourhood, given
+from oddgan.networks import Columns, CorruptionPool, MonotoneCritics, Neighbourhood, condition_on
 from oddgan.networks.retrieval.corruption import corrupt
 from oddgan.networks.retrieval.neighbourhood import NEIGHBOURS, RATIOS
 from support.data import Known, fitted, make_table, quick
@@ -21,7 +21,7 @@ def neighbourhood(rows, blocks, context=None, scaled=True):
     condition_dim = 0 if context is None else context.shape[1]
     found = Neighbourhood(Columns(blocks), condition_dim, 1000, scaled=scaled)
     found.draw(torch.Generator())
-    with given(context):
+    with condition_on(context):
         found.fill([(rows, torch.linspace(0, 0.9, len(rows)))])
     return found
 

@@ -17,7 +17,7 @@ from torch import nn
 import oddgan
 from oddgan import EGBAD, VAE, all_detectors, cli, datasets, inputs, networks
 from oddgan.estimator import Hooks
-from oddgan.networks import condition_layers, given, given_rows, initialise
+from oddgan.networks import condition_layers, condition_on, condition_on_rows, initialise
 from support import checks
 from support.data import DATA, quick
 
@@ -386,7 +386,7 @@ def test_a_conditioned_layer_equals_one_with_the_context_concatenated():
         spread = c.view(4, 2, *[1] * (x.ndim - 2)).expand(4, 2, *x.shape[2:])
         weight = torch.cat([body[0].layer.weight.flatten(1), body[0].context], dim=1)
         joined = torch.cat([x, spread], dim=1).movedim(1, -1)
-        with given(c):
+        with condition_on(c):
             found = body(x)
         expected = (joined @ weight.T + body[0].layer.bias).movedim(-1, 1)
         torch.testing.assert_close(found, expected)
@@ -395,8 +395,8 @@ def test_a_conditioned_layer_equals_one_with_the_context_concatenated():
 def test_a_context_ends_with_its_block_and_can_be_narrowed():
     assert networks.current_condition() is None
     c = torch.arange(6.0).view(3, 2)
-    with given(c):
-        with given_rows(torch.tensor([2, 0])):
+    with condition_on(c):
+        with condition_on_rows(torch.tensor([2, 0])):
             assert networks.current_condition().tolist() == [[4, 5], [0, 1]]
         assert networks.current_condition() is c
     assert networks.current_condition() is None
@@ -404,7 +404,7 @@ def test_a_context_ends_with_its_block_and_can_be_narrowed():
     condition_layers(body, 2)
     with pytest.raises(RuntimeError, match="outside"):
         body(torch.ones(3, 1))
-    with given(c), pytest.raises(RuntimeError, match="3 samples for a batch of 1"):
+    with condition_on(c), pytest.raises(RuntimeError, match="3 samples for a batch of 1"):
         body(torch.ones(1, 1))
 
 

@@ -149,7 +149,7 @@ def test_the_nearest_references_by_hand():
 
 def test_what_adds_to_a_mahalanobis_distance_by_hand():
     gaussian = Gaussian(np.array([1.0, 0.0]), np.array([[2.0, -1.0], [-1.0, 3.0]]))
-    added = gaussian.added(np.array([[2.0, 4.0]]))  # 1 (2 - 4), 4 (-1 + 12)
+    added = gaussian.contributions(np.array([[2.0, 4.0]]))  # 1 (2 - 4), 4 (-1 + 12)
     np.testing.assert_allclose(added, [[-2, 44]])
     np.testing.assert_allclose(gaussian.distance(np.array([[2.0, 4.0]])), [42**0.5])
 

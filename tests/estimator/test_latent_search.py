@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from oddgan import AnoGAN, networks
 from oddgan.cli import app
 from oddgan.estimator.latent_search import search_latents, without_gradients
-from oddgan.networks import current_condition, given
+from oddgan.networks import condition_on, current_condition
 from oddgan.scores import Descent, latent_search
 from oddgan.scores.search import _Chunk, rate_at, rows_per_chunk
 from support.data import quick
@@ -50,7 +50,7 @@ def test_a_linear_generator_gives_the_least_squares_solution():
         Descent(400, (0.05,)),
     )
     solution, *_ = np.linalg.lstsq(W.numpy(), x.numpy().T)
-    np.testing.assert_allclose(found.kept[0], solution.T, atol=1e-5)
+    np.testing.assert_allclose(found.variables[0], solution.T, atol=1e-5)
     residual = x.numpy() - solution.T @ W.numpy().T
     np.testing.assert_allclose(found.loss, (residual**2).sum(1), rtol=1e-4)
     assert (found.n_steps == 400).all()
@@ -68,7 +68,7 @@ def test_every_row_goes_the_way_of_its_own_optimiser(problem):
             optimizer.zero_grad()
             objective_of(x[row : row + 1])((alone,), torch.tensor([0])).sum().backward()
             optimizer.step()
-        np.testing.assert_allclose(found.kept[0][row], alone.detach()[0], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(found.variables[0][row], alone.detach()[0], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.02])
@@ -80,10 +80,10 @@ def test_a_result_does_not_depend_on_the_company(problem, tolerance, memory):
     together = latent_search(objective_of(x), (z,), descent)
     order = torch.from_numpy(np.random.default_rng(0).permutation(70))
     shuffled = latent_search(objective_of(x[order]), (z[order],), descent)
-    assert torch.equal(shuffled.kept[0], together.kept[0][order])
+    assert torch.equal(shuffled.variables[0], together.variables[0][order])
     for rows in (slice(3, 4), slice(60, 70), slice(0, 40)):
         part = latent_search(objective_of(x[rows]), (z[rows],), descent)
-        assert torch.equal(part.kept[0], together.kept[0][rows])
+        assert torch.equal(part.variables[0], together.variables[0][rows])
         assert torch.equal(part.loss, together.loss[rows])
         assert torch.equal(part.n_steps, together.n_steps[rows])
     if tolerance:
@@ -109,7 +109,7 @@ def test_a_row_leaves_when_its_loss_falls_no_more():
     steps = sizes[2:-1]  # without the probe of memory, and the loss of the result
     assert steps == [64] * 20 + [32] * 40
     stopped = latent_search(objective, (start,), Descent(20, (0.1,)))
-    assert torch.equal(found.kept[0][~far], stopped.kept[0][~far])
+    assert torch.equal(found.variables[0][~far], stopped.variables[0][~far])
 
 
 def test_memory_bounds_the_rows_of_a_chunk(monkeypatch):
@@ -134,7 +134,7 @@ def test_memory_bounds_the_rows_of_a_chunk(monkeypatch):
     assert max(seen) == 96
     whole = latent_search(objective, start, Descent(2, (0.1,), memory=10**9))
     assert max(seen) == 320
-    assert torch.equal(found.kept[0], whole.kept[0])
+    assert torch.equal(found.variables[0], whole.variables[0])
 
 
 def test_several_variables_have_a_rate_each_and_keep_says_what_is_kept():
@@ -146,8 +146,8 @@ def test_several_variables_have_a_rate_each_and_keep_says_what_is_kept():
         keep=lambda v, rows: (v[0] + v[1][:, 0], rows),
     )
     # Adam's steps along a constant gradient have the length of the rate.
-    np.testing.assert_allclose(found.kept[0], [0.3 + 1.0, -1.3], rtol=1e-5)
-    assert found.kept[1].tolist() == [0, 1]
+    np.testing.assert_allclose(found.variables[0], [0.3 + 1.0, -1.3], rtol=1e-5)
+    assert found.variables[1].tolist() == [0, 1]
     np.testing.assert_allclose(found.loss, [1.7, 2.7], rtol=1e-5)
 
 
@@ -168,7 +168,7 @@ def test_a_row_that_is_not_finite_hurts_no_other():
     good = latent_search(lambda v, r: (x[r] - v[0] @ W.T).square().sum(1), (z,), descent)
     mixed = latent_search(lambda v, r: (bad[r] - v[0] @ W.T).square().sum(1), (z,), descent)
     others = [i for i in range(40) if i not in (7, 8)]
-    assert torch.equal(mixed.kept[0][others], good.kept[0][others])
+    assert torch.equal(mixed.variables[0][others], good.variables[0][others])
     assert (mixed.n_steps[[7, 8]] == 10).all()
 
 
@@ -226,7 +226,7 @@ def test_rows_get_the_samples_and_the_context_they_belong_to():
         return (z - x).square().sum(1)
 
     starts = torch.stack([torch.zeros(40, 1), x + 1])
-    with torch.inference_mode(), given(c):
+    with torch.inference_mode(), condition_on(c):
         found = search_latents(
             {}, objective, starts, (x,), Descent(900, (0.1,), tolerance=0.01), title="search"
         )

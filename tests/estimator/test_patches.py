@@ -38,7 +38,7 @@ def spoilt(images):
 
 
 def codec(raw, **how):
-    return PatchCodec.learn([(None, raw)], **{"patch_size": 8, **how})
+    return PatchCodec.fit_chunks([(None, raw)], **{"patch_size": 8, **how})
 
 
 QUICK = {"patch_size": 8, "width": 4, "latent_dim": 4, "max_steps": 20, "random_state": 0}
@@ -91,7 +91,7 @@ def test_a_large_image_is_cut_a_few_patches_at_a_time():
 
 def test_a_small_image_is_continued_and_its_map_is_its_own_size():
     image = np.arange(15, dtype=np.uint8).reshape(3, 5)
-    (whole,) = codec([image, np.full((30, 30), 255, np.uint8)]).wholes([image])
+    (whole,) = codec([image, np.full((30, 30), 255, np.uint8)]).patched_images([image])
     assert whole.image.shape == (1, 8, 8)
     assert torch.equal(whole.image[0, 3:6, :5], whole.image[0, :3, :5].flip(0))
     torch.testing.assert_close(whole.blended(whole.patches()), whole.image[:, :3, :5])
@@ -99,16 +99,18 @@ def test_a_small_image_is_continued_and_its_map_is_its_own_size():
 
 def test_images_are_levelled_and_resized_before_they_are_cut():
     X = surfaces(2, low=40, high=40)
-    (whole, _) = codec(X, illumination_correction=True, image_size=0.5).wholes(X)
+    (whole, _) = codec(X, illumination_correction=True, image_size=0.5).patched_images(X)
     assert whole.image.shape == (1, 20, 20)
     assert float(whole.image.median()) == 0
-    small = codec(X, image_size=0.5).wholes(X)
-    torch.testing.assert_close(whole.as_it_was(whole.image), next(iter(small)).image)
-    (local, _) = codec(X, illumination_correction=3.0, image_size=0.5).wholes(X)
-    small = next(iter(codec(X, image_size=0.5).wholes(X))).image
-    torch.testing.assert_close(local.as_it_was(local.image[None])[0], small, atol=1e-5, rtol=1e-5)
+    small = codec(X, image_size=0.5).patched_images(X)
+    torch.testing.assert_close(whole.without_correction(whole.image), next(iter(small)).image)
+    (local, _) = codec(X, illumination_correction=3.0, image_size=0.5).patched_images(X)
+    small = next(iter(codec(X, image_size=0.5).patched_images(X))).image
+    torch.testing.assert_close(
+        local.without_correction(local.image[None])[0], small, atol=1e-5, rtol=1e-5
+    )
     assert whole.blended(whole.patches()).shape == (1, 40, 40)
-    (other, _) = codec(X, image_size=(300, 20)).wholes(X)
+    (other, _) = codec(X, image_size=(300, 20)).patched_images(X)
     assert other.image.shape == (1, 300, 20)
 
 
@@ -139,8 +141,8 @@ def test_the_score_of_an_image_by_its_patches(rule, expected):
         codec(surfaces(2), patch_aggregation=rule),
         np.random.default_rng(0).permutation(40) + 0.0,
     )
-    assert cut.of_image(scores).tolist() == [expected]
-    frame = cut.of_image(pd.DataFrame({"a": scores, "b": -scores}))
+    assert cut.aggregate(scores).tolist() == [expected]
+    frame = cut.aggregate(pd.DataFrame({"a": scores, "b": -scores}))
     assert frame["a"].tolist() == [expected]
     assert frame["b"].tolist() == [expected - 39]  # of -39 to 0, the greatest by themselves
 
@@ -150,7 +152,7 @@ def test_the_score_of_an_image_by_its_patches(rule, expected):
 
 def test_patches_that_train_are_drawn_anew_each_epoch_and_all_again_by_the_same_seed():
     X = surfaces(5, low=16, high=30)
-    source = Patches(open_source(X), codec(X), 3, seed=0, kept_bytes=10**6)
+    source = Patches(open_source(X), codec(X), 3, seed=0, cache_bytes=10**6)
 
     def epoch(seed=None):
         order = None if seed is None else np.random.default_rng(seed)

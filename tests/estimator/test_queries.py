@@ -45,7 +45,7 @@ def test_the_latent_of_an_image_that_is_cut_is_the_mean_over_its_patches():
     detector = fitted(Autoencoder, "image", patch_size=8, patches_per_image=2)
     X = make_images()[:3]
     codec = detector.codec_
-    for image, latent in zip(codec.wholes(X), detector.embed(X), strict=True):
+    for image, latent in zip(codec.patched_images(X), detector.embed(X), strict=True):
         ((_, patches),) = image.patches()
         latents = detector._embed(detector.networks_, patches, "l2").detach().numpy()
         assert len(patches) > 1

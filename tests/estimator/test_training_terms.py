@@ -240,10 +240,10 @@ def test_a_warp_is_the_affine_map_that_was_drawn(monkeypatch):
     image = torch.arange(28.0).expand(1, 1, 28, 28)  # a pixel is its column
     draws = torch.tensor([0.0, 0, 0, 0, 1, 0])[:, None]
     monkeypatch.setattr(torch, "rand", lambda *size, **kwargs: (draws + 1) / 2)
-    moved = training.warp(image, generator())
+    moved = training.affine(image, generator())
     torch.testing.assert_close(moved[..., :26], image[..., 2:])
     draws[0], draws[4] = 1.0, 0.0  # a turn of 15 degrees
-    rise = training.warp(image, generator())[0, 0, 14, 10:18].diff()
+    rise = training.affine(image, generator())[0, 0, 14, 10:18].diff()
     torch.testing.assert_close(rise, torch.full((7,), np.cos(np.pi / 12), dtype=torch.float32))
 
 
@@ -315,7 +315,7 @@ def test_a_turn_keeps_distances_on_images_that_are_not_square(monkeypatch):
     image[0, 0, 10, 30 + 20] = 1  # 20 pixels to the right of the middle
     draws = torch.tensor([1.0, 0.5, 0.5, 0.5, 0.5, 0.5])[:, None]  # 15 degrees and nothing else
     monkeypatch.setattr(torch, "rand", lambda *size, **how: draws)
-    turned = training.warp(image, torch.Generator())[0, 0]
+    turned = training.affine(image, torch.Generator())[0, 0]
     y, x = divmod(int(turned.argmax()), 61)
     assert np.hypot(y - 10, x - 30) == pytest.approx(20, abs=1)
     assert abs(np.arctan2(y - 10, x - 30)) == pytest.approx(np.pi / 12, abs=0.05)

@@ -71,7 +71,7 @@ def write_maps(
         masks = _opened(files, mask, n) if mask else None
         pictures = _images(fitted, source) if explain and not explain.suffix else None
         for index, found in fitted.iter_outputs(source, "explain"):
-            names = [str(name) for name in source.called(index)]
+            names = [str(name) for name in source.sample_names(index)]
             for name, one, odd in zip(names, found.anomaly_map, found.anomaly_mask, strict=True):
                 if maps:
                     maps.add(name, one)

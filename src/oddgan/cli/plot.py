@@ -268,7 +268,7 @@ class _Drawn:
             maps,
             self.scores[places],
             threshold=threshold,
-            names=list(self.source.called(self.index[places])),
+            names=list(self.source.sample_names(self.index[places])),
             masks=masks,
             channels=self.fitted.channels,
             **look,

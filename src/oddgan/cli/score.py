@@ -207,7 +207,7 @@ def judge(
     probable = {"probability": fitted.proba_calibration_.probability(scores)} if proba else {}
     return pd.DataFrame(
         {
-            "sample": source.called(index),
+            "sample": source.sample_names(index),
             "anomaly_score": scores,
             **deviations,
             "p_value": p_values,

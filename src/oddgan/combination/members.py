@@ -97,7 +97,7 @@ class MatrixCodec:
     def fit(cls, source: inputs.Source) -> Self:
         """Fit the codec on training rows."""
         rows, raw = _read(source)
-        codec = inputs.fit_codec(raw, rows=source.called(rows))
+        codec = inputs.fit_codec(raw, rows=source.sample_names(rows))
         columns = codec.columns if isinstance(codec, inputs.TableCodec) else ()
         plain = bool(columns) and not codec.text_columns
         return cls(codec, plain and not any(column.missing for column in columns))
@@ -105,7 +105,7 @@ class MatrixCodec:
     def encode(self, source: inputs.Source) -> NDArray[Any]:
         """Return one row of numbers for each sample."""
         rows, raw = _read(source)
-        encoded = self.codec.encode(raw, source.called(rows))  # which checks the columns too
+        encoded = self.codec.encode(raw, source.sample_names(rows))  # which checks the columns too
         if not self.plain:
             return encoded.flatten(1).numpy()
         if isinstance(raw, np.ndarray):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from oddgan import networks
 from oddgan.estimator import Detector, Networks, NetworkSpec, parameter, search
-from oddgan.networks import LatentDraws, generate, given_rows, without_context
+from oddgan.networks import LatentDraws, condition_on_rows, exclude_from_condition, generate
 from oddgan.scores import Descent, Score
-from oddgan.training import Loss, parts
+from oddgan.training import Loss, batch_slices
 
 #: Updates of the critic for each of the generator, and the bound of its weights (Arjovsky et al.).
 _N_CRITIC, _CLIP = 5, 0.01
@@ -117,7 +117,7 @@ class ADGAN(Detector):
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         critic = networks.discriminator(shape, width=width, family="dcgan")
         critic.logit = nn.Linear(critic.logit.in_features, 1, bias=False)  # a bias of d cancels
-        without_context(critic.logit)
+        exclude_from_condition(critic.logit)
         return {
             "generator": networks.generator(shape, latent_dim, width=width, family="dcgan"),
             "discriminator": critic,
@@ -131,14 +131,14 @@ class ADGAN(Detector):
 
     def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["discriminator"]
-        for rows in parts(len(x), _N_CRITIC):
-            with given_rows(rows):
+        for rows in batch_slices(len(x), _N_CRITIC):
+            with condition_on_rows(rows):
                 with torch.no_grad():
                     y = G(z[rows])
                 loss = D(y)[0].mean() - D(x[rows])[0].mean()
             yield Loss("critic", loss, ("discriminator",))
             clip(D)
-        with given_rows(rows):
+        with condition_on_rows(rows):
             loss = -D(G(z[rows]))[0].mean()
         yield Loss("generator", loss, ("generator",))
 
@@ -172,7 +172,7 @@ class ADGAN(Detector):
             residual = (x[sample] - generate(G, *variables)).square().flatten(1).sum(1)
             return residual + self.prior_weight / 2 * variables[0].square().sum(1)
 
-        found = search(
+        result = search(
             loss,
             (
                 noise[:, None].expand(-1, len(x), -1).flatten(0, 1),
@@ -188,7 +188,7 @@ class ADGAN(Detector):
             title=f"{type(self).__name__}: search",
             verbose=self.verbose,
         )
-        z, y = found.kept
+        z, y = result.variables
         return z.reshape(len(noise), len(x), -1), y.reshape(len(noise), *x.shape)
 
 

@@ -18,9 +18,9 @@ from oddgan.estimator import (
     parameter,
     search_latents,
 )
-from oddgan.networks import given_rows
+from oddgan.networks import condition_on_rows
 from oddgan.scores import Descent, Score
-from oddgan.training import Loss, critic_loss, parts
+from oddgan.training import Loss, batch_slices, critic_loss
 
 
 class FAnoGAN(Detector):
@@ -168,21 +168,21 @@ class FAnoGAN(Detector):
 
     def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D = nets["generator"], nets["critic"]
-        for rows in parts(len(x), self.n_critic):
-            with given_rows(rows):
+        for rows in batch_slices(len(x), self.n_critic):
+            with condition_on_rows(rows):
                 with torch.no_grad():
                     fake = G(z[rows])
                 place = nets["place"](x[rows].flatten(1)[:, 0])
                 loss = critic_loss(D, x[rows], fake, place)
             yield Loss("critic", loss, ("critic",))
-        with given_rows(rows):
+        with condition_on_rows(rows):
             loss = -D(G(z[rows]))[0].mean()
         yield Loss("generator", loss, ("generator",))
 
     def _encoder_losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
         G, D, E = nets["generator"].eval(), nets["critic"].eval(), nets["encoder"]
-        for rows in parts(len(x), self.n_critic):
-            with given_rows(rows):
+        for rows in batch_slices(len(x), self.n_critic):
+            with condition_on_rows(rows):
                 if self.training == "ziz":
                     loss = squared(z[rows], E(G(z[rows])))
                 else:

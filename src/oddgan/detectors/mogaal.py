@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from oddgan.estimator import Detector, Networks, NetworkSpec, as_published, parameter
 from oddgan.inputs import Scaling
-from oddgan.networks import Discriminator, Noise, bare, given_rows
+from oddgan.networks import Discriminator, Noise, bare, condition_on_rows
 from oddgan.networks.architectures.sub_generators import SubGenerators
 from oddgan.scores import Score
 from oddgan.training import Loss, discriminator_loss
@@ -164,7 +164,7 @@ class MOGAAL(Detector):
         u = nets["noise"](x[:1].expand(self.k, parts[0], -1))
         made = potential_outliers(nets["generators"], u, x).detach()
         outliers = torch.cat([some[:part] for some, part in zip(made, parts, strict=True)])
-        with given_rows(torch.arange(n, device=x.device) % len(x)):
+        with condition_on_rows(torch.arange(n, device=x.device) % len(x)):
             logit_outliers = D(outliers)[0]
         # A D without a doubt is the aim here, and no collapse.
         loss = discriminator_loss(D(x)[0], logit_outliers) / 2
@@ -176,7 +176,7 @@ class MOGAAL(Detector):
         goals = targets(D(x)[0].detach(), self.k)
         u = nets["noise"](x).expand(self.k, -1, -1)
         made = potential_outliers(nets["generators"], u, x).flatten(0, 1)
-        with given_rows(torch.arange(len(made), device=x.device) % len(x)):
+        with condition_on_rows(torch.arange(len(made), device=x.device) % len(x)):
             logits = D(made)[0].view(self.k, -1)
         yield Loss("generators", generator_loss(logits, goals), ("generators",))
 

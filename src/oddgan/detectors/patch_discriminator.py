@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddgan.estimator import Detector, Networks, NetworkSpec, parameter
-from oddgan.networks import given_rows
+from oddgan.networks import condition_on_rows
 from oddgan.networks.architectures.patch import PatchDiscriminator as Body
 from oddgan.networks.architectures.patch import standardised
 from oddgan.networks.architectures.pseudo import PseudoAnomalies
@@ -144,7 +144,7 @@ class PatchDiscriminator(Detector):
         if self.n_candidates == 1:
             return images[0], masks[0]
         D.eval()
-        with torch.no_grad(), given_rows(slice(first, None)):
+        with torch.no_grad(), condition_on_rows(slice(first, None)):
             odd = torch.stack([torch.sigmoid(-D(image)[0]) for image in images])
         D.train()
         area = masks.sum((2, 3))

@@ -16,7 +16,7 @@ from oddgan.networks import (
     MonotoneCritics,
     Neighbourhood,
     Noise,
-    given_rows,
+    condition_on_rows,
 )
 from oddgan.networks.retrieval.neighbourhood import DISTANCE, N_FEATURES, N_NEAR, RARITY
 from oddgan.scores import Score
@@ -197,7 +197,7 @@ class RetrievalCritic(Detector):
         n_updates = min(N_UPDATES, max(1, len(x) // 2))
         for rows in torch.arange(len(x), device=x.device).chunk(n_updates):
             some = x[rows]
-            with given_rows(rows):
+            with condition_on_rows(rows):
                 y = nets["generator"](nets["encoder"](some + NOISE * nets["noise"](some)))
             squared = (some - y).square().flatten(1).sum(1)
             yield Loss("reconstruction", squared.mean(), ("encoder", "generator"))

@@ -111,7 +111,7 @@ def _compare(
     y = x - residual
     if view.space == "residual":
         return _compared(residual.square(), y)
-    added = components.gaussians["residual"].added(residual.numpy())
+    added = components.gaussians["residual"].contributions(residual.numpy())
     return _compared(torch.from_numpy(added).clamp(min=0), y)
 
 
@@ -120,7 +120,7 @@ def _nearest(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return what is expected of rows of the space, and how far each number is from it."""
     if view.k:
-        return components.references[view.space].nearest(rows.numpy(), view.k)
+        return components.indexes[view.space].nearest(rows.numpy(), view.k)
     return components.critics[view.space].nearest(rows.numpy())
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddgan import inputs, training
-from oddgan.networks import given
+from oddgan.networks import condition_on
 
 #: Encoded samples, and their encoded condition, if there is one.
 Sample = tuple[Tensor, Tensor | None]
@@ -64,7 +64,7 @@ class Encoding:
         if isinstance(source, inputs.Patches):
             x = torch.from_numpy(raw)
         else:
-            x = self.samples.encode(raw, source.called(rows))
+            x = self.samples.encode(raw, source.sample_names(rows))
         return x, self._encode_condition(source, rows)
 
     def _encode_condition(self, source: inputs.Source, rows: NDArray[np.int64]) -> Tensor | None:
@@ -73,7 +73,7 @@ class Encoding:
         raw = source.condition(rows)
         assert raw is not None  # checked when the source was opened
         with naming_the_condition():
-            return self.condition.encode(raw, source.called(rows))
+            return self.condition.encode(raw, source.sample_names(rows))
 
     def read(self, source: inputs.Source, size: int) -> Iterator[Chunk]:
         """Yield the samples, encoded, in chunks of at most `size`.
@@ -86,7 +86,7 @@ class Encoding:
                 yield Chunk(rows, raw, *self.encode(source, rows, raw))
                 continue
             condition = self._encode_condition(source, rows)
-            for i, image in enumerate(codec.wholes(raw, source.called(rows))):
+            for i, image in enumerate(codec.patched_images(raw, source.sample_names(rows))):
                 this = slice(i, i + 1)
                 yield Chunk(rows[this], raw, image, None if condition is None else condition[this])
 
@@ -111,7 +111,7 @@ class Encoding:
         """Yield all samples once, in chunks on `device`; networks see their condition."""
         for joint in self.joint_rows(source, size):
             x, condition = self.split(joint.to(device))
-            with given(condition):
+            with condition_on(condition):
                 yield x
 
     @property
@@ -134,7 +134,7 @@ class Encoding:
             nets: Mapping[str, nn.Module], joint: Tensor, z: Tensor
         ) -> Iterator[training.Loss]:
             x, condition = self.split(joint)
-            with given(condition):
+            with condition_on(condition):
                 yield from losses(nets, x, z)
 
         return of_joint_rows
@@ -161,7 +161,7 @@ def fit_encoding(
     size : int
         Samples that are read together.
     patches : mapping, optional
-        Options of `inputs.PatchCodec.learn`, beside `image_size` and `channels`, if images are
+        Options of `inputs.PatchCodec.fit_chunks`, beside `image_size` and `channels`, if images are
         cut into patches.
     **options
         Options of :func:`inputs.fit_codec`, for the samples.
@@ -170,7 +170,7 @@ def fit_encoding(
         return _fit_patches(source, size, **patches, **options)
     chunks = list(source.chunks(size))
     index = np.concatenate([rows for rows, _ in chunks]) if chunks else np.empty(0, np.int64)
-    names = source.called(index)
+    names = source.sample_names(index)
     samples = inputs.fit_codec(inputs.concat([raw for _, raw in chunks]), rows=names, **options)
     return Encoding(samples, _fit_condition(source, index))
 
@@ -186,9 +186,9 @@ def _fit_patches(
     def chunks() -> Iterator[tuple[Any, inputs.Raw]]:
         for rows, raw in source.chunks(size):
             index.append(rows)
-            yield source.called(rows), raw
+            yield source.sample_names(rows), raw
 
-    samples = inputs.PatchCodec.learn(chunks(), **options)
+    samples = inputs.PatchCodec.fit_chunks(chunks(), **options)
     return Encoding(samples, _fit_condition(source, np.concatenate(index)))
 
 
@@ -197,4 +197,4 @@ def _fit_condition(source: inputs.Source, index: NDArray[np.int64]) -> inputs.Ta
     if raw is None:
         return None
     with naming_the_condition():
-        return inputs.fit_codec(raw, rows=source.called(index))  # type: ignore[return-value]
+        return inputs.fit_codec(raw, rows=source.sample_names(index))  # type: ignore[return-value]

@@ -103,7 +103,7 @@ def map_of_image(model: Model, image: inputs.PatchedImage, condition: Tensor | N
         assert isinstance(codec, inputs.PatchCodec)
         as_cut = map_as_cut(codec, model.networks, image, condition, map_compute(model))
         scaled = torch.from_numpy(scale.apply(as_cut)).float()[None]
-        return {"contributions": image.as_given(scaled).clamp(min=0)}
+        return {"contributions": image.at_original_size(scaled).clamp(min=0)}
     maps = (
         (corners, explained(model, x, same)["contributions"])
         for corners, x, same in patches_of(image, condition)

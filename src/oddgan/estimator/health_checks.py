@@ -117,7 +117,7 @@ def _encoded(encoding: Encoding, source: inputs.Source) -> Sample:
 def _check_rows(method: Hooks, fitted: Fitted) -> list[health.HealthCheck]:
     n, fpr = len(fitted.calibration_scores), method.target_fpr
     needed = decisions.smallest_sample(fpr)
-    checks = [health.few_held_out(n, needed, fpr, crossed=fitted.cross_fitted)]
+    checks = [health.few_held_out(n, needed, fpr, cross_fitted=fitted.cross_fitted)]
     codec = fitted.encoding.samples
     if codec.kind == "table":
         n_train = min(member.n_train for member in fitted.members)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddgan import inputs
-from oddgan.networks import given
+from oddgan.networks import condition_on
 
 from .explanation import Explanation, stack_maps
 
@@ -53,7 +53,7 @@ def in_batches(
     results: list[Tensors] = []
     for start in range(0, len(x), size):
         batch = slice(start, start + size)
-        with given(None if condition is None else _filled(condition[batch]).to(device)):
+        with condition_on(None if condition is None else _filled(condition[batch]).to(device)):
             tensors = compute(_filled(x[batch]).to(device))
         n = len(x[batch])
         results.append({name: values[:n].cpu() for name, values in tensors.items()})

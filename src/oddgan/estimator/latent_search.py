@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from oddgan import training
-from oddgan.networks import current_condition, given_rows
-from oddgan.scores import Descent, Found, distance, latent_search
+from oddgan.networks import condition_on_rows, current_condition
+from oddgan.scores import Descent, SearchResult, distance, latent_search
 from oddgan.scores.search import Objective, Variables
 
 #: From networks, latents (m, k) and what is known of their samples to losses (m,).
@@ -84,10 +84,10 @@ def search_latents(
         return objective(own, variables[0], *known_of(sample))
 
     start = z.flatten(0, -2)
-    found = search(
+    result = search(
         loss, (start,), z.shape[-2], descent, title=title, verbose=verbose, precision=precision
     )
-    return found.kept[0].reshape(z.shape)
+    return result.variables[0].reshape(z.shape)
 
 
 def nearest(generator: nn.Module, candidates: Tensor, x: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def search(
     keep: Callable[[Variables, Tensor], Variables] | None = None,
     verbose: int = 0,
     precision: str = "32-true",
-) -> Found:
+) -> SearchResult:
     """Run :func:`oddgan.scores.latent_search` on rows that are samples, again and again.
 
     Row i is of sample ``i % n_samples``; `objective` and `keep` are told the samples, and the
@@ -138,12 +138,15 @@ def search(
     def losses(variables: Variables, rows: Tensor) -> Tensor:
         sample = sample_of(rows)
         bf16 = precision == "bf16-mixed"
-        with given_rows(sample), torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16):
+        with (
+            condition_on_rows(sample),
+            torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16),
+        ):
             return objective(variables, sample).float()
 
     def kept(variables: Variables, rows: Tensor) -> Variables:
         sample = sample_of(rows)
-        with given_rows(sample):
+        with condition_on_rows(sample):
             return keep(variables, sample) if keep else variables
 
     progress = training.RichProgress() if verbose else training.Silent()

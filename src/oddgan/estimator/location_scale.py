@@ -33,7 +33,7 @@ def fit_location_scale(model: Model, source: inputs.Source) -> LocationScale | M
         return None
     locations, scores = list[Floats](), list[Floats]()
     for image, condition in images:
-        locations.append(image.places())
+        locations.append(image.locations())
         scores.append(patch_scores(model, image, condition))
     return LocationScale.fit(np.concatenate(locations), np.concatenate(scores))
 
@@ -75,6 +75,6 @@ def image_score(model: Model, image: inputs.PatchedImage, condition: Tensor | No
         return np.array([scale.score(anomaly_map)])
     scores = patch_scores(model, image, condition)
     if scale is not None:
-        scores = scale.apply(image.places(), scores)
-    aggregated: Floats = codec.of_image(scores)
+        scores = scale.apply(image.locations(), scores)
+    aggregated: Floats = codec.aggregate(scores)
     return aggregated

@@ -13,7 +13,7 @@ _SEED = 0
 
 
 def patch_options(method: Hooks) -> dict[str, Any] | None:
-    """Return the options of `inputs.PatchCodec.learn` for a method; None if nothing is cut."""
+    """Return the options of `inputs.PatchCodec.fit_chunks` for a method; None if nothing is cut."""
     if method.patch_size is None:
         for name in ("stride", "patch_augment", "normalize_by_location", "illumination_correction"):
             if getattr(method, name):
@@ -58,7 +58,7 @@ def as_seen(
     source: inputs.Source,
     *,
     training: bool = True,
-    kept_bytes: int = 0,
+    cache_bytes: int = 0,
 ) -> inputs.Source:
     """Return `source` as the networks see it: for images that are cut, patches at random places.
 
@@ -72,7 +72,7 @@ def as_seen(
         Samples.
     training : bool
         Whether they train, and so may be mirrored.
-    kept_bytes : int
+    cache_bytes : int
         As for `inputs.Patches`.
     """
     codec = encoding.samples
@@ -80,4 +80,4 @@ def as_seen(
         return source
     augment = method.patch_augment if training else None
     n_each = method.patches_per_image
-    return inputs.Patches(source, codec, n_each, _SEED, augment=augment, kept_bytes=kept_bytes)
+    return inputs.Patches(source, codec, n_each, _SEED, augment=augment, cache_bytes=cache_bytes)

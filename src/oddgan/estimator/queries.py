@@ -164,7 +164,7 @@ def _components_of_image(
         component_frame(model, in_batches(model.networks, x, same, compute))
         for _, x, same in patches_of(image, condition)
     ]
-    frame: pd.DataFrame = codec.of_image(concatenate(frames))
+    frame: pd.DataFrame = codec.aggregate(concatenate(frames))
     return frame
 
 
@@ -176,7 +176,7 @@ def _reconstruction_of_image(
         (corners, in_batches(model.networks, x, same, compute)[""])
         for corners, x, same in patches_of(image, condition)
     )
-    return image.as_it_was(image.blended(patches)[None])
+    return image.without_correction(image.blended(patches)[None])
 
 
 def _mean_over_patches(

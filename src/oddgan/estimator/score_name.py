@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from oddgan.networks import given
+from oddgan.networks import condition_on
 from oddgan.scores import COMBINATIONS, SHARED_COMPONENTS, check_length, spaces_needed
 
 from .encoding import Encoding
@@ -89,5 +89,5 @@ def check_lengths(method: Hooks, encoding: Encoding) -> None:
             network.eval()
         x = torch.empty(2, *spec.shape, device="meta")
         condition = torch.empty(2, encoding.condition_dim, device="meta")
-        with given(condition if encoding.condition_dim else None):
+        with condition_on(condition if encoding.condition_dim else None):
             check_length(names, "feature", method._features(nets, x).flatten(1).shape[1])

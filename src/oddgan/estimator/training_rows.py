@@ -30,7 +30,7 @@ def training_rows(
     if isinstance(encoding.samples, inputs.PatchCodec):  # their locations change each epoch
         budget = {True: 0, False: sys.maxsize, "auto": training.memory_budget(_CPU)}[stream]
         sources = [
-            as_seen(method, encoding, source, kept_bytes=budget // len(sources))
+            as_seen(method, encoding, source, cache_bytes=budget // len(sources))
             for source in sources
         ]
         stream = True

@@ -103,7 +103,7 @@ def _corruption(
     """Return what `denoise` and `augment` do to samples that are reconstructed, if anything."""
     amount = method.denoise
     if isinstance(codec, inputs.ImageCodec) and method.augment == "affine":
-        return lambda x: training.add_noise(training.warp(x, generator), amount, generator)
+        return lambda x: training.add_noise(training.affine(x, generator), amount, generator)
     if not amount:
         return None
     if isinstance(codec, inputs.ImageCodec):

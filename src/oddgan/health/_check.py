@@ -52,7 +52,9 @@ class HealthCheck:
         return f"{self.name}: {self.measured}.{remedy}"
 
 
-def few_held_out(n: int, needed: int, target_fpr: float, *, crossed: bool = False) -> HealthCheck:
+def few_held_out(
+    n: int, needed: int, target_fpr: float, *, cross_fitted: bool = False
+) -> HealthCheck:
     """Check that there are enough held-out samples for the target false positive rate.
 
     Parameters
@@ -61,7 +63,7 @@ def few_held_out(n: int, needed: int, target_fpr: float, *, crossed: bool = Fals
         Number of held-out samples, and the number that `target_fpr` needs.
     target_fpr : float
         The target false positive rate.
-    crossed : bool
+    cross_fitted : bool
         Whether the ensemble is cross-fitted: some members hold out every row already.
     """
     return HealthCheck(
@@ -73,7 +75,7 @@ def few_held_out(n: int, needed: int, target_fpr: float, *, crossed: bool = Fals
         measured=f"{n} held-out rows, but target_fpr={target_fpr:g} needs {needed}",
         remedy=(
             "Use more rows, or a larger `target_fpr`: every row is held out already"
-            if crossed
+            if cross_fitted
             else "Use more rows, or a larger `calibration_fraction`"
         ),
     )

@@ -23,7 +23,14 @@ from .architectures import dcgan, image, residual, table, unet
 from .architectures.joint import Discriminator, JointDiscriminator
 from .architectures.likelihood import Decoder
 from .architectures.unet import UNet
-from .condition import bare, condition_layers, current_condition, given, given_rows, without_context
+from .condition import (
+    bare,
+    condition_layers,
+    condition_on,
+    condition_on_rows,
+    current_condition,
+    exclude_from_condition,
+)
 from .initialise import Scheme, initialise
 from .layers import Dropout, LatentDraws, Noise, use_generator
 from .members import member, stacked
@@ -48,21 +55,21 @@ __all__ = [
     "UNet",
     "bare",
     "condition_layers",
+    "condition_on",
+    "condition_on_rows",
     "critic",
     "current_condition",
     "discriminator",
     "encoder",
+    "exclude_from_condition",
     "generate",
     "generator",
-    "given",
-    "given_rows",
     "initialise",
     "joint_discriminator",
     "member",
     "stacked",
     "u_net",
     "use_generator",
-    "without_context",
 ]
 
 Family = Literal["egbad", "dcgan", "residual"]

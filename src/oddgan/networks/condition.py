@@ -23,7 +23,7 @@ def current_condition() -> Tensor | None:
 
 
 @contextmanager
-def given(condition: Tensor | None) -> Iterator[None]:
+def condition_on(condition: Tensor | None) -> Iterator[None]:
     """Set the condition of the n samples that networks are called with, of shape (n, k)."""
     token = _CONDITION.set(condition)
     try:
@@ -32,10 +32,10 @@ def given(condition: Tensor | None) -> Iterator[None]:
         _CONDITION.reset(token)
 
 
-def given_rows(index: Tensor | slice) -> AbstractContextManager[None]:
+def condition_on_rows(index: Tensor | slice) -> AbstractContextManager[None]:
     """Set the condition to rows `index` of the current one, for networks called with these rows."""
     condition = current_condition()
-    return given(None if condition is None else condition[index])
+    return condition_on(None if condition is None else condition[index])
 
 
 class Conditioned(nn.Module):
@@ -64,7 +64,7 @@ class Conditioned(nn.Module):
         out: Tensor = self.layer(x)
         condition = current_condition()
         if condition is None:
-            raise RuntimeError("a conditional network was called outside `given(condition)`")
+            raise RuntimeError("a conditional network was called outside `condition_on(condition)`")
         if len(condition) != len(out):
             raise RuntimeError(f"condition of {len(condition)} samples for a batch of {len(out)}")
         shift = condition.to(out.dtype) @ self.context.to(out.dtype).T
@@ -76,19 +76,19 @@ def bare(layer: nn.Module) -> nn.Module:
     return layer.layer if isinstance(layer, Conditioned) else layer
 
 
-def without_context(layer: nn.Module) -> None:
+def exclude_from_condition(layer: nn.Module) -> None:
     """Exclude `layer` from :func:`condition_layers`.
 
     After the last nonlinearity of a critic the condition would add the same number to the values
     of real and generated samples, and only their difference is trained.
     """
-    layer.without_context = True  # type: ignore[assignment]
+    layer.exclude_from_condition = True  # type: ignore[assignment]
 
 
 def condition_layers(module: nn.Module, n_condition: int) -> None:
     """Condition every linear and convolutional layer below `module`, in place."""
     for name, child in module.named_children():
-        if getattr(child, "without_context", False):
+        if getattr(child, "exclude_from_condition", False):
             continue
         if isinstance(child, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             setattr(module, name, Conditioned(child, n_condition))

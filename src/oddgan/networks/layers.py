@@ -95,6 +95,8 @@ class SpectralNorm(_SpectralNorm):
 
     @torch.no_grad()
     def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if weight_mat.is_meta:  # weights come later, and nothing is computed before
+            return
         for _ in range(n_power_iterations):
             u = F.normalize(torch.mv(weight_mat, self._v), dim=0, eps=self.eps)
             self._u.copy_(u)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from .condition import current_condition, given
+from .condition import condition_on, current_condition
 
 
 def generate(generator: nn.Module, z: Tensor, *weights: Tensor) -> Tensor:
@@ -13,7 +13,7 @@ def generate(generator: nn.Module, z: Tensor, *weights: Tensor) -> Tensor:
 
     def generate_row(z: Tensor, condition: Tensor | None, *weights: Tensor) -> Tensor:
         tensors = buffers | dict(zip(names, weights, strict=True))
-        with given(None if condition is None else condition[None]):
+        with condition_on(None if condition is None else condition[None]):
             y: Tensor = functional_call(generator, tensors, (z[None],))
         return y[0]
 

@@ -13,7 +13,7 @@ from .mixture import Mixture, energy, estimate_mixture
 from .neighbours import N_NEIGHBOURS, NeighborIndex, finite_rows
 from .scale import RobustScale, Scale
 from .score import Score, binary_cross_entropy, distance
-from .search import Descent, Found, latent_search
+from .search import Descent, SearchResult, latent_search
 from .shared import COMBINATIONS, SHARED_COMPONENTS, FittedComponents, check_length, spaces_needed
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "SHARED_COMPONENTS",
     "Descent",
     "FittedComponents",
-    "Found",
     "Gaussian",
     "LocationScale",
     "MapScale",
@@ -32,6 +31,7 @@ __all__ = [
     "RobustScale",
     "Scale",
     "Score",
+    "SearchResult",
     "binary_cross_entropy",
     "check_length",
     "distance",

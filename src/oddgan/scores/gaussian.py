@@ -40,10 +40,10 @@ class Gaussian:
 
     def distance(self, rows: NDArray[Any]) -> Floats:
         """Return sqrt((x - mean)' precision (x - mean)) of samples x, shape (n,)."""
-        distances: Floats = np.sqrt(np.maximum(self.added(rows).sum(1), 0))
+        distances: Floats = np.sqrt(np.maximum(self.contributions(rows).sum(1), 0))
         return distances
 
-    def added(self, rows: NDArray[Any]) -> Floats:
+    def contributions(self, rows: NDArray[Any]) -> Floats:
         """Return the contribution of each feature to the squared distance, shape (n, d).
 
         (x - mean)_i (precision (x - mean))_i: the sum is the squared distance; single terms may be

@@ -55,12 +55,12 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Result of the search for m rows.
 
     Attributes
     ----------
-    kept : tuple of Tensor of shape (m, ...)
+    variables : tuple of Tensor of shape (m, ...)
         The variables after the last step, or the tensors that `keep` returned for them.
     loss : Tensor of shape (m,)
         The loss after the last step.
@@ -68,7 +68,7 @@ class Found:
         Number of steps.
     """
 
-    kept: Variables
+    variables: Variables
     loss: Tensor
     n_steps: Tensor
 
@@ -80,7 +80,7 @@ def latent_search(
     *,
     keep: Callable[[Variables, Tensor], Variables] | None = None,
     on_progress: Callable[[int], None] | None = None,
-) -> Found:
+) -> SearchResult:
     """Minimise the loss of each of m rows independently.
 
     Parameters
@@ -111,8 +111,8 @@ def latent_search(
             chunk = _Chunk(objective, start, range(first, min(first + size, m)), descent)
             chunk.descend(first * descent.n_steps, report)
             results.append(chunk.result(keep))
-    variables = zip(*(result.kept for result in results), strict=True)
-    return Found(
+    variables = zip(*(result.variables for result in results), strict=True)
+    return SearchResult(
         tuple(torch.cat(chunks) for chunks in variables),
         torch.cat([result.loss for result in results]),
         torch.cat([result.n_steps for result in results]),
@@ -237,12 +237,14 @@ class _Chunk:
                 final[self.positions[stopping]] = v[stopping]
 
     @torch.no_grad()
-    def result(self, keep: Callable[[Variables, Tensor], Variables] | None) -> Found:
+    def result(self, keep: Callable[[Variables, Tensor], Variables] | None) -> SearchResult:
         """Return the results of the rows, without the padding."""
         final = tuple(self.final)
         loss = self.objective(final, self.rows)
         tensors = keep(final, self.rows) if keep else final
-        return Found(tuple(v[: self.n] for v in tensors), loss[: self.n], self.n_steps[: self.n])
+        return SearchResult(
+            tuple(v[: self.n] for v in tensors), loss[: self.n], self.n_steps[: self.n]
+        )
 
 
 def rate_at(rate: Rate, step: int) -> float:

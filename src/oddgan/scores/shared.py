@@ -192,11 +192,6 @@ class FittedComponents:
         return {n: np.abs(values) if n in _TWO_SIDED else values for n, values in scaled.items()}
 
     @property
-    def references(self) -> Mapping[str, NeighborIndex]:
-        """The `indexes`, under their former name."""
-        return self.indexes
-
-    @property
     def names(self) -> frozenset[str]:
         """The fitted components, which have a scale."""
         return frozenset(self.scale.medians) if self.scale else frozenset()

@@ -8,10 +8,10 @@
 """
 
 from .checkpoint import Checkpoint
-from .corrupt import add_noise, shift, swap_cells, warp
+from .corrupt import add_noise, affine, shift, swap_cells
 from .device import PRECISIONS, find_device, make_fabric, memory_budget
 from .loop import Loss, LossFunction, Settings, Trainer
-from .losses import critic_loss, discriminator_loss, gradient_penalty, parts, r1_penalty
+from .losses import batch_slices, critic_loss, discriminator_loss, gradient_penalty, r1_penalty
 from .monitoring import Progress, RichProgress, Silent, TrainingError
 from .rows import DeviceRows, EnsembleRows, Rows, StreamedRows
 
@@ -31,15 +31,15 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "add_noise",
+    "affine",
+    "batch_slices",
     "critic_loss",
     "discriminator_loss",
     "find_device",
     "gradient_penalty",
     "make_fabric",
     "memory_budget",
-    "parts",
     "r1_penalty",
     "shift",
     "swap_cells",
-    "warp",
 ]

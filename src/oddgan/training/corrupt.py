@@ -71,7 +71,7 @@ def shift(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
     return padded[image[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(3, 1)
 
 
-def warp(images: Tensor, generator: torch.Generator) -> Tensor:
+def affine(images: Tensor, generator: torch.Generator) -> Tensor:
     """Apply a random affine map to each image; its edges are reflected.
 
     Drawn uniformly: a rotation of up to 15 degrees either way, each side scaled by up to 15 %, a

@@ -52,7 +52,7 @@ def r1_penalty(D: nn.Module, *real: Tensor) -> Tensor:
     return squares.sum(0).mean() / 2
 
 
-def parts(n: int, n_parts: int) -> list[slice]:
+def batch_slices(n: int, n_parts: int) -> list[slice]:
     """Split the n rows of a batch into `n_parts` slices of equal length; fewer if n is small."""
     size = -(-n // n_parts)
     return [slice(start, start + size) for start in range(0, n, size)]

@@ -34,7 +34,7 @@ class PatchCodec(ImageCodec):
     patch, stride : (int, int)
         Height and width of a patch, and the distances between patches.
     patch_aggregation : {"max", "top", "mean", "map"}
-        How the scores of patches are aggregated into the score of an image; `of_image` aggregates
+        How the scores of patches are aggregated into the score of an image; `aggregate` aggregates
         by "top" if it is "map".
     """
 
@@ -57,7 +57,7 @@ class PatchCodec(ImageCodec):
         self.patch_aggregation: PatchAggregation = patch_aggregation
 
     @classmethod
-    def learn(
+    def fit_chunks(
         cls,
         chunks: Iterable[tuple[Rows, Raw]],
         *,
@@ -116,7 +116,7 @@ class PatchCodec(ImageCodec):
             patch_aggregation=patch_aggregation,
         )
 
-    def wholes(self, raw: Raw, rows: Rows = None) -> Iterator[PatchedImage]:
+    def patched_images(self, raw: Raw, rows: Rows = None) -> Iterator[PatchedImage]:
         """Yield the images of a chunk, encoded one by one.
 
         Parameters
@@ -157,7 +157,7 @@ class PatchCodec(ImageCodec):
             image = torch.from_numpy(np.pad(image.numpy(), padding, mode="symmetric"))
         return PatchedImage(image, self.patch, self.stride, unpadded, original, correction)
 
-    def of_image(self, values: Any) -> Any:
+    def aggregate(self, values: Any) -> Any:
         """Aggregate values of patches into those of their image.
 
         Parameters
@@ -171,7 +171,7 @@ class PatchCodec(ImageCodec):
         `TOP_SHARE` values (at least one), or the mean.
         """
         if isinstance(values, pd.DataFrame):
-            return pd.DataFrame(self.of_image(values.to_numpy()), columns=values.columns)
+            return pd.DataFrame(self.aggregate(values.to_numpy()), columns=values.columns)
         n = {"max": 1, "mean": len(values)}.get(
             self.patch_aggregation, max(1, round(TOP_SHARE * len(values)))
         )

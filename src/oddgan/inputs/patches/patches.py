@@ -62,7 +62,7 @@ class PatchedImage:
         down, across = (torch.tensor(starts(*side)) for side in sides)
         return torch.cartesian_prod(down, across)
 
-    def places(self) -> NDArray[np.float64]:
+    def locations(self) -> NDArray[np.float64]:
         """Return the location of each patch, shape (n, 2): its y and x, scaled to 0 to 1.
 
         1/2 if the patch is as long as the image.
@@ -95,9 +95,9 @@ class PatchedImage:
 
         `maps` yields the corners of patches, and their maps (n, c, *patch).
         """
-        return self.as_given(self.blended_as_cut(maps))
+        return self.at_original_size(self.blended_as_cut(maps))
 
-    def as_given(self, image_map: Tensor) -> Tensor:
+    def at_original_size(self, image_map: Tensor) -> Tensor:
         """Resize a map from the size at which the image was cut to its original size."""
         return resize(image_map[None], self.original)[0]
 
@@ -122,7 +122,7 @@ class PatchedImage:
         assert total is not None  # an image has at least one patch
         return total[:, : self.unpadded[0], : self.unpadded[1]]
 
-    def as_it_was(self, pixels: Tensor) -> Tensor:
+    def without_correction(self, pixels: Tensor) -> Tensor:
         """Undo the illumination correction of pixels (n, c, h, w), such as a reconstruction."""
         return self.correction.undo(pixels) if self.correction else pixels
 

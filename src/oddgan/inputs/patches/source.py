@@ -37,7 +37,7 @@ class Patches(Source):
         Seed of the locations without an `order`.
     augment : {"flip", "turn"}, optional
         Random augmentation of the patches (see `augmented`).
-    kept_bytes : int
+    cache_bytes : int
         Encoded images are kept in memory if all of them together need at most this many bytes.
     """
 
@@ -51,14 +51,14 @@ class Patches(Source):
         seed: int,
         *,
         augment: PatchAugment | None = None,
-        kept_bytes: int = 0,
+        cache_bytes: int = 0,
     ) -> None:
         self.source = source
         self.codec = codec
         self.n_each = n_each
         self._seed = seed
         self._augment = augment
-        self._cache_bytes = kept_bytes
+        self._cache_bytes = cache_bytes
         self._cache: dict[int, PatchedImage] | None = None
         self.names = source.names
         self.has_condition = source.has_condition
@@ -118,7 +118,9 @@ class Patches(Source):
         free_bytes = self._cache_bytes
         for index, raw in self.source.chunks(_CHUNK_IMAGES, order):
             for row, image in zip(
-                index.tolist(), self.codec.wholes(raw, self.source.called(index)), strict=True
+                index.tolist(),
+                self.codec.patched_images(raw, self.source.sample_names(index)),
+                strict=True,
             ):
                 free_bytes -= image.image.nbytes
                 if free_bytes >= 0:

@@ -85,7 +85,7 @@ class Source(ABC):
             if mask.any():
                 yield rows[mask], raw if mask.all() else select(raw, mask)
 
-    def called(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | list[str]:
+    def sample_names(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | list[str]:
         """Return the names of these samples for messages, else their indices."""
         return rows if self.names is None else [self.names[row] for row in rows]
 

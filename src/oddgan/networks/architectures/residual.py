@@ -14,7 +14,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from oddgan.networks.condition import without_context
+from oddgan.networks.condition import exclude_from_condition
 from oddgan.networks.layers import Crop, halvings, strides
 
 from .joint import Discriminator
@@ -76,8 +76,8 @@ def _down(
         nn.Conv2d(last, out, 1, bias=bias),
     )
     if not bias:
-        without_context(end)
-        without_context(shortcut)
+        exclude_from_condition(end)
+        exclude_from_condition(shortcut)
     branch = nn.Sequential(
         norm(last),
         nn.ReLU(),
@@ -177,5 +177,5 @@ def dense_critic(n_inputs: int, *, width: int) -> Discriminator:
 
 def _critic(trunk: nn.Module, n_features: int) -> Discriminator:
     critic = Discriminator(trunk, n_features, bias=False)
-    without_context(critic.logit)
+    exclude_from_condition(critic.logit)
     return critic

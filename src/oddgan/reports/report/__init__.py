@@ -127,7 +127,7 @@ def write_report(
     scored = score(detector, source, labels)
     origin = origin or Origin()
     content = {
-        "title": title or f"{type(detector).__name__} on {origin.data or about.called(data)}",
+        "title": title or f"{type(detector).__name__} on {origin.data or about.sample_names(data)}",
         **_threshold(detector, scored),
         **_samples(detector, scored, n_oddest, n_borderline),
         **_figures(detector, scored),
@@ -245,7 +245,7 @@ def _figures(detector: Detector, scored: Scored) -> dict[str, Any]:
 def _facts(
     detector: Detector, scored: Scored, data: Any, origin: Origin
 ) -> list[tuple[str, about.Facts]]:
-    name = origin.data or about.called(data)
+    name = origin.data or about.sample_names(data)
     identity = origin.identity or about.identity(data, scored.source)
     return [
         ("Data", about.of_data(scored, name, identity, origin.split)),

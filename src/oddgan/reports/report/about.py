@@ -73,7 +73,7 @@ def _named(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def called(data: Any) -> str:
+def sample_names(data: Any) -> str:
     """Return what data that came without a name is called."""
     if isinstance(data, str | PathLike):
         return Path(data).name

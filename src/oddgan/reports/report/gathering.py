@@ -97,7 +97,7 @@ def score(detector: Detector, source: inputs.Source, labels: ArrayLike | None) -
     scores = np.concatenate([values for _, values in found])
     every = np.flatnonzero(source.keep) if isinstance(source, inputs.Subset) else None
     places = rows if every is None else np.searchsorted(every, rows)
-    called = source.called(rows)
+    called = source.sample_names(rows)
     names = called if isinstance(called, list) else [f"row {row}" for row in called.tolist()]
     p_values = decisions.conformal_p_values(scores, detector.calibration_scores_)
     truth = None if labels is None else checked(labels, source.count())[places]
