@@ -46,15 +46,15 @@ def pair(seed):
 def losses(nets, joint, z):
     """Losses of all forms: means, a mean over the batch within, a gradient penalty."""
     x, given = joint[:, :4], joint[:, 4:]
-    with networks.given(given):
+    with networks.condition_on(given):
         y = nets["G"](x)
         loss = training.critic_loss(nets["C"], x, y.detach(), x[:, 0].sigmoid())
     yield Loss("critic", loss, ("C",))
-    with networks.given(given):
+    with networks.condition_on(given):
         D = nets["D"]
         loss = training.discriminator_loss(D(x)[0], D(y.detach())[0])
     yield Loss("discriminator", loss / 2, ("D",), adversary=True, judged=loss)
-    with networks.given(given):
+    with networks.condition_on(given):
         matched = (D(y)[1].mean(0) - D(x)[1].mean(0)).square().sum() - nets["C"](y)[0].mean()
     yield Loss("generator", matched, ("G",))
 

@@ -13,7 +13,7 @@ From trained networks to a fitted detector
     `health_checks` looks whether the fit is sound.
 Asking a fitted detector
     `queries` is the table of what can be asked, and the loop that answers; `inference` runs the
-    networks, `scoring` makes the score, `contributions` and `explain` say what is anomalous about a
+    networks, `contributions` and `explain` say what is anomalous about a
     sample (`explanation` is the result), `latent_search` finds latents for methods without an
     encoder.
 The public classes

@@ -1,5 +1,7 @@
 """From trained networks to a fitted detector: scales, thresholds and the health of the fit."""
 
+import importlib.metadata
+import platform
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -16,7 +18,6 @@ from .holdout import HoldOut, readable, subsample
 from .hooks import Hooks
 from .location_scale import fit_location_scale
 from .queries import ask, outputs
-from .serialization import software_versions
 from .shared_components import fit_components
 
 #: Held-out images, and pixels of each, that the threshold of pixels is set by at most. The maps of
@@ -68,10 +69,17 @@ def fit_member(
         values = ask(Ensemble((model(),), None, None), held_out, "score_components")
         scale = Scale.fit({name: values[name].to_numpy() for name in values})
         member = replace(member, component_scale=scale)
-    member = replace(member, location_scale=fit_location_scale(model(), trained.few))
+    if isinstance(result.encoding.samples, inputs.PatchCodec):
+        member = replace(member, location_scale=fit_location_scale(model(), trained.few))
     independent = inputs.one_of_each_group(trained.held_out)
     scores = ask(Ensemble((model(),), None, None), independent, "anomaly_score")
     return replace(member, **_threshold(scores, method.target_fpr))
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of the software that decides what a fit becomes."""
+    versions = {name: importlib.metadata.version(name) for name in ("oddgan", "torch")}
+    return {**versions, "python": platform.python_version()}
 
 
 def _threshold(scores: Floats, target_fpr: float) -> dict[str, Any]:

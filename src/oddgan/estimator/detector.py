@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal, Self, cast, overload
 
 import numpy as np
@@ -259,7 +260,7 @@ class Detector(BaseDetector, Hooks):
         result = fit_networks(self, source)
         fitted = calibrate(self, result, columns)
         checks = check_health(self, fitted, result) if self.health else ()
-        self.adopt(fitted.with_health(checks))
+        self.adopt(replace(fitted, health_checks=checks))
         warn(checks, self.verbose, stacklevel=2)
         for checkpoint in result.checkpoints:
             checkpoint.delete()

@@ -138,10 +138,6 @@ class Fitted:
     provenance: dict[str, Any] = field(default_factory=dict)
     proba_calibration: ProbaCalibration | None = None
 
-    def with_health(self, checks: tuple[HealthCheck, ...]) -> Self:
-        """Return the same with these health checks."""
-        return replace(self, health_checks=checks)
-
     def of_member(self, k: int) -> Self:
         """Return what a detector would have that is member `k` alone."""
         member = self.members[k]

@@ -19,7 +19,7 @@ from .fitted import Ensemble, Fitted, Model
 from .holdout import subsample
 from .hooks import Hooks
 from .inference import as_floats, finite, in_batches
-from .scoring import score_compute, score_values, total_of
+from .shared_components import score_compute, score_values, total_of
 
 #: Samples in a set, at most and at least, and numbers that they have at most in between.
 _MAX_SAMPLES, _MIN_SAMPLES, _NUMBERS = 256, 32, 2**23

@@ -8,8 +8,7 @@ from oddgan.scores import REACH, LocationScale, MapScale
 
 from .fitted import Floats, Model
 from .inference import READ, Compute, concatenate, finite, in_batches, map_as_cut, patches_of
-from .scoring import score_compute, score_values
-from .shared_components import check_unchanged
+from .shared_components import check_unchanged, score_compute, score_values
 
 
 def fit_location_scale(model: Model, source: inputs.Source) -> LocationScale | MapScale | None:

@@ -19,8 +19,13 @@ from .explain import explain_chunk, map_of_image, mean_explanation
 from .fitted import Ensemble, Floats, Model
 from .inference import READ, Compute, Tensors, as_floats, concatenate, in_batches, patches_of
 from .location_scale import image_score
-from .scoring import component_frame, components_compute, score_compute, score_values
-from .shared_components import check_unchanged
+from .shared_components import (
+    check_unchanged,
+    component_frame,
+    components_compute,
+    score_compute,
+    score_values,
+)
 
 Output = Literal[
     "anomaly_score",

@@ -79,6 +79,8 @@ def check_spaces(method: Hooks) -> None:
 def check_lengths(method: Hooks, encoding: Encoding) -> None:
     """Refuse a covariance that is too large, before anything trains."""
     names = component_names(method, method.score_name)
+    if not names:
+        return
     spec = method._spec(encoding.samples)
     check_length(names, "residual", int(np.prod(spec.shape)))
     check_length(names, "latent", spec.latent_dim)

@@ -1,7 +1,5 @@
 """What a fit left, as header and arrays of a model file, and back."""
 
-import importlib.metadata
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -23,12 +21,6 @@ from .parameters import renamed
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions of the software that decides what a fit becomes."""
-    versions = {name: importlib.metadata.version(name) for name in ("oddgan", "torch")}
-    return {**versions, "python": platform.python_version()}
 
 
 # ---------------------------------------------------------------------------------- to a file

@@ -20,7 +20,6 @@ from typing import Literal, Protocol
 from torch import nn
 
 from .architectures import dcgan, image, residual, table, unet
-from .architectures.joint import Discriminator, JointDiscriminator
 from .architectures.likelihood import Decoder
 from .architectures.unet import UNet
 from .condition import (
@@ -32,7 +31,7 @@ from .condition import (
     exclude_from_condition,
 )
 from .initialise import Scheme, initialise
-from .layers import Dropout, LatentDraws, Noise, use_generator
+from .layers import Discriminator, Dropout, JointDiscriminator, LatentDraws, Noise, use_generator
 from .members import member, stacked
 from .private import generate
 from .retrieval.columns import Columns

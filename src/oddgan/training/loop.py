@@ -138,7 +138,7 @@ class Trainer:
             role: fabric.setup_optimizers(optimizer) for role, optimizer in optimizers.items()
         }
         self._all = nn.ModuleDict(dict(networks))
-        self._ensemble = Ensemble(self._all)
+        self._ensemble = Ensemble(self._all) if settings.in_ensemble else None
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             self._average = AveragedModel(self._all, multi_avg_fn=self._move_average)
@@ -219,12 +219,12 @@ class Trainer:
         stage, step = divmod(self.step, self.settings.n_steps)
         if not step:
             self._begin(stage)
-        losses, in_ensemble = self.stages[stage], self.settings.in_ensemble
-        shape = (*x.shape[: 1 + in_ensemble], self.settings.latent_dim)
+        losses, ensemble = self.stages[stage], self._ensemble
+        shape = (*x.shape[: 2 if ensemble else 1], self.settings.latent_dim)
         z = torch.randn(shape, device=x.device, generator=self.generator)
         with self.fabric.autocast():
-            if in_ensemble:
-                self._ensemble.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
+            if ensemble:
+                ensemble.each(lambda x, z: losses(self.networks, x, z), x, z, self._update)
             else:
                 for loss in losses(self.networks, x, z):
                     judged = loss.value if loss.judged is None else loss.judged

@@ -77,7 +77,7 @@ def open_source(
     """
     if isinstance(data, str | PathLike):
         return _open_path(Path(data), label, channels, pattern, skip_bad, text_columns)
-    if is_frame(data):
+    if not isinstance(data, np.ndarray) and is_frame(data):
         return _frame_source(data, label)
     if label is not None:
         raise ValueError(f"label={label!r} names a column, but an array has no named columns")

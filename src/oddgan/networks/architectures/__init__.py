@@ -7,7 +7,6 @@ By role, for any detector:
 - :mod:`.dcgan`: DCGANs, as GANomaly's.
 - :mod:`.residual`: residual networks and critics for WGAN-GP, as f-AnoGAN's.
 - :mod:`.unet`: U-nets, as Skip-GANomaly's.
-- :mod:`.joint`: discriminators of samples, and of pairs (x, z).
 
 For one detector:
 

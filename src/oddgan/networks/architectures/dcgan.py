@@ -10,9 +10,7 @@ from math import prod
 
 from torch import nn
 
-from oddgan.networks.layers import Crop, SameConv2d, halvings, strides
-
-from .joint import Discriminator
+from oddgan.networks.layers import Crop, Discriminator, SameConv2d, halvings, strides
 
 SLOPE = 0.2  # of the leaky ReLU
 END = 4  # sides longer than this are halved

@@ -10,9 +10,15 @@ from math import prod
 
 from torch import nn
 
-from oddgan.networks.layers import Crop, Dropout, SameConv2d, halvings, strides
-
-from .joint import Discriminator, JointDiscriminator
+from oddgan.networks.layers import (
+    Crop,
+    Discriminator,
+    Dropout,
+    JointDiscriminator,
+    SameConv2d,
+    halvings,
+    strides,
+)
 
 SLOPE = 0.1  # of the leaky ReLU, as in the official code
 END = 7  # sides longer than this are halved

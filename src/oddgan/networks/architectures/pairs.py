@@ -12,9 +12,14 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from oddgan.networks.layers import Dropout, SameConv2d, halvings, spectrally_normalised, strides
-
-from .joint import JointDiscriminator
+from oddgan.networks.layers import (
+    Dropout,
+    JointDiscriminator,
+    SameConv2d,
+    halvings,
+    spectrally_normalised,
+    strides,
+)
 
 SLOPE = 0.2  # of the leaky ReLU
 END = 4  # sides longer than this are halved

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from oddgan.networks.condition import exclude_from_condition
-from oddgan.networks.layers import Crop, halvings, strides
+from oddgan.networks.layers import Crop, Discriminator, halvings, strides
 
-from .joint import Discriminator
 from .table import SLOPE
 
 END = 4  # sides longer than this are halved

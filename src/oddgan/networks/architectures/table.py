@@ -2,9 +2,7 @@
 
 from torch import nn
 
-from oddgan.networks.layers import Dropout
-
-from .joint import Discriminator, JointDiscriminator
+from oddgan.networks.layers import Discriminator, Dropout, JointDiscriminator
 
 SLOPE = 0.1  # of the leaky ReLU, as in the official code
 
