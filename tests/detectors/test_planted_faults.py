@@ -381,7 +381,7 @@ FAULTS = [
     ),
     Planted(
         AddsThePartsAsTheyAre,
-        partial(checks.check_standardised_parts_are_summed, score_name="sigma"),
+        partial(checks.check_standardised_parts_are_summed, score="sigma"),
     ),
 ]
 
