@@ -8,27 +8,11 @@ from importlib.metadata import version as _version
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .combination import Combination
+from .detectors import *  # noqa: F403
 from .detectors import (
-    ADGAN,
-    ALAD,
-    DAGMM,
-    DSEBM,
-    EGBAD,
-    MOGAAL,
-    VAE,
-    AdversarialAutoencoder,
-    AnoGAN,
-    Autoencoder,
     BaseDetector,
     Detector,
-    FAnoGAN,
-    GANomaly,
     ImageExplanation,
-    OddGAN,
-    PatchDiscriminator,
-    PCAReconstruction,
-    RetrievalCritic,
-    SkipGANomaly,
     TableExplanation,
     all_detectors,
 )
@@ -40,31 +24,15 @@ from .training import TrainingError
 __version__ = _version("oddgan")
 
 __all__ = [
-    "ADGAN",
-    "ALAD",
-    "DAGMM",
-    "DSEBM",
-    "EGBAD",
-    "MOGAAL",
-    "VAE",
-    "AdversarialAutoencoder",
-    "AnoGAN",
-    "Autoencoder",
     "BaseDetector",
     "Combination",
     "Detector",
-    "FAnoGAN",
-    "GANomaly",
     "HealthWarning",
     "ImageExplanation",
-    "OddGAN",
-    "PCAReconstruction",
-    "PatchDiscriminator",
-    "RetrievalCritic",
-    "SkipGANomaly",
     "TableExplanation",
     "TrainingError",
     "all_detectors",
     "load",
     "to_pyod",
+    *(cls.__name__ for cls in all_detectors().values()),
 ]

@@ -2,59 +2,30 @@
 
 from typing import Any
 
-from oddgan.estimator import (
-    BaseDetector,
-    Detector,
-    ImageExplanation,
-    TableExplanation,
-    from_state,
-    restored_params,
-)
+from oddgan.estimator import BaseDetector as BaseDetector
+from oddgan.estimator import Detector as Detector
+from oddgan.estimator import ImageExplanation as ImageExplanation
+from oddgan.estimator import TableExplanation as TableExplanation
+from oddgan.estimator import from_state, restored_params
 
-from .adgan import ADGAN
-from .adversarial_autoencoder import AdversarialAutoencoder
-from .alad import ALAD
-from .anogan import AnoGAN
-from .autoencoder import Autoencoder
-from .dagmm import DAGMM
-from .default import OddGAN
-from .dsebm import DSEBM
-from .egbad import EGBAD
-from .fanogan import FAnoGAN
-from .ganomaly import GANomaly
-from .mogaal import MOGAAL
-from .patch_discriminator import PatchDiscriminator
-from .pca import PCAReconstruction
-from .retrieval_critic import RetrievalCritic
-from .skip_ganomaly import SkipGANomaly
+from .adgan import ADGAN as ADGAN
+from .adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
+from .alad import ALAD as ALAD
+from .anogan import AnoGAN as AnoGAN
+from .autoencoder import Autoencoder as Autoencoder
+from .dagmm import DAGMM as DAGMM
+from .default import OddGAN as OddGAN
+from .dsebm import DSEBM as DSEBM
+from .egbad import EGBAD as EGBAD
+from .fanogan import FAnoGAN as FAnoGAN
+from .ganomaly import GANomaly as GANomaly
+from .mogaal import MOGAAL as MOGAAL
+from .patch_discriminator import PatchDiscriminator as PatchDiscriminator
+from .pca import PCAReconstruction as PCAReconstruction
+from .retrieval_critic import RetrievalCritic as RetrievalCritic
+from .skip_ganomaly import SkipGANomaly as SkipGANomaly
 from .space_critic import SpaceCritic
-from .vae import VAE
-
-__all__ = [
-    "ADGAN",
-    "ALAD",
-    "DAGMM",
-    "DSEBM",
-    "EGBAD",
-    "MOGAAL",
-    "VAE",
-    "AdversarialAutoencoder",
-    "AnoGAN",
-    "Autoencoder",
-    "BaseDetector",
-    "Detector",
-    "FAnoGAN",
-    "GANomaly",
-    "ImageExplanation",
-    "OddGAN",
-    "PCAReconstruction",
-    "PatchDiscriminator",
-    "RetrievalCritic",
-    "SkipGANomaly",
-    "TableExplanation",
-    "all_detectors",
-    "restored",
-]
+from .vae import VAE as VAE
 
 # The critic of neighbourhoods is a detector, and a component of any detector's score.
 Detector.space_critic = SpaceCritic
