@@ -1,5 +1,6 @@
 """The command line, as a user types it."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -558,3 +559,7 @@ def test_real_data_by_name(run, name, option):
     code, out, err = run("evaluate", "m", name, "--no-baselines", "--json")
     result = json.loads(out)["results"]["VAE reconstruction_probability"][0]
     assert result["n"] == {"mnist": 19_523, "kddcup99": 247_011}[name]
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version") == (0, f"oddgan {importlib.metadata.version('oddgan')}\n", "")

@@ -4,10 +4,11 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import oddgan
 from oddgan.training import TrainingError
 
 from .bench import bench
@@ -27,11 +28,26 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="oddgan",
-    help="Find what does not belong, in images and in tables.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True),
+    ] = False,
+) -> None:
+    """Find what does not belong, in images and in tables."""
+    if version:
+        print(f"oddgan {oddgan.__version__}")
+        raise typer.Exit
+
+
 app.command()(fit)
 app.command()(score)
 app.command()(calibrate)
