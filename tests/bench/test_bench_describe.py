@@ -51,7 +51,7 @@ def test_a_record_brings_all_that_is_known_of_it():
         0.044,
     )
     assert (f1["decimals"], f1["over"], f1["whole"], f1["own"]) == (4, None, False, True)
-    assert (f1["standing"], f1["via"]) == ("quoted", "issue 7 of the official repository")
+    assert (f1["provenance"], f1["via"]) == ("quoted", "issue 7 of the official repository")
     assert f1["source_note"].startswith("The released code trains on unscaled KDD99 columns")
     recalled = next(r for r in found if r["method"] == "AnoGAN sigma")
     assert (recalled["row"], recalled["confidence"]) == (None, "medium")

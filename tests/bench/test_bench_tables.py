@@ -82,7 +82,7 @@ def published(row, value, **changes):
     """Give a published figure as `describe` passes it on."""
     record = {"row": row, "method": "EGBAD sigma", "task": "cardio", "metric": "auroc"}
     facts = {"data": "cardio", "over": None, "whole": False, "own": True, "decimals": 2}
-    source = {"standing": "read", "via": "", "confidence": None, "cite": "Zenati 2018"}
+    source = {"provenance": "read", "via": "", "confidence": None, "cite": "Zenati 2018"}
     said = {"value": value, "sd": None, "source_note": "", "note": ""}
     return {**record, **facts, **source, **said, **changes}
 
@@ -205,7 +205,7 @@ def test_published_values_stand_below_ours_and_the_others_apart():
     results = [result("EGBAD", auroc=0.8), result("ALAD", auroc=0.7), result("pca", auroc=0.6)]
     records = (
         published("EGBAD", 0.94, sd=0.044, decimals=3),
-        published("EGBAD", 0.92, standing="impossible", cite="Someone 2020"),
+        published("EGBAD", 0.92, provenance="impossible", cite="Someone 2020"),
         published(None, 0.5, method="AnoGAN", decimals=4),
     )
     about = report(results, rows=("EGBAD", "ALAD"), published=records)
@@ -215,7 +215,7 @@ def test_published_values_stand_below_ours_and_the_others_apart():
         ("published (read) [1]", "published", ".940 ±.044"),
         ("published (impossible) [2]", "published", ".92"),
         ("ALAD", "normal", ".7000"),
-        ("baselines and peers", "heading"),
+        ("baselines and third-party detectors", "heading"),
         ("pca", "baseline", ".6000"),
         ("published, not run here", "heading"),
         ("AnoGAN (read) [1]", "published", ".5000"),
@@ -354,7 +354,7 @@ def test_shares_that_faults_explain():
 
 def test_an_impossible_number_is_nothing_that_faults_could_explain():
     results = [result("EGBAD", auroc=0.8), result("EGBAD", faults=["leak"], auroc=0.85)]
-    about = report(results, published=(published("EGBAD", 0.9, standing="impossible"),))
+    about = report(results, published=(published("EGBAD", 0.9, provenance="impossible"),))
     row = grid("AUROC: with the faults of the papers' code", about, results).rows[0]
     assert row.cells == ("cardio", ".90 (impossible) [1]", ".8000", "", ".8500", "")
 
@@ -441,7 +441,7 @@ def test_costs_are_multiples_of_the_first_method():
     ]
     # .5 s for 100 samples
     assert "EGBAD needs 3.00 s to fit and 5,000 ms to score 1,000 samples" in found.note
-    assert "Baselines and peers fit and score in one" in found.note
+    assert "Baselines and third-party detectors fit and score in one" in found.note
 
 
 def test_costs_of_baselines_alone_are_compared_with_no_detector():
@@ -466,10 +466,10 @@ def test_a_source_is_one_line_with_how_its_numbers_are_known():
 
     records = (
         record("EGBAD", 0.9),
-        record("ALAD", 0.8, standing="quoted", via="DAGMM", note="Copied."),
-        record("VAE", 0.7, standing="quoted", via="DAGMM", note="Copied."),
-        record("GMM", 0.7, standing="recalled", confidence="low"),
-        record("DCN", 0.7, standing="impossible", via="read in DAGMM itself"),
+        record("ALAD", 0.8, provenance="quoted", via="DAGMM", note="Copied."),
+        record("VAE", 0.7, provenance="quoted", via="DAGMM", note="Copied."),
+        record("GMM", 0.7, provenance="recalled", confidence="low"),
+        record("DCN", 0.7, provenance="impossible", via="read in DAGMM itself"),
         published(None, 0.6, method="PAE", cite="Someone 2020"),
     )
     results = [result("EGBAD", auroc=0.8)]
@@ -540,7 +540,7 @@ def test_markdown_marks_published_values_and_keeps_text_as_text():
     assert "# A &lt;b&gt;title\n" in text
     assert "| EGBAD &lt;b&gt;\\|x | ." in text
     assert "| *published (read) [1]* | *.90* |  |" in text
-    assert "| **baselines and peers** |" in text
+    assert "| **baselines and third-party detectors** |" in text
     assert "```\noddgan bench small\n```" in text
     assert "Quick size" in text
 

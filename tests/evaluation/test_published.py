@@ -13,7 +13,7 @@ from oddgan.bench.reading import read_spec
 from oddgan.evaluation import PROTOCOLS, from_dict
 from oddgan.evaluation.metrics import METRICS
 from oddgan.evaluation.published import (
-    STANDINGS,
+    PROVENANCES,
     Published,
     auprc_is_possible,
     f1_is_possible,
@@ -35,7 +35,7 @@ def record(values, metrics=RATE, **facts):
         paper="egbad-2018",
         table="",
         method="",
-        standing="read",
+        provenance="read",
         metrics=dict(zip(metrics, values, strict=True)),
         **known,
     )
@@ -48,11 +48,11 @@ def test_every_record_is_whole():
         # What has no numbers says why.
         assert facts.get("note") or published([paper]), paper
     for r in ALL:
-        assert r.standing in STANDINGS, r
+        assert r.provenance in PROVENANCES, r
         assert (r.confidence is None) or r.confidence in ("high", "medium", "low"), r
-        assert r.standing != "recalled" or r.confidence, r
-        assert r.standing != "quoted" or r.via, r
-        assert r.standing != "impossible" or r.note, r
+        assert r.provenance != "recalled" or r.confidence, r
+        assert r.provenance != "quoted" or r.via, r
+        assert r.provenance != "impossible" or r.note, r
         assert r.metrics, r
         assert r.metrics.keys() <= METRICS.keys(), r
         assert r.sd.keys() <= r.metrics.keys(), r
@@ -90,7 +90,7 @@ def test_no_number_is_there_twice():
 def test_what_cannot_be_is_marked_and_nothing_else():
     checks = (f1_is_possible, auprc_is_possible, mean_is_possible)
     found = [r for r in ALL if not all(check(r) for check in checks)]
-    assert found == [r for r in ALL if r.standing == "impossible"]
+    assert found == [r for r in ALL if r.provenance == "impossible"]
     names = {(r.method, r.cls) for r in found}
     assert {("AnoGAN FM", None), ("VAE", 1), ("VAE", 7), ("VAE", 9)} <= names
 

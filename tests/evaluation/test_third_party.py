@@ -45,7 +45,7 @@ def states():
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Let every peer be an estimator of the test's own."""
+    """Let every third-party detector be an estimator of the test's own."""
 
     def put(scores):
         class Estimator:
@@ -157,7 +157,7 @@ def test_very_many_training_rows_are_drawn_by_the_seed(fake):
         (lambda train, test: [].pop(), r"PyOD HBOS: IndexError: pop from empty list"),
     ],
 )
-def test_a_peer_that_fails_is_named(fake, scores, message):
+def test_a_third_party_detector_that_fails_is_named(fake, scores, message):
     data = planted()
     fake(scores)
     before = states()
@@ -172,5 +172,7 @@ def test_without_pyod_the_extra_is_named(monkeypatch):
     data = planted()
     with pytest.raises(ImportError, match=r"PyOD ECOD needs PyOD: pip install 'oddgan\[bench\]'"):
         run_third_party("ecod", data, Labelled().split(data))
-    with pytest.raises(ValueError, match="no peer is called 'abod'; there are ecod, copod"):
+    with pytest.raises(
+        ValueError, match="no third-party detector is called 'abod'; there are ecod, copod"
+    ):
         run_third_party("abod", data, Labelled().split(data))

@@ -154,9 +154,9 @@ def _fit_with(fault: Fault, fit: Any, score: Any, split: Split, detector: Detect
 
 
 def _run_other(dataset: Dataset, split: Split, method: dict[str, Any], seed: int) -> _Measured:
-    """Score by a baseline or a peer, which do not tell training and scoring apart."""
+    """Score by a baseline or a third-party detector, which fit and score in one."""
     start = time.perf_counter()
-    if method["kind"] == "peer":
+    if method["kind"] == "third_party":
         scores = run_third_party(method["name"], dataset, split, seed)
     else:
         scores = run_baselines(dataset, split, [method["name"]], seed)[method["name"]]

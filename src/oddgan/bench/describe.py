@@ -82,7 +82,7 @@ def _published(spec: Spec) -> Iterator[dict[str, Any]]:
                     "over": record.over,
                     "whole": _is_whole(spec, record, records),
                     "own": record.own,
-                    "standing": record.standing,
+                    "provenance": record.provenance,
                     "via": record.via,
                     "confidence": record.confidence,
                     "cite": record.cite,

@@ -161,7 +161,7 @@ class Publication:
     ----------
     row : str or None
         Title of our row beside which it stands.
-    method, standing, cite : str
+    method, provenance, cite : str
     number : int
         Of the source, from 1.
     values : dict of (metric, task) to list of records
@@ -169,7 +169,7 @@ class Publication:
 
     row: str | None
     method: str
-    standing: str
+    provenance: str
     cite: str
     number: int
     values: dict[tuple[str, Task], list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -197,12 +197,12 @@ class Publication:
 
 
 def publications(report: Report) -> list[Publication]:
-    """Group the published records by method, standing and source, in their order."""
+    """Group the published records by method, provenance and source, in their order."""
     sources: dict[str, int] = {}
     found: dict[tuple[Any, ...], Publication] = {}
     for record in report.published:
         number = sources.setdefault(record["cite"], len(sources) + 1)
-        key = (record["row"], record["method"], record["standing"], record["cite"])
+        key = (record["row"], record["method"], record["provenance"], record["cite"])
         publication = found.setdefault(key, Publication(*key, number))
         publication.values.setdefault((record["metric"], record["task"]), []).append(record)
     return list(found.values())

@@ -41,7 +41,7 @@ def headline(figures: Figures) -> list[Grid]:
 
 
 def _body(figures: Figures, places: Sequence[tuple[str, Task]], *, ends: bool = False) -> list[Row]:
-    """Return our rows, published ones below them, then baselines and peers.
+    """Return our rows, published ones below them, then baselines and third-party detectors.
 
     Each cell is a metric on a task; with `ends` the last one is the number of seeds.
     """
@@ -51,7 +51,7 @@ def _body(figures: Figures, places: Sequence[tuple[str, Task]], *, ends: bool = 
         if not figures.planned(title):
             continue
         if title in report.others and not any(row.kind == "baseline" for row in rows):
-            rows.append(Row("baselines and peers", kind="heading"))
+            rows.append(Row("baselines and third-party detectors", kind="heading"))
         cells = [figures.text(metric, title, task) for metric, task in places]
         end = [figures.seeds(title)] if ends else []
         rows.append(Row(title, (*cells, *end), report.kind(title)))
@@ -74,7 +74,7 @@ def _published(
 ) -> Row | None:
     """Return the line of a source; None if it has nothing for these places."""
     found = [publication.record(metric, task, figures) for metric, task in places]
-    label = f"{name} ({publication.standing}) [{publication.number}]"
+    label = f"{name} ({publication.provenance}) [{publication.number}]"
     # Printed means that no column can hold are told in the title, where it is one metric's line.
     means = publication.means(places[0][0]) if ends else []
     apart = [

@@ -94,7 +94,7 @@ def own_spec(
         "headline": [_METRIC, "auroc"],
         "tasks": [{"data": str(data), "protocol": protocol.to_dict(), "load": load}],
         "methods": _methods(dataset.kind, _QUICK_STEPS if quick else None),
-        "peers": ["ecod"],
+        "third_party": ["ecod"],
         "limits": _LIMITS,
         "seeds": 3,
         "keep_scores": True,

@@ -35,7 +35,7 @@ _KEYS = {
     "limits",
     "methods",
     "baselines",
-    "peers",
+    "third_party",
     "faults",
     "keep_scores",
     "quick",
@@ -286,14 +286,19 @@ def _methods(values: Any) -> list[Method]:
 
 
 def _others(values: Mapping[str, Any]) -> list[Method]:
-    """Return the baselines asked for, and those of the peers that are installed."""
+    """Return the baselines asked for, and the third-party detectors that are installed."""
     chosen = named(values, "baselines", "baseline", BASELINES, or_all=True)
-    beside = named(values, "peers", "peer", THIRD_PARTY_DETECTORS, or_all=True)
+    beside = named(
+        values, "third_party", "third-party detector", THIRD_PARTY_DETECTORS, or_all=True
+    )
     return [
         *(Method(BASELINES[n].title, "baseline", n, seeded=BASELINES[n].random) for n in chosen),
         *(
             Method(
-                THIRD_PARTY_DETECTORS[n].title, "peer", n, seeded=THIRD_PARTY_DETECTORS[n].random
+                THIRD_PARTY_DETECTORS[n].title,
+                "third_party",
+                n,
+                seeded=THIRD_PARTY_DETECTORS[n].random,
             )
             for n in beside
             if THIRD_PARTY_DETECTORS[n].installed

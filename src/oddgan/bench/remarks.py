@@ -93,7 +93,7 @@ def _sources(report: Report) -> list[str]:
         head = f"[{publication.number}] {_sentence(publication.cite)}"
         said = sources.setdefault(" ".join([head, _sentence(records[0]["source_note"])]), {})
         for record in records:
-            for text in (_standing(record), record["note"]):
+            for text in (_provenance(record), record["note"]):
                 methods = said.setdefault(text, [])
                 if record["method"] not in methods:
                     methods.append(record["method"])
@@ -108,12 +108,12 @@ def _sources(report: Report) -> list[str]:
     ]
 
 
-def _standing(record: Mapping[str, Any]) -> str:
+def _provenance(record: Mapping[str, Any]) -> str:
     """Say through whom a number is known, and how surely; nothing of one that was simply read."""
     via, confidence = str(record["via"]), record["confidence"]
     if not (via or confidence):
         return ""
-    said = [str(record["standing"])]
+    said = [str(record["provenance"])]
     if via:
         said.append(via if via.startswith("read in") else f"via {via}")
     if confidence:

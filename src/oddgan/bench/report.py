@@ -19,7 +19,7 @@ class Report:
     tasks : tuple of str
         Titles of the tasks, in order.
     rows, others : tuple of str
-        Titles of our rows, and of those of baselines and peers, in order.
+        Titles of our rows, and of those of baselines and third-party detectors, in order.
     planned : mapping of (row title, task title, faults) to int
         How many seeds were planned; faults are joined by commas. What is not in it was never
         meant to run, such as a baseline that does not apply to a task.
@@ -28,7 +28,7 @@ class Report:
         ``task`` (None for a mean over classes), ``metric``, ``value``, ``sd`` (or None),
         ``decimals`` (as printed), ``over`` (how many classes a mean is over, or None), ``whole``
         (whether the tasks are just the classes that the mean, or the table, is over), ``own``,
-        ``standing``, ``via``, ``confidence``, ``cite``, ``source_note`` and ``note`` (see
+        ``provenance``, ``via``, ``confidence``, ``cite``, ``source_note`` and ``note`` (see
         `Published`).
     command : str
         What measures all this again.

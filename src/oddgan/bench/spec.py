@@ -17,7 +17,7 @@ from oddgan.evaluation.protocols import from_dict
 
 from .faults import faults_named
 
-Kind = Literal["detector", "baseline", "peer"]
+Kind = Literal["detector", "baseline", "third_party"]
 
 
 def row_title(method: str, score: str, scores: Sequence[str]) -> str:
@@ -57,14 +57,14 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A detector with its parameters, a baseline, or a peer.
+    """A detector with its parameters, a baseline, or a third-party detector.
 
     Attributes
     ----------
     title : str
-    kind : {"detector", "baseline", "peer"}
+    kind : {"detector", "baseline", "third_party"}
     name : str
-        Its key among the detectors, the baselines or the peers.
+        Its key among the detectors, the baselines or the third-party detectors.
     preset, params : dict
         Parameters of a detector: those of its preset, then, after the ones of spec and task, its
         own.

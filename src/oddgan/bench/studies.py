@@ -64,8 +64,8 @@ def _explained(
     source, record = _own(figures, metric, row, task)
     printed, said, gap = MISSING, "", None
     if source is not None and record is not None:
-        printed = f"{printed_figure(record)} ({source.standing}) [{source.number}]"
-        if right is not None and source.standing != "impossible":
+        printed = f"{printed_figure(record)} ({source.provenance}) [{source.number}]"
+        if right is not None and source.provenance != "impossible":
             gap = record["value"] - right
             said = f"{gap:+.4f}".replace("0.", ".", 1)
             ours = [*figures.values(metric, row, task).values()]
@@ -89,7 +89,7 @@ def _own(
     """Return a paper's own value with its source; one that cannot be right only without others."""
     known = [(p, p.record(metric, task, figures)) for p in figures.publications if p.row == row]
     own = [(p, record) for p, record in known if record is not None and record["own"]]
-    possible = [found for found in own if found[0].standing != "impossible"]
+    possible = [found for found in own if found[0].provenance != "impossible"]
     return next(iter([*possible, *own]), (None, None))
 
 
@@ -191,8 +191,8 @@ def costs(figures: Figures) -> list[Grid]:
         )
     if len(detectors) < len(methods):
         note += (
-            " Baselines and peers fit and score in one: all their seconds, the least and the most "
-            "of any task."
+            " Baselines and third-party detectors fit and score in one: all their seconds, the "
+            "least and the most of any task."
         )
     return [Grid("Costs", ("fit", "scoring", "fit and scoring, s", "peak MiB"), tuple(rows), note)]
 

@@ -42,8 +42,10 @@ def calibrate(
     fitted = load_detector(model)
     as_saved = fitted.verbose
     fitted.verbose = int(not (quiet or as_json))
-    how = DataOptions(label, anomaly, normal, condition=condition).filled_from(fitted.provenance_)
-    source, split = test_rows(open_data(data, how, fitted.source), how, fitted.provenance_)
+    options = DataOptions(label, anomaly, normal, condition=condition).filled_from(
+        fitted.provenance_
+    )
+    source, split = test_rows(open_data(data, options, fitted.source), options, fitted.provenance_)
     fitted.calibrate_proba(source, split.y_test, method=method, prevalence=prevalence)
     fitted.verbose = as_saved
     target = out or model

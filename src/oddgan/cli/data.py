@@ -92,9 +92,9 @@ class Data:
     dataset: datasets.Dataset | None
     identity: str
 
-    def grouped(self, how: DataOptions) -> "Data":
+    def grouped(self, options: DataOptions) -> "Data":
         """Return the same, knowing which samples belong together if that is told."""
-        groups: Any = _one_or_all(how.groups)
+        groups: Any = _one_or_all(options.groups)
         if groups is None and self.dataset is not None:
             groups = self.dataset.groups
         if groups is None:
@@ -144,24 +144,24 @@ def open_samples(what: Any, *, condition: Any = None, **reading: Any) -> inputs.
     return source if condition is None else inputs.with_condition(source, condition)
 
 
-def open_data(text: str, how: DataOptions, opener: Open = open_samples) -> Data:
+def open_data(text: str, options: DataOptions, opener: Open = open_samples) -> Data:
     """Open DATA: the name of a data set wins over a file of that name (write ``./name``)."""
     names = [info.name for info in datasets.available()]
     if text in names:
-        if how.label or how.pattern:
+        if options.label or options.pattern:
             raise ValueError(f"{text} is a data set with labels of its own: leave out --label")
         named = datasets.load(text)
-        return Data(opener(named.X, condition=how.known), named, text)
+        return Data(opener(named.X, condition=options.known), named, text)
     path = Path(text)
     if not path.exists():
         raise ValueError(
             f"{text} is neither a file, nor a folder, nor one of the data sets {', '.join(names)}"
         )
-    source = opener(path, condition=how.known, **how.reading)
+    source = opener(path, condition=options.known, **options.reading)
     labels = source.labels()
-    if path.is_dir() and (how.anomaly or how.normal):
+    if path.is_dir() and (options.anomaly or options.normal):
         labels = np.array([Path(name).parts[0] for name in source.names or []])
-    if labels is None and (how.anomaly or how.normal):
+    if labels is None and (options.anomaly or options.normal):
         raise ValueError(f"{text} has no labels: say with --label which column holds them")
     dataset: datasets.Dataset | None = None
     if labels is not None and np.shape(labels) != (source.count(),):
@@ -173,44 +173,49 @@ def open_data(text: str, how: DataOptions, opener: Open = open_samples) -> Data:
     return Data(source, dataset, identity)
 
 
-def training_rows(data: Data, how: DataOptions) -> tuple[inputs.Source, dict[str, Any]]:
+def training_rows(data: Data, options: DataOptions) -> tuple[inputs.Source, dict[str, Any]]:
     """Return the samples that train, and what a model must remember of where they came from."""
-    origin: dict[str, Any] = {"data": data.identity, "how": asdict(how)}
+    origin: dict[str, Any] = {"data": data.identity, "how": asdict(options)}
     if data.dataset is None:
-        if how.protocol:
+        if options.protocol:
             raise ValueError("--protocol needs labelled data: say with --label which column")
         return data.source, origin
-    if how.train_fraction == 1 and how.label and how.normal is None and not how.protocol:
-        anomalous = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
+    if (
+        options.train_fraction == 1
+        and options.label
+        and options.normal is None
+        and not options.protocol
+    ):
+        anomalous = data.dataset.is_class(1 if options.anomaly is None else options.anomaly)
         return data.subset(np.flatnonzero(~anomalous)), origin
-    protocol = _protocol(data.dataset, how)
+    protocol = _protocol(data.dataset, options)
     split = protocol.split(data.dataset)
     origin |= {"protocol": protocol.to_dict(), "description": split.description}
     return data.subset(split.train), origin
 
 
 def test_rows(
-    data: Data, how: DataOptions, origin: dict[str, Any]
+    data: Data, options: DataOptions, origin: dict[str, Any]
 ) -> tuple[inputs.Source, evaluation.Split]:
     """Return the labelled samples to evaluate on: none that the model was trained on."""
     if data.dataset is None:
         raise ValueError("an evaluation needs the truth: give --label, or --anomaly for a folder")
     if origin.get("data") == data.identity:
         for name in ("label", "anomaly", "normal"):
-            if getattr(how, name) != origin["how"][name]:
+            if getattr(options, name) != origin["how"][name]:
                 raise ValueError(
                     f"the model was fitted on this data with --{name} {origin['how'][name]}, "
-                    f"not {getattr(how, name)}"
+                    f"not {getattr(options, name)}"
                 )
         if "protocol" not in origin:
             raise ValueError("the model was trained on all normal samples of this very data")
         split = evaluation.from_dict(origin["protocol"]).split(data.dataset)
         return data.subset(split.test), split
     every = np.arange(len(data.dataset))
-    if how.normal is not None:
-        y = ~data.dataset.is_class(how.normal)
+    if options.normal is not None:
+        y = ~data.dataset.is_class(options.normal)
     else:
-        y = data.dataset.is_class(1 if how.anomaly is None else how.anomaly)
+        y = data.dataset.is_class(1 if options.anomaly is None else options.anomaly)
     said = "every row tests; the model was fitted on other files"
     return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, said)
 
@@ -220,25 +225,29 @@ def _one_or_all(names: list[str] | None) -> list[str] | str | None:
     return names[0] if names and len(names) == 1 else names
 
 
-def _protocol(dataset: datasets.Dataset, how: DataOptions) -> evaluation.Protocol:
-    if how.protocol:
-        return _named_protocol(how.protocol, how)
-    by_label = how.label is not None and how.normal is None
-    if how.train_fraction != DataOptions.train_fraction and not by_label:
+def _protocol(dataset: datasets.Dataset, options: DataOptions) -> evaluation.Protocol:
+    if options.protocol:
+        return _named_protocol(options.protocol, options)
+    by_label = options.label is not None and options.normal is None
+    if options.train_fraction != DataOptions.train_fraction and not by_label:
         raise ValueError("--train-fraction is for tables with --label; here the protocol sets it")
     if by_label:
-        anomaly = 1 if how.anomaly is None else how.anomaly
-        return evaluation.Labelled(anomaly, how.train_fraction, how.split_seed)
-    return evaluation.default_protocol(dataset, how.anomaly, how.normal, how.split_seed)
+        anomaly = 1 if options.anomaly is None else options.anomaly
+        return evaluation.Labelled(anomaly, options.train_fraction, options.split_seed)
+    return evaluation.default_protocol(dataset, options.anomaly, options.normal, options.split_seed)
 
 
-def _named_protocol(text: str, how: DataOptions) -> evaluation.Protocol:
+def _named_protocol(text: str, options: DataOptions) -> evaluation.Protocol:
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"--protocol {text!r} is no YAML: {error}") from error
     if not isinstance(found, str | dict):
         raise ValueError(f"--protocol takes a name or '{{name: ..., ...}}', not {text!r}")
-    said = {"anomaly": how.anomaly, "normal": how.normal, "seed": how.split_seed or None}
+    said = {
+        "anomaly": options.anomaly,
+        "normal": options.normal,
+        "seed": options.split_seed or None,
+    }
     values = {name: value for name, value in said.items() if value is not None}
     return evaluation.from_dict(values | ({"name": found} if isinstance(found, str) else found))

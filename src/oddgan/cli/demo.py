@@ -35,10 +35,10 @@ def demo(
         make(name, None, {"random_state": seed, "verbose": int(not (quiet or as_json))})
         for name in detector or ("egbad", "vae")
     ]
-    how = DataOptions(anomaly=str(anomaly))
-    data = open_data("digits", how)
-    train, origin = training_rows(data, how)
-    test, split = test_rows(data, how, origin)
+    options = DataOptions(anomaly=str(anomaly))
+    data = open_data("digits", options)
+    train, origin = training_rows(data, options)
+    test, split = test_rows(data, options, origin)
     out.mkdir(parents=True, exist_ok=True)
     silent = quiet or as_json
     if not silent:

@@ -35,8 +35,8 @@ def drift(
     decisions.check_share("alpha", alpha)
     fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))
-    how = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
-    opened = open_data(data, how, fitted.source)
+    options = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    opened = open_data(data, options, fitted.source)
     if fitted.provenance_.get("data") == opened.identity:
         warnings.warn(
             f"{model} was fitted on rows of this very data, which score lower than new ones",

@@ -65,9 +65,9 @@ def evaluate(
         fitted = load(path)
         if isinstance(fitted, Combination):
             check_combination(report=report)
-        how = given.filled_from(fitted.provenance_)
-        opened = open_data(data, how, fitted.source)
-        source, split = test_rows(opened, how, fitted.provenance_)
+        options = given.filled_from(fitted.provenance_)
+        opened = open_data(data, options, fitted.source)
+        source, split = test_rows(opened, options, fitted.provenance_)
         tested = split.test if tested is None else tested
         if not np.array_equal(split.test, tested):
             raise ValueError(f"{path} was fitted on another split than {models[0]}")
@@ -80,7 +80,7 @@ def evaluate(
         if source.has_condition and source.kind == "image":
             messages.print("The baselines judge the images without the condition.")
         if isinstance(fitted, detectors.OddGAN):
-            training = grouped_as_fitted(fitted, opened, data, how).subset(split.train)
+            training = grouped_as_fitted(fitted, opened, data, options).subset(split.train)
             rows |= measure_controls(fitted, training, source, split)
     shown = [(baseline_title(name), [m.metrics for m in many]) for name, many in rows.items()]
     bounds = [(baseline_title(name), [m.intervals for m in many]) for name, many in rows.items()]
@@ -103,15 +103,17 @@ def evaluate(
     Console().print(evaluation.intervals_table(bounds))
 
 
-def grouped_as_fitted(fitted: Detector, opened: Data, data: str, how: DataOptions) -> Data:
+def grouped_as_fitted(fitted: Detector, opened: Data, data: str, options: DataOptions) -> Data:
     """Return DATA knowing which samples belong together, as `oddgan fit` knew.
 
     To the model columns that tell of groups are not there, so DATA is read anew for them.
     """
     asked = fitted.provenance_["how"]["groups"]
     if asked is None:
-        return opened.grouped(how)  # as the data set says, if it does
-    groups = open_data(data, replace(how, condition=None)).grouped(replace(how, groups=asked))
+        return opened.grouped(options)  # as the data set says, if it does
+    groups = open_data(data, replace(options, condition=None)).grouped(
+        replace(options, groups=asked)
+    )
     return replace(opened, source=inputs.with_groups(opened.source, groups.source.groups))
 
 

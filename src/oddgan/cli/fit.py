@@ -103,7 +103,7 @@ def fit(
             **parse_settings(settings or []),
         },
     )
-    how = DataOptions(
+    options = DataOptions(
         label,
         anomaly,
         normal,
@@ -116,8 +116,8 @@ def fit(
         protocol,
     )
     opener = partial(open_samples, channels=getattr(model, "channels", "auto"))
-    opened = open_data(data, how, opener).grouped(how)
-    source, origin = training_rows(opened, how)
+    opened = open_data(data, options, opener).grouped(options)
+    source, origin = training_rows(opened, options)
     start = time.perf_counter()
     try:
         model.fit(source)
@@ -127,7 +127,7 @@ def fit(
     seconds = time.perf_counter() - start
     model.provenance_ = origin
     model.save(out)
-    write_after_fit(model, report, opened, data, source, how, out)
+    write_after_fit(model, report, opened, data, source, options, out)
     n_samples = source.count() - len(source.skipped)
     n_held_out = len(model.calibration_scores_)
     if as_json:
@@ -157,7 +157,7 @@ def fit(
         print(f"Split: {origin['description']}.")
     what_next = ["evaluate" if "description" in origin else "score", str(out), data]
     if source.has_condition and not source.condition_columns:  # columns are found by themselves
-        what_next += ["--condition", str(how.known)]
+        what_next += ["--condition", str(options.known)]
     if isinstance(model, detectors.Detector) and model.health_checks_ and not model.health_:
         print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
     print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")

@@ -100,10 +100,10 @@ def plot(
     if data is None:
         figure = reports.training_curves(histories(fitted), fitted.health_checks_, **look)
     else:
-        how = DataOptions(
+        options = DataOptions(
             label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
         )
-        drawn = _opened(fitted, data, how, kind, time)
+        drawn = _opened(fitted, data, options, kind, time)
         figure = drawn.figure(kind, look, row)
         skipped = drawn.source.skipped
     figure.savefig(out)
@@ -122,21 +122,21 @@ def histories(fitted: detectors.Detector) -> Any:
 
 
 def _opened(
-    fitted: detectors.Detector, data: str, how: DataOptions, kind: Kind, time: str | None
+    fitted: detectors.Detector, data: str, options: DataOptions, kind: Kind, time: str | None
 ) -> "_Drawn":
     """Open DATA; where the truth is known only the rows that did not train."""
     if time is not None:
-        if how.label or how.anomaly or how.normal:
+        if options.label or options.anomaly or options.normal:
             raise ValueError("plot time sets the column of --time aside: leave out the labels")
-        opened = open_data(data, replace(how, label=time), fitted.source)
+        opened = open_data(data, replace(options, label=time), fitted.source)
         return _Drawn(fitted, opened.source, times=opened.source.labels())
     origin = fitted.provenance_
     if kind in _OF_TRUTH or origin.get("data") in (data, _identity(data)):
-        how = how.filled_from(origin)
-    opened = open_data(data, how, fitted.source)
+        options = options.filled_from(origin)
+    opened = open_data(data, options, fitted.source)
     if opened.dataset is None:
         return _Drawn(fitted, opened.source)
-    source, split = test_rows(opened, how, origin)
+    source, split = test_rows(opened, options, origin)
     return _Drawn(fitted, source, split.test, split.y_test)
 
 

@@ -64,9 +64,9 @@ def report(
     given = DataOptions(
         label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
     )
-    how = given.filled_from(fitted.provenance_)
-    opened = open_data(data, how, fitted.source)
-    source, split = labelled(opened, how, fitted.provenance_)
+    options = given.filled_from(fitted.provenance_)
+    opened = open_data(data, options, fitted.source)
+    source, split = labelled(opened, options, fitted.provenance_)
     write(
         fitted,
         out,
@@ -95,12 +95,12 @@ def check_report(path: Path | None, kept: tuple[Path | str, ...], n_models: int 
 
 
 def labelled(
-    opened: Data, how: DataOptions, origin: dict[str, Any]
+    opened: Data, options: DataOptions, origin: dict[str, Any]
 ) -> tuple[inputs.Source, evaluation.Split | None]:
     """Return the labelled samples to report on, or where the truth is not known all samples."""
     if opened.dataset is None:
         return opened.source, None
-    return test_rows(opened, how, origin)
+    return test_rows(opened, options, origin)
 
 
 def write_after_fit(
@@ -109,13 +109,13 @@ def write_after_fit(
     opened: Data,
     data: str,
     training: inputs.Source,
-    how: DataOptions,
+    options: DataOptions,
     model: Path,
 ) -> None:
     """Write the report, if one is asked for: on labelled rows that did not train, else on all."""
     source, split = training, None
     if out and "protocol" in fitted.provenance_:
-        source, split = test_rows(opened, how, fitted.provenance_)
+        source, split = test_rows(opened, options, fitted.provenance_)
     write(fitted, out, opened, data, source, split, model=model)
 
 

@@ -102,8 +102,8 @@ def score(
         check_members(fitted, std)
         check_mask(fitted, mask)
     refuse_overwriting((out, mask, *asked.values()), (model, data))
-    how = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
-    source = open_data(data, how, fitted.source).source
+    options = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
+    source = open_data(data, options, fitted.source).source
     n = n_flagged = 0
 
     def rows() -> Iterator[pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""The numeric matrices that baselines and peers judge: pixels, or columns as numbers."""
+"""The numeric matrices that baselines and third-party detectors see: pixels or columns."""
 
 from typing import Any, TypeAlias
 

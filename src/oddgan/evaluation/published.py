@@ -1,4 +1,4 @@
-"""Published numbers with their source, their standing, and what arithmetic says of them."""
+"""Published numbers with their source, their provenance, and what arithmetic says of them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 #: How well a number is known; ``published.yaml`` says what each word means.
-STANDINGS = ("read", "quoted", "recalled", "impossible")
+PROVENANCES = ("read", "quoted", "recalled", "impossible")
 
 _RATE = ("precision_at_rate", "recall_at_rate", "f1_at_rate")
 
@@ -36,7 +36,7 @@ class Published:
         The paper's name of the method.
     metrics, sd : mapping of str to float
         Values, and standard deviations over runs where printed, by key of `METRICS`.
-    standing : {"read", "quoted", "recalled", "impossible"}
+    provenance : {"read", "quoted", "recalled", "impossible"}
     via : str
         The secondary source; empty if none.
     confidence : {"high", "medium", "low"} or None
@@ -64,7 +64,7 @@ class Published:
     cls: int | str | None
     method: str
     metrics: Mapping[str, float]
-    standing: str
+    provenance: str
     sd: Mapping[str, float] = field(default_factory=dict)
     via: str = ""
     confidence: str | None = None
@@ -117,7 +117,7 @@ def published(
     --------
     >>> from oddgan.evaluation.published import published
     >>> found, = published(["deep-svdd-2018"], data="mnist", cls=3)
-    >>> found.method, found.metrics["auroc"], found.standing
+    >>> found.method, found.metrics["auroc"], found.provenance
     ('AnoGAN', 0.887, 'quoted')
     """
     for paper in papers or ():

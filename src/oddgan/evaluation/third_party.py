@@ -170,16 +170,20 @@ _ALL = (
         max_train=_ROWS,
     ),
 )
-THIRD_PARTY_DETECTORS: dict[str, ThirdPartyDetector] = {peer.name: peer for peer in _ALL}
+THIRD_PARTY_DETECTORS: dict[str, ThirdPartyDetector] = {
+    detector.name: detector for detector in _ALL
+}
 
 
 def available_third_party() -> dict[str, ThirdPartyDetector]:
-    """Return the peers that the installed PyOD has; none without PyOD."""
-    return {name: peer for name, peer in THIRD_PARTY_DETECTORS.items() if peer.installed}
+    """Return the third-party detectors that the installed PyOD has; none without PyOD."""
+    return {
+        name: detector for name, detector in THIRD_PARTY_DETECTORS.items() if detector.installed
+    }
 
 
 def run_third_party(name: str, dataset: Dataset, split: Split, seed: int = 0) -> Scores:
-    """Fit a peer on a split's training rows and score its test rows.
+    """Fit a third-party detector on a split's training rows and score its test rows.
 
     Parameters
     ----------
@@ -202,28 +206,29 @@ def run_third_party(name: str, dataset: Dataset, split: Split, seed: int = 0) ->
     ImportError
         If PyOD is not installed, or its version has no such detector.
     RuntimeError
-        If the peer fails, or a score is not finite.
+        If it fails, or a score is not finite.
     """
     if name not in THIRD_PARTY_DETECTORS:
         raise ValueError(
-            f"no peer is called {name!r}; there are {', '.join(THIRD_PARTY_DETECTORS)}"
+            f"no third-party detector is called {name!r}; there are "
+            f"{', '.join(THIRD_PARTY_DETECTORS)}"
         )
-    peer = THIRD_PARTY_DETECTORS[name]
+    detector = THIRD_PARTY_DETECTORS[name]
     train, test = standardised(*matrices(dataset, split))
-    if peer.max_train is not None:
-        train = drawn(train, peer.max_train, seed)
+    if detector.max_train is not None:
+        train = drawn(train, detector.max_train, seed)
     with _seeded(seed), redirect_stdout(io.StringIO()):  # GAAL prints every epoch
-        estimator = peer.build(seed, train.shape[1])
+        estimator = detector.build(seed, train.shape[1])
         try:
             estimator.fit(train)  # which returns None in some versions
             scores = np.asarray(estimator.decision_function(test), dtype=np.float64)
         except Exception as error:
-            raise RuntimeError(f"{peer.title}: {type(error).__name__}: {error}") from error
+            raise RuntimeError(f"{detector.title}: {type(error).__name__}: {error}") from error
     if scores.shape != (len(test),):
-        raise RuntimeError(f"{peer.title}: scores of shape {scores.shape} for {len(test)} rows")
+        raise RuntimeError(f"{detector.title}: scores of shape {scores.shape} for {len(test)} rows")
     bad = np.count_nonzero(~np.isfinite(scores))
     if bad:
-        raise RuntimeError(f"{peer.title}: {bad} of {len(scores)} scores are NaN or infinite")
+        raise RuntimeError(f"{detector.title}: {bad} of {len(scores)} scores are NaN or infinite")
     return scores
 
 
