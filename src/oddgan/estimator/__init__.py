@@ -5,30 +5,31 @@ What an author implements, and what a user sets
     `shared_parameters` (those that every detector takes), `score_name` (what a score stands for).
 From data to trained networks
     `open_data` opens the samples, `holdout` decides which rows train, `encoding` turns them into
-    tensors, `patching` cuts images, `training_terms` adds what all methods may train with, `fit`
-    builds and trains the networks, `training_rows` feeds them, `ensemble` trains members as one.
+    tensors, `training_terms` adds what all methods may train with, `fit` builds and trains the
+    networks, `training_rows` feeds them (whole, cut into patches, or streamed), `ensemble` trains
+    members as one.
 From trained networks to a fitted detector
     `calibration` makes the one object that a fit leaves, `fitted.Fitted`: it fits the
-    `shared_components` of the score and the `location_scale`, sets the thresholds, and
+    `shared_components` of the score and the `location_scale`, and sets the thresholds.
     `health_checks` looks whether the fit is sound.
 Asking a fitted detector
     `queries` is the table of what can be asked, and the loop that answers; `inference` runs the
-    networks, `contributions` and `explain` say what is anomalous about a
-    sample (`explanation` is the result), `latent_search` finds latents for methods without an
-    encoder.
+    networks, `contributions` and `explain` say what is anomalous about a sample (`explanation` is
+    the result), `latent_search` finds latents for methods without an encoder.
 The public classes
-    `decisions` (the interface that every kind of detector has: scores, flags, p-values),
-    `probabilities`, `fitted_attributes`, `detector` (`BaseDetector`, and `Detector`, the base of a
-    method), `documentation` (the sections of a docstring that all share), `serialization` (model
-    files).
+    `decisions` (the interface that every kind of detector has: scores, flags, p-values,
+    probabilities), `fitted_attributes`, `base_detector` (what every detector can do), `detector`
+    (the base of a method), `documentation` (the sections that all docstrings share),
+    `serialization` (model files).
 
 A method imports everything from here::
 
     from oddgan.estimator import Detector, NetworkSpec, parameter
 """
 
+from .base_detector import BaseDetector
 from .decisions import Calibration, Decisions
-from .detector import BaseDetector, Detector
+from .detector import Detector
 from .explanation import ImageExplanation, TableExplanation
 from .fitted import Columns, Fitted
 from .hooks import Hooks, Networks, NetworkSpec, ScoreName

@@ -19,9 +19,8 @@ from .encoding import Encoding, fit_encoding
 from .ensemble import Networks, one_member, stack_members, unstack_members
 from .holdout import HoldOut, hold_out, readable, seeds, subsample
 from .hooks import Hooks
-from .patching import as_seen, patch_options
 from .score_name import check_lengths
-from .training_rows import READ, training_rows
+from .training_rows import READ, as_seen, patch_options, training_rows
 from .training_terms import check_terms, with_terms
 
 #: Training rows, drawn at random, that scales and categories are fitted on.
