@@ -130,7 +130,7 @@ def test_faults_are_shown_alone_and_together():
     ("changes", "message"),
     [
         ({"seed": 3}, "a spec has no key 'seed'"),
-        ({"headline": "auc"}, "headline 'auc' is no metric; there are .*auroc"),
+        ({"headline": "auc"}, "headline 'auc' is not a metric; there are .*auroc"),
         ({"methods": [{"detector": "gan"}]}, "no detector is called 'gan'; there are .*egbad"),
         ({"methods": [{"detector": "egbad", "preset": "x"}]}, "no preset 'x'; it has paper-mnist"),
         ({"methods": [{"detector": "egbad", "scores": ["x"]}]}, "'score_name' parameter of EGBAD"),

@@ -145,7 +145,7 @@ def test_what_a_model_file_holds_is_told_in_words_and_in_json(run, payments):
     assert told["input"]["columns"] == ["city", "amount", "hour", "member"]
     assert (told["training_rows"], told["held_out_rows"]) == (170, 19)
     assert told["smallest_p_value"] == 1 / 20
-    assert told["training"]["rounds"] == 20
+    assert told["training"]["steps"] == 20
     assert [check["name"] for check in told["health"]] == [c.name for c in model.health_checks_]
     unhealthy = {check["name"]: check for check in told["health"] if check["found"]}
     assert "unhealthy fit: a column that decides everything: column 'amount'" in err

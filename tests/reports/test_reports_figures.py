@@ -104,8 +104,8 @@ def test_a_population_knows_the_losses_of_each_member(table, tmp_path):
     [
         ([], "history is empty: the weights have a closed form"),
         ([[], []], "history is empty"),
-        ([{"loss": 1.0}], 'each with the round "step"'),
-        ([{"step": 1}], "history has rounds but no losses"),
+        ([{"loss": 1.0}], 'each with its training step, "step"'),
+        ([{"step": 1}], "history has training steps but no losses"),
     ],
 )
 def test_without_losses_there_are_no_curves(given, message):

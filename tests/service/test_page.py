@@ -217,7 +217,7 @@ def test_maps_lie_over_the_images(page, keys, files):
     assert not page.one("odd-detail .outline").is_displayed()
     assert [image.get_attribute("alt") for image in page.all("odd-detail img")] == [
         "The image part 7.png",
-        "The nearest normal counterpart",
+        "The nearest normal reconstruction",
     ]
 
 

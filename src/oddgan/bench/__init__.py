@@ -8,8 +8,8 @@ A spec, a YAML file or the name of a built-in one, says what is measured::
     print(results.markdown())
     results.frame  # one line for each cell and score
 
-Each cell (one method on one task with one seed) is on disk before the next one starts. A run that
-was ended, however, goes on where it was when it is started again.
+Each cell (one method on one task with one seed) is on disk before the next one starts. An
+interrupted run resumes where it stopped when it is started again.
 """
 
 import os

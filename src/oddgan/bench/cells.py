@@ -123,12 +123,12 @@ def _run_detector(
         fit = partial(_fit_with, fault, fit, score, split)
     named = {text: parse_score_name(text) for text in method["scores"]}
     unfitted = cls(**params, random_state=seed)
-    learnt = score_to_fit(unfitted, list(named.values()))
+    score_to_learn = score_to_fit(unfitted, list(named.values()))
     start = time.perf_counter()
-    detector = fit(unfitted.set_params(score_name=learnt))
+    detector = fit(unfitted.set_params(score_name=score_to_learn))
     fitted = time.perf_counter()
-    first, *others = sorted(named, key=lambda text: named[text] != learnt)
-    threshold = detector.threshold_ if named[first] == learnt else None
+    first, *others = sorted(named, key=lambda text: named[text] != score_to_learn)
+    threshold = detector.threshold_ if named[first] == score_to_learn else None
     scored = {first: (score(detector.set_params(score_name=named[first])), threshold)}
     score_seconds = time.perf_counter() - fitted
     maps = None

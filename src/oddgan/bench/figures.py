@@ -223,7 +223,7 @@ def printed_figure(record: Mapping[str, Any]) -> str:
 
 
 def extent(values: Sequence[float], form: str | None = None) -> str:
-    """Write one value, or the least and the greatest; four decimals unless told otherwise."""
+    """Write one value, or the smallest and the largest; four decimals by default."""
     texts = [figure(v) if form is None else form.format(v) for v in (min(values), max(values))]
     return texts[0] if texts[0] == texts[1] else "–".join(texts)
 

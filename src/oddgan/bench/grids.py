@@ -75,7 +75,7 @@ def _published(
     """Return the line of a source; None if it has nothing for these places."""
     found = [publication.record(metric, task, figures) for metric, task in places]
     label = f"{name} ({publication.provenance}) [{publication.number}]"
-    # Printed means that no column can hold are told in the title, where it is one metric's line.
+    # Printed means that no column can hold stand in the title, where it is one metric's line.
     means = publication.means(places[0][0]) if ends else []
     apart = [
         f"mean over {record['over']} classes of {record['data']} printed: {printed_figure(record)}"

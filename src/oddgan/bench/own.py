@@ -188,7 +188,7 @@ class Choice:
             rest = ", ".join(f"{name} {c:.0%}" for c, name in sorted(others, reverse=True)[:3])
             said.append(f"The others that were: {rest}.")
         if chance < 0.6:
-            said.append("That is no clear lead: the simplest of these is as good a choice.")
+            said.append("That is not a clear lead: the simplest of these is as good a choice.")
         if self.n_seeds == 1:
             said.append("It was trained once: how much another seed changes is not known.")
         said.append(

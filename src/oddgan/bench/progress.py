@@ -71,7 +71,7 @@ class Bar:
         self._bar.update(self._task, advance=1, left=f"about {left} left", last=name)
 
     def stop(self) -> None:
-        """Leave the bar as it is and go on below it."""
+        """Leave the bar as it is and continue below it."""
         self._bar.stop()
 
     def _expected(self, cell: Cell) -> float:

@@ -84,7 +84,7 @@ def read_spec(what: str | Path, *, quick: bool = False, seeds: int | None = None
     Raises
     ------
     ValueError
-        If the file is no spec; the message names the key and what was expected.
+        If the file is not a spec; the message names the key and what was expected.
     """
     names = builtin_specs()
     if str(what) in names:
@@ -99,7 +99,7 @@ def read_spec(what: str | Path, *, quick: bool = False, seeds: int | None = None
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        raise ValueError(f"{path} is not YAML: {error}") from error
     try:
         spec = spec_from(values, name=name, quick=quick)
     except (ValueError, TypeError, KeyError) as error:
@@ -157,7 +157,7 @@ def _headline(values: Mapping[str, Any]) -> tuple[str, ...]:
     headline = (one,) if isinstance(one, str) else texts(values, "headline")
     for metric in headline:
         if metric not in METRICS:
-            raise ValueError(f"headline {metric!r} is no metric; there are {', '.join(METRICS)}")
+            raise ValueError(f"headline {metric!r} is not a metric; there are {', '.join(METRICS)}")
     if not headline:
         raise ValueError(f"headline is at least one metric of {', '.join(METRICS)}, not {one!r}")
     return headline

@@ -60,7 +60,7 @@ def _few(cells: Sequence[str], most: int = 3) -> str:
 
 
 def _told(frame: pd.DataFrame) -> list[str]:
-    """List what faults told of what they did."""
+    """List what faults noted about what they did."""
     told = frame[frame["told"].fillna("") != ""]
     return [f"{_cell(line)}: {line['told']}" for line in _one_for_each_cell(told)]
 
@@ -109,7 +109,7 @@ def _sources(report: Report) -> list[str]:
 
 
 def _provenance(record: Mapping[str, Any]) -> str:
-    """Say through whom a number is known, and how surely; nothing of one that was simply read."""
+    """Say from whom a number is known, and how surely; nothing if it was simply read."""
     via, confidence = str(record["via"]), record["confidence"]
     if not (via or confidence):
         return ""
@@ -133,7 +133,7 @@ def _legend(figures: Figures) -> list[str]:
             "±: sample standard deviation over seeds; (3 of 5): seeds that finished, where some "
             "did not, of a mean on the task that lacks most; –: not run yet; empty: does not "
             "apply. A mean over tasks is given where every task has a result; (our mean): of "
-            "published values, of which none is printed."
+            "published values; none of them is printed."
         ),
         *(f"{labels[metric]}: {METRICS[metric]}" for metric in shown),
     ]

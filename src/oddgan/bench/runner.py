@@ -20,7 +20,7 @@ from .store import failure, is_done, read_result, remove, write_result
 
 
 class Listener(Protocol):
-    """Who is told how a run goes."""
+    """Gets the progress of a run."""
 
     def start(self, cells: Sequence[Cell], done: Sequence[Cell], jobs: int) -> None:
         """Begin; `done` of the `cells` were measured before."""
@@ -48,7 +48,7 @@ def run_cells(
     jobs : int
         How many processes, each with one thread.
     listener : Listener
-        Who is told.
+        Gets the progress.
     fresh : bool
         Whether to measure anew what is there.
 

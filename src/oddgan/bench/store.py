@@ -24,7 +24,7 @@ def read_result(folder: Path, cell: Cell) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ValueError(f"{path} is no result ({error}): delete it") from error
+        raise ValueError(f"{path} is not a result ({error}): delete it") from error
 
 
 def is_done(folder: Path, cell: Cell) -> bool:

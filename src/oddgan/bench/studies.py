@@ -200,7 +200,7 @@ def costs(figures: Figures) -> list[Grid]:
 def _costs_of(figures: Figures, title: str) -> npt.NDArray[np.float64]:
     """Return, for each task, s to fit, ms to score 1,000 samples, s for all, and peak MiB.
 
-    The first two are missing where fitting and scoring are not told apart.
+    The first two are missing where fitting and scoring are one call.
     """
     found = []
     for task in figures.report.tasks:

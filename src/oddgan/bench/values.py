@@ -30,7 +30,7 @@ def mapping(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def mappings(values: Mapping[str, Any], key: str, what: str) -> list[Any]:
-    """Return the list under a key, each entry of which `what` says should be a mapping."""
+    """Return the list of mappings under a key; `what` names an entry in messages."""
     value = values.get(key)
     if value is not None and not isinstance(value, list):
         raise ValueError(f"{key} is a list in which {what} is a mapping, not {value!r:.60}")

@@ -2,7 +2,7 @@
 
     python -m oddgan.bench.worker FOLDER
 
-A result is on disk before the line that tells of it is written. When the other side is gone the
+A result is on disk before the line about it is written. When the other side is gone the
 process ends at once, so that a killed run leaves nobody behind.
 """
 
@@ -41,7 +41,7 @@ def _measure(key: str, definition: dict[str, Any], folder: Path) -> None:
         if definition["keep_scores"]:
             for score, values in scores.items():
                 np.save(scores_path(folder, key, score), values)
-    except Exception as error:  # whatever fails, the other cells go on
+    except Exception as error:  # whatever fails, the other cells continue
         print(f"\n{key}:", file=sys.stderr)
         traceback.print_exc()
         result = failure(f"{type(error).__name__}: {error}")

@@ -66,7 +66,7 @@ app.command("datasets")(list_datasets)
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 training failed; 2 a user's error, told in one line; 3 drift was found
+    Exit codes: 0 done; 1 training failed; 2 a user's error, in one line; 3 drift was found
     (`oddgan drift`); 130 interrupted.
     With ODDGAN_TRACEBACK set, errors are shown whole.
     """

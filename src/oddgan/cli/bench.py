@@ -48,7 +48,7 @@ def bench(
 ) -> None:
     """Rebuild a paper's table, or compare detectors on your own labelled data.
 
-    Each result is on disk before the next one starts: a run that was ended goes on where it was
+    Each result is on disk before the next one starts: an interrupted run resumes where it stopped
     when the same command is given again. The folder gets results.parquet, table.md and table.html.
     """
     if spec is not None and data is not None:

@@ -24,7 +24,7 @@ class DataOptions:
     Attributes
     ----------
     label : str or None
-        Column (or NPZ key) with the truth; it is no input of the detector.
+        Column (or NPZ key) with the truth; it is not an input of the detector.
     anomaly, normal : str or None
         The anomalous, or the only normal, class.
     train_fraction : float
@@ -93,7 +93,7 @@ class Data:
     identity: str
 
     def grouped(self, options: DataOptions) -> "Data":
-        """Return the same, knowing which samples belong together if that is told."""
+        """Return the same, with what is known of which samples belong together."""
         groups: Any = _one_or_all(options.groups)
         if groups is None and self.dataset is not None:
             groups = self.dataset.groups
@@ -241,7 +241,7 @@ def _named_protocol(text: str, options: DataOptions) -> evaluation.Protocol:
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"--protocol {text!r} is no YAML: {error}") from error
+        raise ValueError(f"--protocol {text!r} is not YAML: {error}") from error
     if not isinstance(found, str | dict):
         raise ValueError(f"--protocol takes a name or '{{name: ..., ...}}', not {text!r}")
     said = {

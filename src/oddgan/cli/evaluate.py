@@ -106,7 +106,7 @@ def evaluate(
 def grouped_as_fitted(fitted: Detector, opened: Data, data: str, options: DataOptions) -> Data:
     """Return DATA knowing which samples belong together, as `oddgan fit` knew.
 
-    To the model columns that tell of groups are not there, so DATA is read anew for them.
+    The model does not see the columns of groups, so DATA is read again for them.
     """
     asked = fitted.provenance_["how"]["groups"]
     if asked is None:

@@ -122,7 +122,7 @@ def fit(
     try:
         model.fit(source)
     except KeyboardInterrupt:
-        messages.print(f"Stopped. The same command goes on from {checkpoint}.")
+        messages.print(f"Stopped. The same command resumes from {checkpoint}.")
         raise typer.Exit(130) from None
     seconds = time.perf_counter() - start
     model.provenance_ = origin
@@ -149,7 +149,7 @@ def fit(
         return
     list_skipped(source)
     print(
-        f"{type(model).__name__} learnt from {n_samples} samples in {seconds:.0f} s; "
+        f"{type(model).__name__} learned from {n_samples} samples in {seconds:.0f} s; "
         f"{_held_out(model, source)} and set the threshold {model.threshold_:.6g}, "
         f"to flag {model.target_fpr:.3g} of normal samples."
     )
@@ -164,7 +164,7 @@ def fit(
 
 
 def _losses_and_health(model: detectors.Detector | Combination) -> dict[str, Any]:
-    """Return the last losses and what was found ill, for JSON; a combination tells of neither."""
+    """Return the last losses and failed health checks, for JSON; a combination has neither."""
     if isinstance(model, Combination):
         return {}
     health = [asdict(check) for check in model.health_]

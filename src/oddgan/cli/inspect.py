@@ -20,7 +20,7 @@ _MOST_COLUMNS = 12
 
 
 def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
-    """Tell what a model file holds: what it learnt from and how, its threshold and its health.
+    """Show what a model file holds: what it learned from and how, its threshold and its health.
 
     The exit code is 0 whatever was found.
     """
@@ -28,12 +28,12 @@ def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
     if isinstance(fitted, Combination):
         _inspect_combination(fitted, model, as_json)
         return
-    told = described(fitted)
+    description = described(fitted)
     if as_json:
         checks = [{**asdict(check), "found": not check.passed} for check in fitted.health_checks_]
-        print_json({"model": model, **told, "health": checks})
+        print_json({"model": model, **description, "health": checks})
         return
-    _print(_in_words(told))
+    _print(_in_words(description))
     print(fitted.health_report())
 
 
@@ -46,7 +46,7 @@ def _print(words: Mapping[str, str]) -> None:
 
 def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> None:
     n = len(fitted.calibration_scores_)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "detector": "Combination",
         "rule": fitted.rule_,
         "members": {name: str(member) for name, member in fitted.members_.items()},
@@ -59,16 +59,16 @@ def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> Non
         "provenance": fitted.provenance_,
     }
     if as_json:
-        print_json({"model": model, **told})
+        print_json({"model": model, **description})
         return
     origin = fitted.provenance_
     _print(
         {
-            "detector": f"Combination, rule {told['rule']}",
-            **{f"member {name}": what for name, what in told["members"].items()},
-            "samples": _samples(told["input"]),
+            "detector": f"Combination, rule {description['rule']}",
+            **{f"member {name}": what for name, what in description["members"].items()},
+            "samples": _samples(description["input"]),
             "rows": f"{fitted.n_train_} trained, {n} were held out beside those for p-values",
-            **_decision(told),
+            **_decision(description),
             "data": str(origin.get("description") or origin.get("data") or "not known"),
         }
     )
@@ -119,7 +119,7 @@ def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
 
 
 def _history(history: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the number of rounds, and each loss when it was first and last reported."""
+    """Return the number of training steps, and each loss at its first and last report."""
     if not history:
         return {}
     losses: dict[str, list[float]] = {}
@@ -128,7 +128,7 @@ def _history(history: list[dict[str, float]]) -> dict[str, Any]:
             if name != "step":
                 losses.setdefault(name, []).append(value)
     return {
-        "rounds": int(history[-1]["step"]),
+        "steps": int(history[-1]["step"]),
         "losses": {name: {"first": found[0], "last": found[-1]} for name, found in losses.items()},
     }
 
@@ -142,30 +142,30 @@ def _samples(given: Mapping[str, Any]) -> str:
     return f"table, columns {listed}{more}: {len(columns)}, encoded as {given['shape'][0]}"
 
 
-def _decision(told: Mapping[str, Any]) -> dict[str, str]:
-    threshold, n = f"{told['threshold']:.6g}", told["held_out_rows"]
+def _decision(description: Mapping[str, Any]) -> dict[str, str]:
+    threshold, n = f"{description['threshold']:.6g}", description["held_out_rows"]
     return {
-        "threshold": f"{threshold}, to flag {told['target_fpr']:.3g} of normal samples",
+        "threshold": f"{threshold}, to flag {description['target_fpr']:.3g} of normal samples",
         "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
     }
 
 
-def _in_words(told: dict[str, Any]) -> dict[str, str]:
-    samples, condition = _samples(told["input"]), told["input"]["condition"]
-    trained = told["training"]
+def _in_words(description: dict[str, Any]) -> dict[str, str]:
+    samples, condition = _samples(description["input"]), description["input"]["condition"]
+    trained = description["training"]
     if condition:
         samples += f"; condition: {', '.join(condition) if condition is not True else 'given'}"
     losses = [
         f"{name} loss {of['first']:.4g}, at last {of['last']:.4g}"
         for name, of in trained.get("losses", {}).items()
     ]
-    rounds = "; ".join([f"{trained['rounds']} rounds", *losses]) if trained else "no rounds"
-    n = told["held_out_rows"]
-    rows = f"{told['training_rows']} trained, {n} were held out"
-    if told["cross_conformal"]:
+    steps = "; ".join([f"{trained['steps']} steps", *losses]) if trained else "no training steps"
+    n = description["held_out_rows"]
+    rows = f"{description['training_rows']} trained, {n} were held out"
+    if description["cross_conformal"]:
         rows = f"{n}, each held out by some members and trained on by the others"
-    origin = told["provenance"]
-    labelled = told["probabilities"]
+    origin = description["provenance"]
+    labelled = description["probabilities"]
     probabilities = "none: they take labelled samples (oddgan calibrate)"
     if labelled:
         probabilities = (
@@ -174,13 +174,15 @@ def _in_words(told: dict[str, Any]) -> dict[str, str]:
             f"{labelled['prevalence']:.3g} anomalies"
         )
     return {
-        "detector": f"{told['detector']} ({told['reference']})",
-        "settings": ", ".join(f"{k}={v}" for k, v in told["parameters"].items()) or "default",
+        "detector": f"{description['detector']} ({description['reference']})",
+        "settings": ", ".join(f"{k}={v}" for k, v in description["parameters"].items())
+        or "default",
         "samples": samples,
         "rows": rows,
-        **_decision(told),
+        **_decision(description),
         "probabilities": probabilities,
-        "training": f"{rounds}; {told['weights']:,} weights",
+        "training": f"{steps}; {description['weights']:,} weights",
         "data": str(origin.get("description") or origin.get("data") or "not known"),
-        "fitted with": ", ".join(f"{k} {v}" for k, v in told["fitted_with"].items()) or "not known",
+        "fitted with": ", ".join(f"{k} {v}" for k, v in description["fitted_with"].items())
+        or "not known",
     }

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from oddgan import inputs
 
-#: What is no result goes to standard error.
+#: Everything but results goes to standard error.
 messages = Console(stderr=True, highlight=False)
 
 

@@ -50,7 +50,7 @@ def score(
     ] = None,
     reconstruct: Annotated[
         Path | None,
-        typer.Option(help="Also write normal counterparts: CSV or Parquet (tables), NPY (images)."),
+        typer.Option(help="Also write reconstructions: CSV or Parquet (tables), NPY (images)."),
     ] = None,
     embed: Annotated[
         Path | None, typer.Option(help="Also write latent vectors: CSV or Parquet.")
@@ -71,7 +71,7 @@ def score(
     std: Annotated[
         bool,
         typer.Option(
-            "--std", help="Also write how much the members of a population disagree (n_members)."
+            "--std", help="Also write how much the members of an ensemble disagree (n_members)."
         ),
     ] = False,
     label: Label = None,
@@ -147,13 +147,13 @@ def check_mask(fitted: Detector, mask: Path | None) -> None:
     if mask is None:
         return
     if fitted.codec_.kind == "table":
-        raise ValueError("--mask: a table has no pixels; --explain tells of its columns")
+        raise ValueError("--mask: a table has no pixels; --explain is for its columns")
     check_question(fitted, "explain", None)
     check_maps(None, mask)
 
 
 def check_proba(fitted: Detector, model: Path, proba: bool) -> None:
-    """Refuse to give probabilities that were not learnt."""
+    """Refuse probabilities that were not learned."""
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(
             f"{model} knows no probabilities, which take labelled samples: run `oddgan calibrate` "

@@ -48,7 +48,7 @@ class ADGAN(Detector):
         Learning rate of z in the search, by Adam.
     prior_weight : float, default=0.0
         Weight of :math:`\lVert z \rVert^2 / 2` in the loss of the search, not in the score; not
-        in the paper. It holds z among the latents that g has learnt.
+        in the paper. It keeps z among the latents that g has learned.
     weights_learning_rate : float, default=5e-5
         Learning rate of the generator's weights there; 0 searches for z alone.
     **options

@@ -15,7 +15,7 @@ from oddgan.training import Loss, discriminator_loss
 
 
 class ALAD(Detector):
-    r"""Adversarially learned anomaly detection: a BiGAN whose cycles are learnt to close.
+    r"""Adversarially learned anomaly detection: a BiGAN that learns to close its cycles.
 
     A generator G: z -> x and an encoder E: x -> z play against three discriminators,
 

@@ -73,7 +73,7 @@ class AnoGAN(Detector):
         nearest to the sample, by the residual; with 1, as published, from the only one there is.
     prior_weight : float, default=0.0
         Weight of :math:`\lVert z \rVert^2 / 2` in the loss of the search, not in the score; not
-        in the paper. Without it a long search leaves the latents that G has learnt, and
+        in the paper. Without it a long search leaves the latents that G has learned, and
         reconstructs anomalies too. The residual is a sum: 2 was found to serve images of 28 x 28
         pixels, larger ones need more and a table less.
     search_learning_rate : float, default=0.01

@@ -17,7 +17,7 @@ from oddgan.networks import Dropout
 from oddgan.scores import Mixture, Score, energy, estimate_mixture
 from oddgan.training import Loss
 
-#: Smallest norm that a difference is told relative to: the mean of a scaled table is 0.
+#: Smallest norm that a difference is measured relative to: the mean of a scaled table is 0.
 SMALLEST_NORM = 1e-3
 
 

@@ -60,7 +60,7 @@ class FAnoGAN(Detector):
         Last layer of E. With "tanh", the paper's, z stays in (-1, 1), where a third of the numbers
         in the z of G's training are not; the official code has both, and is set to "linear".
     n_critic : int, default=5
-        Steps of D for one of G, each on a batch of its own; a round takes that many batches. In
+        Steps of D for one of G, each on its own batch; a training step takes that many batches. In
         the second half of training E makes one step for each batch.
     refine_steps : int, default=0
         Steps of Adam at a rate of 0.01 that move the z of a sample from E(x) on, to lower its
@@ -69,19 +69,19 @@ class FAnoGAN(Detector):
         Weight of :math:`\lVert z \rVert^2 / 2d` in what these steps lower; the score has no such
         term. Not in the paper.
     **options
-        See Other Parameters. Defaults here: `min_steps` 100 and `max_steps` 600, for a round is
-        `n_critic` batches. `learning_rate` is that of Adam for G and D; E has half of it, in
-        RMSProp, as in the paper.
+        See Other Parameters. Defaults here: `min_steps` 100 and `max_steps` 600, since a training
+        step is `n_critic` batches. `learning_rate` is that of Adam for G and D; E has half of it,
+        in RMSProp, as in the paper.
 
     Notes
     -----
     Networks for images are those of the official code, at 64 x 64 pixels and with the channels that
     a `width` of 128 gives, at four times the cost of the default; other sizes follow their rule
-    (:mod:`oddgan.networks.architectures.residual`). Tables, of which the paper has none, get dense
-    bodies. First weights are Glorot-uniform; the code has those of conv3x3 larger by a factor of
-    sqrt 2.
+    (:mod:`oddgan.networks.architectures.residual`). Tables, which the paper does not have, get
+    dense bodies. First weights are Glorot-uniform; the code has those of conv3x3 larger by a factor
+    of sqrt 2.
 
-    Each of the two halves of training has the rounds that `epochs`, `min_steps` and `max_steps`
+    Each of the two halves of training has the steps that `epochs`, `min_steps` and `max_steps`
     say. :meth:`from_preset` ("paper-oct") gives the paper's settings for a million patches of
     scans of the retina, but for the steps of E: 50,000 there, as many as those of D here.
 
@@ -114,7 +114,7 @@ class FAnoGAN(Detector):
     reference = "Schlegl et al. 2019, Medical Image Analysis 54"
     scores = ("izi_f", "izi", "ziz")
     prior = "sampled"
-    # A round is `n_critic` batches: so each half of training has as many batches as elsewhere.
+    # A step is `n_critic` batches: so each half of training has as many batches as elsewhere.
     min_steps: int = 100
     max_steps: int | None = 600
     presets: ClassVar[dict[str, dict[str, Any]]] = {

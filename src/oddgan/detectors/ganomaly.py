@@ -39,7 +39,7 @@ class GANomaly(Detector):
     Parameters
     ----------
     score_name : {"l1", "l2"}, default="l1"
-        What the anomaly score is. A part `residual`, the sum of |x - x^|, is told but not
+        What the anomaly score is. A part `residual`, the sum of |x - x^|, is reported but not
         counted (see `score_components`).
 
         - "l1": the sum of |z - z^| over the latent dimensions, the paper's equation;

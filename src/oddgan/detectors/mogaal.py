@@ -55,7 +55,7 @@ class MOGAAL(Detector):
         number of inputs if that is more, as a layer of no more units than inputs cannot close
         around the data. `latent_dim` has no effect. `learning_rate` is that of stochastic
         gradient descent with momentum 0.9, 0.01 by default. The generators learn in the first of
-        three stages, and D goes on alone through the other two; `epochs`, `min_steps` and
+        three stages, and D continues alone through the other two; `epochs`, `min_steps` and
         `max_steps` count for each stage, so `epochs` is the released code's `stop_epochs`, 20
         by default as there. Defaults here: `batch_size` 500, `min_steps` 200, as many as the
         paper's smallest set has, and `scaling` "minmax", as its data are scaled.
@@ -75,23 +75,23 @@ class MOGAAL(Detector):
     a column in the batch, so that data need not lie in [0, 1]; the quantiles are those of the
     batch, not of all data after every batch; every sub-generator makes at least one sample of a
     batch, however small. As there, G_i makes k - i parts of the outliers that D sees, and is
-    trained on a full batch; the learning rates do not decay by 1e-6 a round.
+    trained on a full batch; the learning rates do not decay by 1e-6 a step.
 
     A `condition` is given to D alone: what is odd depends on it, what the generators try does not.
 
     `explain` gives | (x_j - m_j) dd / dx_j | with m the mean of the training rows: what column j
     adds to the logit by its distance from the mean, if D is linear around x, without the sign. As
-    no normal counterpart is known, the mean is also what is told to be expected, whatever the
+    no normal reconstruction is known, the mean is also the expected value, whatever the
     other columns say.
 
     Use it when there are no labels and no clean set, columns are numbers, and you want the odd
     rows of one table.
 
-    How long D is trained decides: on satimage-2 of ADBench, trained on the rows that were scored,
-    k = 1 had an AUROC of 1.00 after 60 rounds a stage and of .00 after 200, and with scaling
+    How long D is trained decides: on satimage-2 of ADBench, trained on the rows that were scored, k
+    = 1 had an AUROC of 1.00 after 60 steps a stage and of .00 after 200, and with scaling
     "standard" .09 and .20; k = 10 kept 1.00 with "minmax". The uniform outliers of the beginning
-    have no correlations, and a D that has learnt to tell data by theirs takes a far group that
-    has them for data. No label-free sign of it is known.
+    have no correlations, and a D that has learned to recognise data by theirs takes a far group
+    that has them for data. No label-free sign of it is known.
 
     Do not use it when you have clean normal rows (every other detector here makes more of them),
     when anomalies come in a tight group (D takes it for data, even far away), when they may lie
@@ -118,7 +118,7 @@ class MOGAAL(Detector):
     reference = "Liu et al. 2019, IEEE TKDE 32, arXiv 1809.10816"
     scores = ("logit", "probability")
     unavailable: ClassVar[dict[str, str]] = {
-        "reconstruct": "its generators make outliers, not normal counterparts",
+        "reconstruct": "its generators make outliers, not normal reconstructions",
         "embed": "it has no latent space",
     }
     scaling: Scaling = "minmax"

@@ -24,7 +24,7 @@ CLEAN = 4
 
 
 class PatchDiscriminator(Detector):
-    r"""Patch discriminator: which places of an image look normal, learnt from made-up defects.
+    r"""Patch discriminator: it learns from synthetic defects which locations look normal.
 
     A fully convolutional discriminator D gives every place i of an image the probability
     :math:`D_i(x)` that nothing is wrong there. Its opponents are normal images into which
@@ -48,7 +48,7 @@ class PatchDiscriminator(Detector):
         - "mean": the mean of p, for those that take much of the image.
     crop_size : int, default=64
         Side of the crops that D is trained on, in pixels; smaller images are taken whole. Its map
-        is of the whole image, of which more is in view: no `patch_size` is needed unless images
+        covers the whole image, so more of it is in view: no `patch_size` is needed unless images
         differ in size or have more than 256 pixels a side.
     n_candidates : int, default=1
         Pseudo-anomalies that the hardest one is chosen of, for each image; 1 is without a choice.
@@ -104,7 +104,7 @@ class PatchDiscriminator(Detector):
     scores = ("top", "mean")
     kinds = ("image",)
     unavailable: ClassVar[dict[str, str]] = {
-        "reconstruct": "it only discriminates, and makes no normal counterparts",
+        "reconstruct": "it only discriminates, and does not reconstruct",
         "embed": "it has no latent space",
     }
     batch_size: int = 16

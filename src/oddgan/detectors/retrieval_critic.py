@@ -24,7 +24,7 @@ from oddgan.training import Loss
 
 #: Neighbours that a score is explained by.
 N_EXPLAINING = 5
-#: Noise that the encoder of images is trained with, and the updates that it gets in a round.
+#: Noise that the encoder of images is trained with, and its updates in a training step.
 NOISE, N_UPDATES = 0.2, 2
 
 
@@ -75,7 +75,7 @@ class RetrievalCritic(Detector):
     n_critics : int, default=4
         Critics with first weights of their own; their mean counts.
     **options
-        See Other Parameters. Defaults here: 300 rounds whatever the number of rows, `batch_size`
+        See Other Parameters. Defaults here: 300 training steps for any number of rows, `batch_size`
         128 (as many normal rows, corrupted ones and ones of the adversary), `ema_decay` .98.
         `width` is the number of units of a critic, 32 by default, and for images also that of
         the encoder, 64. `n_references` counts the critic's references too, which are fewer where
@@ -85,24 +85,24 @@ class RetrievalCritic(Detector):
 
     Notes
     -----
-    Outside the range of a column its normal scores go on with its standard deviation as their
+    Outside the range of a column its normal scores continue with its standard deviation as their
     unit, as they do where a corruption is noised by rank.
 
     Corruptions are noise on the values or on the normal scores of the ranks, or cells of other
     rows, in all columns or in some; noise has .39 to 3 standard deviations. Within the range of a
     column each value is replaced by the nearest that the column takes. A category is drawn anew as
-    a whole. 4,000 corrupted rows are made and rounds draw from them.
+    a whole. Training makes 4,000 corrupted rows, and its steps draw from them.
 
     A boolean, or a category as a whole, weighs in the values as a standardised number does. With a
     `condition`, neighbours have to share it: it counts as much as all columns together, and is
     never corrupted.
 
     Images are compared by their latents: an autoencoder with noise on its input is trained first,
-    for as many rounds, and the columns above are its standardised latents.
+    for as many steps, and the columns above are its standardised latents.
 
     `explain` tells for tables what each column adds to the squared distances, in both views, from
     the five nearest references, whose mean is what is expected; `reconstruct` gives the nearest
-    reference that is no copy. For images both are those of the autoencoder.
+    reference that is not a copy. For images both are those of the autoencoder.
 
     On twelve tables of ADBench, 5 seeds, the training added nothing to the same features without
     it: mean AUROC .928 and average precision .872 for "critic", .928 and .880 for "neighbours",
@@ -154,7 +154,8 @@ class RetrievalCritic(Detector):
     max_steps: int | None = 300
     ema_decay: float = 0.98
     _betas = (0.9, 0.999)
-    # Each member has rounds on features that its own references give, more than fit side by side.
+    # Each member has training steps on features that its own references give, more than fit side by
+    # side.
     _in_one_pass = False
     _learning_rates: ClassVar[dict[str, float]] = {"table": 5e-3, "image": 5e-3}
     _latent_dims: ClassVar[dict[str, int]] = {"table": 32, "image": 64}
@@ -167,17 +168,17 @@ class RetrievalCritic(Detector):
     def _networks(self, spec: NetworkSpec) -> dict[str, nn.Module]:
         shape, latent_dim, width = spec.shape, spec.latent_dim, spec.width
         columns = Columns([(block.kind, block.stop - block.start) for block in spec.blocks])
-        learnt = {}
+        trained = {}
         if spec.kind == "image":
             columns = Columns([("gaussian", latent_dim)])
-            learnt = {
+            trained = {
                 "encoder": networks.encoder(shape, latent_dim, width=width),
                 "generator": networks.generator(shape, latent_dim, width=width),
                 "noise": Noise(),
             }
         kept, scaled = self.n_references, spec.kind == "table"
         return {
-            **learnt,
+            **trained,
             "references": Neighbourhood(columns, spec.condition_dim, kept, scaled=scaled),
             "order": Noise("uniform"),
             "bank": CorruptionPool(),

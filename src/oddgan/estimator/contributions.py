@@ -74,7 +74,7 @@ def own_contributions(model: Model) -> Compute:
 
 
 def _view(model: Model, components: FittedComponents, name: str) -> View:
-    """Return how the component `name` compares samples, as far as inputs tell of it."""
+    """Return how the component `name` compares samples, as far as the inputs show it."""
     space, _, measure = name.partition("_")
     if name not in SHARED_COMPONENTS:
         return View("own")

@@ -55,7 +55,7 @@ class TableExplanation(Explanation):
         The samples.
     expected : pandas.DataFrame of shape (n, d), or None
         What the model would have expected in each column, in the units of the data; an ignored
-        column has None. None for a detector that knows no normal counterpart.
+        column has None. None for a detector that does not reconstruct.
     """
 
     contributions: NDArray[np.float32]
@@ -169,7 +169,7 @@ class ImageExplanation(Explanation):
         return self.anomaly_map
 
     def __repr__(self) -> str:
-        """Return how many maps these are, and of which size."""
+        """Return the number and the size of the maps."""
         size = " x ".join(map(str, self.anomaly_map.shape[1:])) or "several sizes"
         return (
             f"ImageExplanation of {len(self)} images of {size}, "

@@ -1,4 +1,4 @@
-"""Latent search in a detector: which samples the rows are of, their context, and who is told.
+"""Latent search in a detector: the samples of its rows, their condition, and its progress bar.
 
 For a detector that looks for latents z, from starts it has::
 
@@ -127,8 +127,8 @@ def search(
 ) -> SearchResult:
     """Run :func:`oddgan.scores.latent_search` on rows that are samples, again and again.
 
-    Row i is of sample ``i % n_samples``; `objective` and `keep` are told the samples, and the
-    networks are given their context.
+    Row i is of sample ``i % n_samples``; `objective` and `keep` get the samples, and the
+    networks see their condition.
     """
 
     @lru_cache(maxsize=1)

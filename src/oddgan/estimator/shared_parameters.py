@@ -19,7 +19,7 @@ def as_published(**settings: Any) -> dict[str, Any]:
 
 
 class SharedParameters(Parametrised):
-    """What every detector can be told, whatever its method."""
+    """The parameters of every detector, whatever its method."""
 
     # ------------------------------------------------------------------ networks and training
 

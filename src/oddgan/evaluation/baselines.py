@@ -116,7 +116,7 @@ def density_ratio(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     """Score by how much thinner the training rows lie here than around their own neighbours.
 
     d(x) over the mean of d(x_i): d is the mean L2 distance to the k = 20 nearest of at most
-    20,000 training rows, and the x_i are these. A training row is no neighbour of its own. It is
+    20,000 training rows, and the x_i are these. A training row is not its own neighbour. It is
     the local outlier factor without its smoothing [1]_. Columns of a table are standardised as
     in `standardised`. Of fewer training rows than 21 all others are neighbours.
 

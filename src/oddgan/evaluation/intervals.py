@@ -182,13 +182,12 @@ def paired_difference(
 def _draws(y: npt.NDArray[np.bool_], n_resamples: int | None, seed: int) -> Iterator[Draw]:
     n_odd = int(y.sum())
     n_normal = len(y) - n_odd
-    rounds = n_resamples
-    if rounds is None:
-        rounds = 1000 if len(y) <= 20_000 else 200
-    if rounds < 1:
-        raise ValueError(f"n_resamples is {rounds}; it must be at least 1")
+    if n_resamples is None:
+        n_resamples = 1000 if len(y) <= 20_000 else 200
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples is {n_resamples}; it must be at least 1")
     rng = np.random.default_rng(seed)
-    for _ in range(rounds):
+    for _ in range(n_resamples):
         yield rng.integers(n_odd, size=n_odd), rng.integers(n_normal, size=n_normal)
 
 

@@ -116,7 +116,7 @@ class Metrics:
         The smallest share of normal samples flagged by any threshold that flags at least
         95 % of the anomalies, tied scores flagged together, nothing interpolated; 0 is
         best, and a constant score has 1. It assumes a threshold placed with the help of these
-        labels: it compares scores, and is no error rate in use.
+        labels: it compares scores, and is not an error rate in use.
     threshold : float or None
         The model's own; a sample is flagged if its score is greater.
     precision, recall, f1, fpr : float or None

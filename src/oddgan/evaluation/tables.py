@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 IntervalRows = Sequence[tuple[str, Sequence[Mapping[str, Interval]]]]
 
 # Prevalence stands beside AUPRC because it is what AUPRC is without information. The best F1 on
-# the test labels has no column: it is no result.
+# the test labels has no column: it is not a result.
 _COLUMNS = {
     "AUROC": "auroc",
     "AUPRC": "auprc",

@@ -111,7 +111,7 @@ def gallery(
     Raises
     ------
     ValueError
-        Lengths differ, an array is no image, or something is NaN or infinite.
+        Lengths differ, an array is not an image, or something is NaN or infinite.
     """
     n = len(images)
     if scores is None:

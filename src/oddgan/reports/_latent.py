@@ -17,7 +17,7 @@ from ._style import MARKS, Figure, Look, Style, shortened
 
 #: Dimensions that t-SNE is given, as its authors did (van der Maaten and Hinton, 2008).
 _MOST_DIMENSIONS = 50
-#: From principal components, more rounds move little.
+#: Started from principal components, more iterations move little.
 _ROUNDS = 500
 #: Groups that have a colour of their own; the others share one.
 _MOST_GROUPS = 10

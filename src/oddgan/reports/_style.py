@@ -28,7 +28,7 @@ DPI = 200
 
 
 class Look(TypedDict, total=False):
-    """What every figure can be told about its look.
+    """The look of a figure.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Style:
         if ground is None:
             ground = theme.ground
         if not is_color_like(ground):
-            raise ValueError(f"background {ground!r} is no colour that Matplotlib knows")
+            raise ValueError(f"background {ground!r} is not a colour that Matplotlib knows")
         width = look.get("width", width)
         if not 60 <= width <= 400:
             raise ValueError(f"width is 60 to 400 millimetres, not {width!r}")

@@ -21,11 +21,11 @@ def training_curves(
     checks: Iterable[HealthCheck] = (),
     **look: Unpack[Look],
 ) -> Figure:
-    """Draw each loss over the rounds of training, and what went wrong.
+    """Draw each loss over the training steps, and what went wrong.
 
     Each loss has a panel of its own, since their sizes differ; the axis is logarithmic where a
     loss is positive and falls or rises by more than a factor of 50. Where a stage of training ends
-    is a vertical line. Of a population each member is a thin line, and the mean over the members a
+    is a vertical line. For an ensemble each member is a thin line, and the mean over the members a
     thick one.
 
     Marked are: losses of a discriminator below 0.001, which tells the two sides apart without a
@@ -35,8 +35,8 @@ def training_curves(
     Parameters
     ----------
     history : sequence of mapping
-        ``detector.history_``: mean losses by name, each with the round "step". Of several members
-        or runs a sequence of such, or a mapping by name.
+        ``detector.history_``: mean losses by name, each with its training step, "step". Of several
+        members or runs a sequence of such, or a mapping by name.
     checks : iterable of HealthCheck
         ``detector.health_checks_`` or ``detector.health_``.
     **look
@@ -49,13 +49,13 @@ def training_curves(
     Raises
     ------
     ValueError
-        There are no losses: the weights have a closed form, or no round was trained.
+        There are no losses: the weights have a closed form, or there was no training step.
     """
     runs = _runs(history)
     names = list(dict.fromkeys(name for run in runs for entry in run for name in entry))
     names.remove("step")
     if not names:
-        raise ValueError("history has rounds but no losses")
+        raise ValueError("history has training steps but no losses")
     style, checks = Style.of(look), list(checks)
     failed = sorted((c for c in checks if not c.passed), key=lambda c: c.severity != "severe")
     made = style.figure(10 + max(22, 58 / len(names)) * len(names))
@@ -69,7 +69,7 @@ def training_curves(
             entries["end of a stage"] = rule
         style.title(ax, f"{name} loss")
         style.dress(ax, grid="y")
-    axes[-1].set_xlabel("round")
+    axes[-1].set_xlabel("training step")
     axes[-1].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     found = "\n".join(f"{check.severity}: {check}" for check in failed)
     if checks and not failed:
@@ -85,16 +85,18 @@ def _runs(history: Any) -> list[list[Mapping[str, float]]]:
     runs = [given] if given and isinstance(given[0], Mapping) else [list(run) for run in given]
     if not runs or not all(runs):
         raise ValueError(
-            "history is empty: the weights have a closed form, or no round was trained"
+            "history is empty: the weights have a closed form, or there was no training step"
         )
     for run in runs:
         if not all(isinstance(entry, Mapping) and "step" in entry for entry in run):
-            raise ValueError('history must hold mappings of losses, each with the round "step"')
+            raise ValueError(
+                'history must hold mappings of losses, each with its training step, "step"'
+            )
     return runs
 
 
 def _stages(run: Sequence[Mapping[str, float]]) -> list[float]:
-    """Return after which rounds losses come or go: a stage ended there, to within a report."""
+    """Return after which steps losses come or go: a stage ended there, to within a report."""
     steps = [entry["step"] for entry in run]
     of_loss: dict[str, list[int]] = {}
     for i, entry in enumerate(run):

@@ -24,7 +24,7 @@ from .reading import Received, in_thread, receive, samples_of
 from .worker import Job, Worker
 
 _STATIC = Path(__file__).parent / "static"
-#: The files of the page; browsers are told not to guess.
+#: The files of the page; browsers must not guess.
 _KINDS = {
     ".html": "text/html",
     ".js": "text/javascript",

@@ -16,7 +16,7 @@ _work = threading.local()
 
 
 class Stopped(Exception):  # noqa: N818 (it is wanted)
-    """The work is no longer wanted."""
+    """Nobody waits for the answer any more."""
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _cells(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a table as JSON holds it; what is no finite number is null."""
+    """Return a value of a table as JSON holds it; a number that is not finite is null."""
     if value is pd.NA:
         return None
     if isinstance(value, np.generic):
@@ -87,7 +87,7 @@ def _of_images(
 ) -> list[dict[str, Any]]:
     """Return the map of each image, and the pixels that are odd by the pixel threshold."""
     threshold = explanation.pixel_threshold
-    normal = _counterparts(model, images)
+    normal = _reconstructions(model, images)
     found = []
     for i, each in enumerate(explanation.anomaly_map):
         deadline.check()
@@ -107,8 +107,8 @@ def _of_images(
     return found
 
 
-def _counterparts(model: Model, images: Samples) -> list[NDArray[np.float64]] | None:
-    """Return the nearest normal counterparts, each (h, w) or (h, w, 3) in [0, 1].
+def _reconstructions(model: Model, images: Samples) -> list[NDArray[np.float64]] | None:
+    """Return the nearest normal reconstructions, each (h, w) or (h, w, 3) in [0, 1].
 
     None where the detector has none, or would have to search for them once more.
     """

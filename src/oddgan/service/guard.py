@@ -50,7 +50,7 @@ class Guard:
     limits : Limits
         How much may be asked.
     metrics : Metrics
-        Told of each answer.
+        Counts each answer.
     token : str or None
         What ``/v1`` and ``/metrics`` ask for.
     hosts : collection of str or None
@@ -118,7 +118,7 @@ class Guard:
                 self._in_flight -= counted
         except RequestError as refusal:
             await refusal.response()(scope, receive, sending)
-        except ClientDisconnect:  # nobody is told, but the request is counted
+        except ClientDisconnect:  # nobody gets an answer, but the request is counted
             await refused(400, "the connection ended before the body")(scope, receive, sending)
         except Exception as error:
             _log.error("a request failed", exc_info=error)
@@ -139,7 +139,7 @@ class Guard:
             raise RequestError(415, "the body is compressed as a whole: send it as it is")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
-            raise RequestError(400, "the header Content-Length is no number")
+            raise RequestError(400, "the header Content-Length is not a number")
         if int(length) > self._limits.body:
             raise _too_large(self._limits.body)
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of its own."""
+"""What Prometheus reads, in its own registry."""
 
 from collections.abc import Callable
 

@@ -150,7 +150,7 @@ def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Mo
     Raises
     ------
     ValueError
-        Two models have the same name, a name cannot stand in an address, or a file is no model.
+        Two models have the same name, a name cannot stand in an address, or a file is not a model.
     FileNotFoundError
         There is no such file.
     """

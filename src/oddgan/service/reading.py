@@ -250,4 +250,4 @@ def _json(content: bytes) -> Any:
     try:
         return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise RequestError(400, f"this is no JSON that can be read: {error}") from error
+        raise RequestError(400, f"this is not JSON that can be read: {error}") from error

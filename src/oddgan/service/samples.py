@@ -25,7 +25,7 @@ class Samples(inputs.Source):
     names : list of str, optional
         What the samples are called.
     context : pyarrow.Table, optional
-        Their known context, if it is no part of `raw`.
+        Their condition, if it is not in `raw`.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class ImageExplanation(BaseModel):
     max: float | None
     pixel_threshold: float | None
     mask: str = Field(description="PNG: white where the map is above `pixel_threshold`.")
-    reconstruction: str | None = Field(description="PNG: the nearest normal counterpart.")
+    reconstruction: str | None = Field(description="PNG: the nearest normal reconstruction.")
 
 
 class Sample(BaseModel):

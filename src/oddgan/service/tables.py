@@ -52,7 +52,7 @@ def from_rows(rows: Any, columns: Mapping[str, bool], limits: Limits) -> pa.Tabl
     check_rows(len(rows), limits)
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise ValueError(f"row {i} is no object with a value for each column")
+            raise ValueError(f"row {i} is not an object with a value for each column")
         if row.keys() != columns.keys():
             _refuse_names(row, columns, i)
     arrays = [
@@ -165,7 +165,7 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
         check_rows(len(table), limits)
         _check_size(_text_bytes(table), limits, share)
     except (pa.ArrowException, OSError) as error:
-        raise RequestError(422, "this is no Parquet file that can be read") from error
+        raise RequestError(422, "this is not a Parquet file that can be read") from error
     kept = [name for name in table.column_names if not name.startswith("__index_level_")]
     source = inputs.open_source(table.select(kept))
     return inputs.concat([raw for _, raw in source.chunks(limits.rows)])

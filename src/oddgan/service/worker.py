@@ -80,7 +80,7 @@ class Worker:
     limits : Limits
         Bounds of the queue, and of the time to wait for others.
     metrics : Metrics
-        Told of each batch.
+        Counts each batch.
     """
 
     def __init__(self, model: Model, limits: Limits, metrics: Metrics) -> None:
@@ -204,7 +204,7 @@ class Worker:
 
 
 def _told(error: Exception) -> Exception:
-    """Return what the one who asked is told of an error."""
+    """Return the answer to a request that failed."""
     if isinstance(error, Stopped):
         return error
     if isinstance(error, ValueError):  # the data is not as described; the message names the culprit

@@ -1,4 +1,4 @@
-"""Protocols for industrial images, of which several may show one and the same part."""
+"""Protocols for industrial images; several may show the same part."""
 
 from dataclasses import dataclass
 from typing import ClassVar

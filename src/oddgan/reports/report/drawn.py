@@ -125,7 +125,7 @@ def curves(scored: Scored, metrics: Metrics, name: str) -> list[Drawing]:
 
 
 def training(detector: Detector) -> list[Drawing]:
-    """Draw the losses, of what was trained in rounds."""
+    """Draw the losses of what trained in steps."""
     if not detector.history_:
         return []
     names = [name for name in detector.history_[0] if name != "step"]
@@ -133,10 +133,11 @@ def training(detector: Detector) -> list[Drawing]:
     return [
         drawing(
             "Training",
-            f"Losses over {int(detector.history_[-1]['step']):,} rounds: {', '.join(names)}.",
+            f"Losses over {int(detector.history_[-1]['step']):,} training steps: "
+            f"{', '.join(names)}.",
             training_curves,
             of_members if of_members and all(of_members) else detector.history_,
-            note="What the networks were trained to lower, round by round.",
+            note="What training lowered, step by step.",
         )
     ]
 

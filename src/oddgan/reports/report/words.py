@@ -59,7 +59,7 @@ def promise(target_fpr: float, n_held_out: int) -> str:
             f"{percent(target_fpr)} takes {decisions.smallest_sample(target_fpr):,} of them."
         )
     return (
-        f"The threshold promises that of new samples as normal as those it learnt from at most "
+        f"The threshold promises that of new samples as normal as those it learned from at most "
         f"about {percent(target_fpr)} are flagged, {by}."
     )
 

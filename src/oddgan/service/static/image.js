@@ -32,7 +32,7 @@ export class ImageView {
     if (!explanation) {
       return h("div", {}, figures, h("p", { class: "notice" }, "This model does not explain its scores."));
     }
-    if (explanation.reconstruction) figures.append(this.#counterpart(explanation));
+    if (explanation.reconstruction) figures.append(this.#reconstruction(explanation));
     this.#stage.style.setProperty("--opacity", this.#opacity.value / 100);
     this.#look();
     this.#draw();
@@ -43,11 +43,11 @@ export class ImageView {
 
   #top = 0;
 
-  #counterpart({ reconstruction }) {
-    const picture = h("img", { src: reconstruction, alt: "The nearest normal counterpart" });
+  #reconstruction({ reconstruction }) {
+    const picture = h("img", { src: reconstruction, alt: "The nearest normal reconstruction" });
     const stage = h("div", { class: "stage" }, picture);
     this.#fit(picture, stage);
-    return figure(stage, "Its nearest normal counterpart");
+    return figure(stage, "Its nearest normal reconstruction");
   }
 
   #option(id, words, checked, onchange) {

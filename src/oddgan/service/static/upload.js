@@ -31,7 +31,7 @@ export function parts(files, limit = LIMIT) {
  * Send files part by part. A part that is refused is halved until the bad file stands alone.
  * @param {File[]} files
  * @param {(part: File[]) => Promise<Object>} send
- * @param {{scored: Function, refused: Function}} tell told of each part
+ * @param {{scored: Function, refused: Function}} tell called for each part
  * @param {AbortSignal} signal
  * @param {{files: number, bytes: number}} limit of one part
  * @returns {Promise<void>} rejects where going on makes no sense: cancelled, no answer, no token
