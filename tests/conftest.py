@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from oddgan import all_detectors
-from oddgan.bench import runner, worker
-from oddgan.bench.store import read_result
 from support.browser import browser, chromium  # noqa: F401 (fixtures)
 from support.data import make_images, make_table
+from support.measuring import measure_here
 
 pytest.register_assert_rewrite("support.checks")
 
@@ -28,16 +27,8 @@ images = pytest.fixture(make_images, name="images")
 
 @pytest.fixture
 def measured_here(monkeypatch):
-    """Measure the cells of experiments in this process, for what happens before and after.
-
-    The processes that do it otherwise take seconds to import PyTorch.
-    """
-
-    def measure(workers, cell):
-        worker._measure(cell.key, cell.definition(), workers._folder)
-        return read_result(workers._folder, cell), 0.0
-
-    monkeypatch.setattr(runner._Workers, "measure", measure)
+    """Measure the cells of experiments in this process."""
+    measure_here(monkeypatch)
 
 
 @pytest.fixture

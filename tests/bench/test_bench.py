@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import importlib.metadata
 import json
 import os
 import signal
@@ -25,14 +26,15 @@ from oddgan import (
     datasets,
     evaluation,
 )
-from oddgan.bench import own
+from oddgan.bench import selection
 from oddgan.bench.cells import run_cell
-from oddgan.bench.data import digest
+from oddgan.bench.data import digest, open_data
 from oddgan.bench.describe import describe
 from oddgan.bench.progress import Bar
 from oddgan.bench.reading import spec_from
 from oddgan.bench.runner import _Workers, run_cells
 from oddgan.bench.store import read_result
+from support.measuring import measure_here
 
 QUICK = {"max_steps": 20, "min_steps": 1, "epochs": 1, "batch_size": 16, "width": 8}
 SPEC = {
@@ -56,6 +58,11 @@ SPEC = {
     "faults": ["leak"],
     "quick": {"seeds": [7]},
 }
+ENDLESS = {
+    "detector": "autoencoder",
+    "title": "endless",
+    "params": {"epochs": 10**6, "max_steps": None},
+}
 
 
 def spec(name="digits", quick=False, **changes):
@@ -64,8 +71,10 @@ def spec(name="digits", quick=False, **changes):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Return the results of the whole experiment, run in one go."""
-    return bench.run(spec(), out=tmp_path_factory.mktemp("whole"), jobs=2)
+    """Return the results of the whole experiment, measured in this process."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        measure_here(monkeypatch)
+        return bench.run(spec(), out=tmp_path_factory.mktemp("whole"), jobs=1)
 
 
 # ------------------------------------------------------------------------------------- specs
@@ -154,7 +163,7 @@ def test_a_wrong_spec_is_refused_before_anything_runs(changes, message):
 def test_a_file_that_is_no_spec_is_named(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("title: [")
-    with pytest.raises(ValueError, match=r"mine.yaml is no YAML"):
+    with pytest.raises(ValueError, match=r"mine.yaml is not YAML"):
         bench.read_spec(path)
     path.write_text(yaml.safe_dump({**SPEC, "headline": "auc"}))
     with pytest.raises(ValueError, match=r"mine.yaml: headline 'auc'"):
@@ -250,7 +259,7 @@ def test_a_result_that_was_cut_short_is_named(finished, tmp_path):
     cell = spec().cells()[0]
     whole = (finished.folder / "cells" / f"{cell.key}.json").read_text()
     (tmp_path / f"{cell.key}.json").write_text(whole[:100])
-    with pytest.raises(ValueError, match=f"{cell.key}.json is no result .* delete it"):
+    with pytest.raises(ValueError, match=f"{cell.key}.json is not a result .* delete it"):
         run_cells([cell], tmp_path, jobs=1, listener=Log())
 
 
@@ -260,25 +269,97 @@ def quality(results):
     return results.frame[kept]
 
 
-def test_a_killed_run_goes_on_to_the_same_results(finished, tmp_path):
+@pytest.mark.usefixtures("measured_here")
+def test_a_run_killed_in_the_middle_of_its_cells_resumes_with_the_same_results(finished, tmp_path):
+    """Its processes end with it; what it measured is kept, the rest is measured here."""
     path = tmp_path / "digits.yaml"
-    path.write_text(yaml.safe_dump(SPEC))
-    command = [sys.executable, "-m", "oddgan", "bench", str(path), "--out", "out", "--jobs", "2"]
-    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
+    # Each of the two processes is caught by an endless cell: one at once, one after five others.
+    path.write_text(yaml.safe_dump({**SPEC, "seeds": 1, "methods": [ENDLESS, *SPEC["methods"]]}))
+    process = subprocess.Popen([*_command(path), "--jobs", "2"], cwd=tmp_path)
     cells = tmp_path / "out" / "cells"
-    deadline = time.monotonic() + 120
-    while len(list(cells.glob("*.json"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    n_before = len(list(cells.glob("*.json")))
-    assert 3 <= n_before < 18, "the run was to be killed in the middle"
-    assert not (tmp_path / "out" / "table.md").exists()
-    _wait_until_nobody_works_in(cells)
+    try:
+        _wait_until(lambda: len(list(cells.glob("*.json"))) == 5)
+        process.kill()
+        assert process.wait(timeout=30) == -signal.SIGKILL
+        _wait_until_nobody_works_in(cells)
+    finally:
+        process.kill()
     kept = {p: p.stat().st_mtime_ns for p in cells.glob("*.json")}
+    assert 3 <= len(kept) < 10, "the run was to be killed in the middle"
+    assert not (tmp_path / "out" / "table.md").exists()
+    path.write_text(yaml.safe_dump({**SPEC, "seeds": 1}))
     results = bench.run(path, out=tmp_path / "out", jobs=1)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
-    pd.testing.assert_frame_equal(quality(results), quality(finished))
+    of_first_seed = quality(finished).query("seed == 0").reset_index(drop=True)
+    pd.testing.assert_frame_equal(quality(results), of_first_seed)
+
+
+def test_ctrl_c_ends_a_run_and_its_processes(tmp_path):
+    """In the middle of a cell that would take for ever, with others waiting."""
+    stand_in = _stand_in(tmp_path, "time.sleep(10**6)")
+    site = tmp_path / "site"
+    site.mkdir()
+    # Python imports this at its start.
+    (site / "sitecustomize.py").write_text(f"import sys; sys.executable = {str(stand_in)!r}")
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump(SPEC))
+    # What runs in the background of a shell ignores Ctrl-C.
+    hear = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    paths = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [*_command(path), "--jobs", "1"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    cells = tmp_path / "out" / "cells"
+    try:
+        _wait_until(lambda: (cells / "requests").exists())  # it is at work
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        _wait_until_nobody_works_in(cells)
+    finally:
+        process.kill()  # if the test failed, it would work for ever
+    assert len((cells / "requests").read_text().splitlines()) == 1
+
+
+def _command(spec):
+    return [sys.executable, "-m", "oddgan", "bench", str(spec), "--out", "out"]
+
+
+def _stand_in(folder, action):
+    """Write a program to run instead of Python with the worker, which starts at once.
+
+    For each request it appends the key to FOLDER/requests, runs `action`, which can use ``key``,
+    and answers that the cell is done.
+    """
+    program = folder / "stand_in"
+    program.write_text(
+        f"#!{sys.executable} -SE\n"
+        "import json, os, pathlib, signal, sys, time\n"
+        "folder = pathlib.Path(sys.argv[-1])\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        "    key = request['key']\n"
+        "    with (folder / 'requests').open('a') as requests:\n"
+        "        requests.write(key + '\\n')\n"
+        f"    {action}\n"
+        "    result = {'cell': request['definition'], 'status': 'done', 'rows': [],\n"
+        f"              'versions': {{'oddgan': {importlib.metadata.version('oddgan')!r}}}}}\n"
+        "    (folder / f'{key}.json').write_text(json.dumps(result))\n"
+        "    print(key, flush=True)\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def _wait_until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _wait_until_nobody_works_in(cells):
@@ -292,13 +373,13 @@ def _wait_until_nobody_works_in(cells):
 
 
 def _command_lines():
-    found = []
+    lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode())
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
-    return [line for line in found if "bench.worker" in line]
+    return [line for line in lines if "bench.worker" in line]
 
 
 class Log:
@@ -334,15 +415,8 @@ def test_a_cell_that_fails_is_reported_and_stops_no_other(tmp_path):
 
 
 def test_a_process_that_dies_takes_one_cell_with_it(tmp_path, monkeypatch):
-    """As when the system ends it for want of memory."""
-    site = tmp_path / "site"
-    site.mkdir()
-    # Python imports this at its start: the forest is deadly in the worker processes.
-    (site / "sitecustomize.py").write_text(
-        "import os, signal, sklearn.ensemble as e\n"
-        "e.IsolationForest.fit = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    """As when the system ends it because memory runs out."""
+    deadly = "if 'forest' in key: os.kill(os.getpid(), signal.SIGKILL)"
     only_zero = {**SPEC["tasks"][0]["protocol"], "anomaly": 0}
     cells = spec(
         tasks=[{**SPEC["tasks"][0], "protocol": only_zero}],
@@ -351,14 +425,16 @@ def test_a_process_that_dies_takes_one_cell_with_it(tmp_path, monkeypatch):
         baselines=["isolation_forest", "mean_distance"],
     ).cells()
     log = Log()
-    run_cells(cells, tmp_path / "cells", jobs=1, listener=log)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(_stand_in(tmp_path, deadly)))
+        run_cells(cells, tmp_path / "cells", jobs=1, listener=log)
     failed = [cell.method.title for cell, result in log.results if result["status"] == "failed"]
     assert failed == ["Isolation Forest"]
     assert log.results[-1][0].method.name == "mean_distance"  # measured by another process
     dead = next(c for c in cells if c.method.name == "isolation_forest")
     assert "SIGKILL" in read_result(tmp_path / "cells", dead)["error"]
     assert len(log.results) == len(cells) == 3
-    monkeypatch.delenv("PYTHONPATH")
+    measure_here(monkeypatch)
     run_cells(cells, tmp_path / "cells", jobs=1, listener=log)
     assert [r["status"] for _, r in log.results] == ["done"]  # only what had failed
 
@@ -372,7 +448,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path, fresh):
     other.write_text("the other run's")
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RuntimeError, match="another run works in"):
+        with pytest.raises(RuntimeError, match="another run uses"):
             run_cells(cells, folder, jobs=1, listener=Log(), fresh=fresh)
     assert other.read_text() == "the other run's"
 
@@ -401,7 +477,8 @@ def test_a_users_module_is_not_taken_for_the_librarys(tmp_path, monkeypatch):
     assert [result["status"] for _, result in log.results] == ["done"]
 
 
-def test_a_process_that_was_ended_idle_is_not_blamed_on_the_next_cell(tmp_path):
+def test_a_process_that_was_ended_idle_is_not_blamed_on_the_next_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(_stand_in(tmp_path, "pass")))
     workers = _Workers(tmp_path)
     first, second = spec(seeds=1, methods=SPEC["methods"][:1], baselines=[]).cells()[:2]
     assert workers.measure(first)[0]["status"] == "done"
@@ -409,31 +486,6 @@ def test_a_process_that_was_ended_idle_is_not_blamed_on_the_next_cell(tmp_path):
     workers._all[0].wait()
     assert workers.measure(second)[0]["status"] == "done"
     workers.end()
-
-
-@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_who_ends_a_run_ends_its_processes(tmp_path, by, code):
-    """In the middle of a cell that would take for ever, with others waiting."""
-    path = tmp_path / "digits.yaml"
-    endless = {**QUICK, "epochs": 10**6, "max_steps": None}
-    path.write_text(yaml.safe_dump({**SPEC, "params": endless, "seeds": 1}))
-    command = [sys.executable, "-m", "oddgan", "bench", str(path), "--out", "out", "--jobs", "1"]
-    # What runs in the background of a shell would be deaf to Ctrl-C.
-    hear = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hear
-    )
-    cells = tmp_path / "out" / "cells"
-    try:
-        deadline = time.monotonic() + 120
-        while not [p for p in _command_lines() if str(cells) in p] and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(1)  # it is at work
-        os.kill(process.pid, by)
-        assert process.wait(timeout=30) == code
-        _wait_until_nobody_works_in(cells)
-    finally:
-        process.kill()  # where it failed, it would work for ever
 
 
 # --------------------------------------------------------------------------- a user's own data
@@ -457,7 +509,7 @@ def frauds(tmp_path):
 
 @pytest.mark.usefixtures("measured_here")
 def test_a_users_own_table_is_compared_and_one_method_is_kept(frauds, tmp_path):
-    chosen = own.own_spec(frauds, "fraud", "yes", quick=True, seeds=1)
+    chosen = selection.selection_spec(frauds, "fraud", "yes", quick=True, seeds=1)
     chosen = spec_from(
         {
             "title": chosen.title,
@@ -476,7 +528,7 @@ def test_a_users_own_table_is_compared_and_one_method_is_kept(frauds, tmp_path):
         name="frauds",
     )
     results = bench.run(chosen, out=tmp_path / "out", jobs=1)
-    choice = own.choose(results)
+    choice = selection.choose(results)
     assert choice.kept in set(results.frame["row"])
     assert sum(choice.chances.values()) == pytest.approx(1)
     assert choice.n_choosing == 15  # half of the 30 frauds
@@ -503,31 +555,36 @@ def test_a_result_that_failed_does_not_choose(frauds, tmp_path):
         "keep_scores": True,
     }
     results = bench.run(spec_from(values, name="frauds"), out=tmp_path / "out", jobs=1)
-    kept = own.choose(results).kept
+    kept = selection.choose(results).kept
     cell = next(c for c in results.spec.cells() if c.method.title == kept)
     path = tmp_path / "out" / "cells" / f"{cell.key}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed"}))
-    assert own.choose(results).kept != kept
+    assert selection.choose(results).kept != kept
 
 
 def test_own_data_take_their_own_protocol(tmp_path):
-    assert own.own_spec("digits", None, "3").tasks[0].protocol["name"] == "one-class-anomalous"
+    assert (
+        selection.selection_spec("digits", None, "3").tasks[0].protocol["name"]
+        == "one-class-anomalous"
+    )
     with pytest.raises(ValueError, match="--anomaly"):
-        own.own_spec("digits", None)
-    with pytest.raises(ValueError, match="labels of its own"):
-        own.own_spec("digits", "x", "3")
+        selection.selection_spec("digits", None)
+    with pytest.raises(ValueError, match="a data set that has labels"):
+        selection.selection_spec("digits", "x", "3")
     frame = pd.DataFrame({"a": range(40), "odd": [i % 4 == 0 for i in range(40)]})
     frame.to_csv(tmp_path / "b.csv", index=False)
-    assert own.own_spec(tmp_path / "b.csv", "odd").tasks[0].protocol["anomaly"] == "True"
+    assert (
+        selection.selection_spec(tmp_path / "b.csv", "odd").tasks[0].protocol["anomaly"] == "True"
+    )
     frame.assign(odd=[i == 0 for i in range(40)]).to_csv(tmp_path / "c.csv", index=False)
     with pytest.raises(ValueError, match="1 test rows of a class cannot be halved"):
-        own.own_spec(tmp_path / "c.csv", "odd")
+        selection.selection_spec(tmp_path / "c.csv", "odd")
 
 
 def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
     of_kind = {
-        "table": own.own_spec(frauds, "fraud", "yes"),
-        "image": own.own_spec("digits", None, "3"),
+        "table": selection.selection_spec(frauds, "fraud", "yes"),
+        "image": selection.selection_spec("digits", None, "3"),
     }
     for kind, chosen in of_kind.items():
         methods = {method.title: method for method in chosen.methods}
@@ -540,7 +597,7 @@ def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
 
 
 def test_the_quick_size_trains_no_detector_longer(frauds):
-    chosen = own.own_spec(frauds, "fraud", "yes", quick=True)
+    chosen = selection.selection_spec(frauds, "fraud", "yes", quick=True)
     steps = {m.title: m.params["max_steps"] for m in chosen.methods if m.kind == "detector"}
     assert steps["OddGAN"] == OddGAN.recipe("table").max_steps == 300
     assert steps["untrained control"] == 0
@@ -549,7 +606,7 @@ def test_the_quick_size_trains_no_detector_longer(frauds):
 
 def test_the_half_that_chooses_is_not_the_half_that_reports():
     y = np.arange(101) < 31
-    first, second = own._halves(y)
+    first, second = selection._halves(y)
     assert not (first & second).any()
     assert (first | second).all()
     assert (y[first].sum(), y[second].sum()) == (15, 16)
@@ -558,12 +615,14 @@ def test_the_half_that_chooses_is_not_the_half_that_reports():
 def test_the_figure_comes_from_the_half_that_did_not_choose(monkeypatch):
     """A method that knows one half by heart and has the other upside down is not a good one."""
     y = np.arange(200) < 40
-    first, _ = own._halves(y)
+    first, _ = selection._halves(y)
     by_heart = np.where(first, y, ~y).astype(float)
     noise = np.random.default_rng(0).normal(size=200)
-    monkeypatch.setattr(own, "_truth", lambda cell: y)
-    monkeypatch.setattr(own, "_kept_scores", lambda *_: {"heart": [by_heart], "noise": [noise]})
-    choice = own.choose(bench.Results(spec(), Path(), pd.DataFrame(), None))
+    monkeypatch.setattr(selection, "_labels", lambda cell: y)
+    monkeypatch.setattr(
+        selection, "_stored_scores", lambda *_: {"heart": [by_heart], "noise": [noise]}
+    )
+    choice = selection.choose(bench.Results(spec(), Path(), pd.DataFrame(), None))
     assert choice.kept == "heart"
     assert choice.chances["heart"] == 1
     assert choice.figure == pytest.approx(0.2)  # all normal samples come first
@@ -595,7 +654,7 @@ def test_maps_are_measured_where_the_data_have_masks():
     }
     cell = spec(tasks=[task], methods=[{"detector": "pcareconstruction"}], params={}).cells()[0]
     measured = run_cell(cell.definition())[0]["rows"][0]["metrics"]
-    tiles = datasets.load("magnetic-tile", progress=False, size=16)
+    tiles = open_data("magnetic-tile", {"size": 16})
     split = evaluation.DefectFree().split(tiles).limited(train=60, test=80)
     fitted = PCAReconstruction(random_state=0).fit(
         tiles.X[split.train], groups=tiles.groups[split.train]
@@ -618,11 +677,11 @@ def test_the_command_is_what_was_given(tmp_path):
 
 
 def test_own_data_that_changed_or_has_no_label_is_refused(frauds):
-    with pytest.raises(ValueError, match="say with label which column"):
-        own.own_spec(frauds, None)
+    with pytest.raises(ValueError, match="set label to the column that holds the labels"):
+        selection.selection_spec(frauds, None)
     with pytest.raises(ValueError, match="no class 'maybe'"):
-        own.own_spec(frauds, "fraud", "maybe")
-    definition = own.own_spec(frauds, "fraud", "yes").cells()[0].definition()
+        selection.selection_spec(frauds, "fraud", "maybe")
+    definition = selection.selection_spec(frauds, "fraud", "yes").cells()[0].definition()
     frauds.write_text(frauds.read_text() + "0.1,a,no\n")
     with pytest.raises(ValueError, match="has changed since"):
         run_cell(definition)

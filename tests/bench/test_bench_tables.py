@@ -409,7 +409,7 @@ def test_methods_are_compared_over_five_tasks():
     assert found.rows[0].cells[0] == "1.10"
     assert found.rows[0].cells[2].startswith("0.90 (")
     assert found.rows[1].cells[1].startswith("0.10 (")
-    assert "Left out for want of a result on some task: VAE." in found.note
+    assert "Left out, because a task has no result: VAE." in found.note
     fewer = [g.title for g in tables(report(results, tasks[:4]), tidy(results))]
     assert not [t for t in fewer if "who is better" in t]
 
@@ -491,7 +491,7 @@ def test_the_run_says_devices_and_what_other_versions_measured():
     lines = section(report(results), frame, "Run")
     assert "device: NVIDIA H200, cpu" in lines
     assert lines[-1] == (
-        "Results are of different versions of oddgan: 0.1.0 measured 2 (EGBAD on cardio, seed 0; "
+        "Results are from different versions of oddgan: 0.1.0 measured 2 (EGBAD on cardio, seed 0; "
         "EGBAD on cardio, seed 2), 0.2.0 measured 1 (EGBAD on cardio, seed 1)."
     )
 

@@ -96,7 +96,9 @@ def test_a_fault_changes_one_thing(name, table):
 def test_each_says_what_it_is_and_where_it_was_read():
     for name, fault in FAULTS.items():
         assert fault.name == name
-        assert re.fullmatch(r"[^.]*(\.\d[^.]*)*", fault.what), "one clause, without a full stop"
+        assert re.fullmatch(r"[^.]*(\.\d[^.]*)*", fault.description), (
+            "one clause, without a full stop"
+        )
         assert ".py" in fault.source
 
 

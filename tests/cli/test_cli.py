@@ -16,7 +16,7 @@ from PIL import Image
 
 import oddgan
 from oddgan import cli, datasets
-from oddgan.bench import own
+from oddgan.bench import selection
 
 QUICK = ["--set", "max_steps=20", "--set", "width=8", "--set", "latent_dim=4", "--quiet"]
 
@@ -454,8 +454,8 @@ def test_an_experiment_from_yaml(run, tmp_path):
 
 @pytest.mark.usefixtures("measured_here")
 def test_a_comparison_on_a_users_own_table(run, payments, monkeypatch):
-    monkeypatch.setattr(own, "_QUICK_STEPS", 20)
-    monkeypatch.setattr(own, "_DETECTORS", ("oddgan", "vae"))
+    monkeypatch.setattr(selection, "_QUICK_STEPS", 20)
+    monkeypatch.setattr(selection, "_DETECTORS", ("oddgan", "vae"))
     words = ["bench", "--data", "payments.csv", "--label", "fraud", "--quick", "--seeds", "1"]
     words += ["--jobs", "1"]
     code, out, err = run(*words, "--json")

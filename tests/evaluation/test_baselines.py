@@ -43,8 +43,13 @@ def kdd():
 @pytest.fixture(scope="module")
 def kdd_scores(kdd):
     split = KDD99().split(kdd)
-    # The nearest neighbours and the SVM take half a minute here.
-    return split, run_baselines(kdd, split, ["minus_count", *ANYWHERE[:3]])
+    # Two thirds of the test rows are copies of others, which have the same scores.
+    hashes = pd.util.hash_pandas_object(kdd.X.iloc[split.test], index=False)
+    _, first, copies = np.unique(hashes, return_index=True, return_inverse=True)
+    distinct = replace(split, test=split.test[first], y_test=split.y_test[first])
+    # The nearest neighbours and the SVM would take half a minute.
+    scores = run_baselines(kdd, distinct, ["minus_count", *ANYWHERE[:3]])
+    return split, {name: values[copies] for name, values in scores.items()}
 
 
 def table(n=200, **columns):

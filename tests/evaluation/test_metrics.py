@@ -244,7 +244,7 @@ def test_a_score_is_no_better_than_itself_and_worse_than_the_truth():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ["auroc", "prevalence"]}, "no interval is known for 'prevalence'"),
+        ({"metrics": ["auroc", "prevalence"]}, "no interval can be computed for 'prevalence'"),
         ({"confidence": 95}, "confidence is 95"),
         ({"n_resamples": 0}, "n_resamples is 0"),
         ({"flag_rate": 1.0}, "flag_rate is 1.0"),

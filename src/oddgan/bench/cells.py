@@ -32,20 +32,20 @@ from .data import open_data, rows
 from .faults import Fault, Scores, faults_named
 from .spec import row_title
 
-#: What decides figures, and so stands beside them.
+#: Packages whose versions can change results.
 _VERSIONS = ("oddgan", "torch", "scikit-learn", "numpy", "scipy", "pandas")
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """Scores of the test rows with a threshold, by the score's name; what they cost in seconds."""
+    """Test scores and threshold by score name, times in seconds, and what else was measured."""
 
     scores: dict[str, tuple[Scores, float | None]]
     fit_seconds: float | None
     score_seconds: float
     maps: npt.NDArray[Any] | None = None
     calibration: Scores | None = None
-    told: str | None = None
+    provenance: str | None = None
     device: str = "cpu"
 
 
@@ -60,10 +60,10 @@ def run_cell(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Scor
     Returns
     -------
     result : dict
-        Plain values: ``rows`` (one for each score, with ``metrics`` and bootstrap ``intervals``),
+        Plain values: ``rows`` (one per score, with ``metrics`` and bootstrap ``intervals``),
         ``statement`` of the protocol, times in seconds, ``peak_mib``, ``versions``, ``when``.
     scores : dict of str to array of shape (n_test,)
-        By the rows' score.
+        By score name, as in ``rows``.
     """
     task, method, seed = definition["task"], definition["method"], definition["seed"]
     faults = faults_named(definition["faults"])
@@ -90,7 +90,7 @@ def run_cell(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Scor
         "threads": torch.get_num_threads(),
         "device": measured.device,
         "when": datetime.now(UTC).date().isoformat(),
-        "told": measured.told,
+        "told": measured.provenance,
     }
     return result, {score: values for score, (values, _) in measured.scores.items()}
 
@@ -102,7 +102,7 @@ def _run_detector(
     seed: int,
     faults: Sequence[Fault],
 ) -> _Measured:
-    """Train once, and score by each of the scores asked for."""
+    """Train once, then compute each score of the method."""
     cls = detectors.all_detectors()[method["name"]]
     params = method["params"]
     for fault in faults:
@@ -121,32 +121,33 @@ def _run_detector(
 
     for fault in faults:
         fit = partial(_fit_with, fault, fit, score, split)
-    named = {text: parse_score_name(text) for text in method["scores"]}
+    score_names = {text: parse_score_name(text) for text in method["scores"]}
     unfitted = cls(**params, random_state=seed)
-    score_to_learn = score_to_fit(unfitted, list(named.values()))
+    fitted_name = score_to_fit(unfitted, list(score_names.values()))
     start = time.perf_counter()
-    detector = fit(unfitted.set_params(score_name=score_to_learn))
-    fitted = time.perf_counter()
-    first, *others = sorted(named, key=lambda text: named[text] != score_to_learn)
-    threshold = detector.threshold_ if named[first] == score_to_learn else None
-    scored = {first: (score(detector.set_params(score_name=named[first])), threshold)}
-    score_seconds = time.perf_counter() - fitted
+    detector = fit(unfitted.set_params(score_name=fitted_name))
+    end_of_fit = time.perf_counter()
+    first, *others = sorted(score_names, key=lambda text: score_names[text] != fitted_name)
+    threshold = detector.threshold_ if score_names[first] == fitted_name else None
+    scored = {first: (score(detector.set_params(score_name=score_names[first])), threshold)}
+    score_seconds = time.perf_counter() - end_of_fit
     maps = None
     if dataset.masks is not None and "explain" not in detector.unavailable:
         maps = np.asarray(detector.explain(test))
-    for other in others:  # the detector's threshold is that of the score it was fitted with
-        scored[other] = (score(detector.set_params(score_name=named[other])), None)
-    scored = {text: scored[text] for text in named}
+    for other in others:  # the detector's threshold belongs to the score it was fitted with
+        scored[other] = (score(detector.set_params(score_name=score_names[other])), None)
+    scored = {text: scored[text] for text in score_names}
     for fault in faults:
         for name, (values, threshold) in scored.items():
-            values, changed = fault.scores(values, split.y_test)
-            scored[name] = (values, threshold if changed is None else changed)
-    told = str(detector.provenance_) if detector.provenance_ else None
+            values, other_threshold = fault.scores(values, split.y_test)
+            scored[name] = (values, threshold if other_threshold is None else other_threshold)
+    provenance = str(detector.provenance_) if detector.provenance_ else None
     weights = (p for net in detector.networks_.values() for p in net.state_dict().values())
     device = next(weights).device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     calibration = None if faults else detector.calibration_scores_
-    return _Measured(scored, fitted - start, score_seconds, maps, calibration, told, name)
+    fit_seconds = end_of_fit - start
+    return _Measured(scored, fit_seconds, score_seconds, maps, calibration, provenance, device_name)
 
 
 def _fit_with(fault: Fault, fit: Any, score: Any, split: Split, detector: Detector) -> Detector:
@@ -154,7 +155,7 @@ def _fit_with(fault: Fault, fit: Any, score: Any, split: Split, detector: Detect
 
 
 def _run_other(dataset: Dataset, split: Split, method: dict[str, Any], seed: int) -> _Measured:
-    """Score by a baseline or a third-party detector, which fit and score in one."""
+    """Score by a baseline or a third-party detector, which fit and score in one call."""
     start = time.perf_counter()
     if method["kind"] == "third_party":
         scores = run_third_party(method["name"], dataset, split, seed)
@@ -172,13 +173,14 @@ def _row(
     measured: _Measured,
 ) -> dict[str, Any]:
     values, threshold = scored
-    maps, first = measured.maps, score == (*method["scores"], "")[0]
-    how: dict[str, Any] = {"threshold": threshold, "flag_rate": split.flag_rate}
-    metrics = evaluate_scores(split.y_test, values, **how).as_dict()
-    intervals = bootstrap_intervals(split.y_test, values, **how)
-    if maps is not None and dataset.masks is not None and first:
+    maps, is_first = measured.maps, score == (*method["scores"], "")[0]
+    options: dict[str, Any] = {"threshold": threshold, "flag_rate": split.flag_rate}
+    metrics = evaluate_scores(split.y_test, values, **options).as_dict()
+    intervals = bootstrap_intervals(split.y_test, values, **options)
+    if maps is not None and dataset.masks is not None and is_first:
         metrics |= evaluate_maps(dataset.masks[split.test], maps).as_dict()
-    if measured.calibration is not None and first:  # those of the other scores are not known
+    # Calibration scores are known for the first score only.
+    if measured.calibration is not None and is_first:
         promises = evaluate_promises(split.y_test, values, measured.calibration)
         metrics |= promises.as_dict()
         intervals |= promises.intervals
@@ -191,20 +193,20 @@ def _row(
 
 
 def _versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in _VERSIONS}
-    return {**found, "python": platform.python_version()}
+    versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
+    return {**versions, "python": platform.python_version()}
 
 
 def _restart_peak() -> None:
-    """Have the system forget the peak of this process's memory: cells follow each other in it."""
+    """Reset this process's peak memory in the system: it measures one cell after another."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # where that is not allowed the peak is that of all cells until now
+    except OSError:  # not allowed here: the peak is then that of all cells so far
         return
 
 
 def _peak_mib() -> float:
-    """Return the most memory that this process held since the last restart, in MiB."""
+    """Return the peak memory of this process since the last reset, in MiB."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -16,19 +16,19 @@ from oddgan.datasets import Dataset
 
 
 def open_data(data: str, load: dict[str, Any]) -> Dataset:
-    """Read the data of a task; the last one read is kept, as the next cell is often of it too.
+    """Read the data of a task; the last data set is cached, because the next cell often needs it.
 
     Parameters
     ----------
     data : str
         A data set's name, or the path of a labelled file or of a folder of class folders.
     load : dict
-        Options of `datasets.load`; of a file its ``label`` column and ``sha256``.
+        Options of `datasets.load`; for a file its ``label`` column and ``sha256``.
 
     Raises
     ------
     ValueError
-        If a file has changed since the experiment began, or has no such label.
+        If a file has changed since the experiment began, or does not have the label column.
     """
     return _open(data, tuple(sorted(load.items())))
 
@@ -50,22 +50,22 @@ def read_labelled(path: Path, label: str | None) -> Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        A table or an NPZ file with a column, or key, of labels; or a folder of class folders
-        with images of one size.
+        A table with a label column, an NPZ file with a label key, or a folder of class folders
+        with images of the same size.
     label : str or None
-        The name of that column; None for a folder.
+        The name of the label column or key; None for a folder.
 
     Raises
     ------
     ValueError
-        If there is no such file, or no label in it.
+        If the file or its labels are missing.
     """
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
     if path.is_dir():
         return datasets.class_folder(path, progress=False)
     if label is None:
-        raise ValueError(f"{path}: say with label which column holds the truth")
+        raise ValueError(f"{path}: set label to the column that holds the labels")
     source = inputs.open_source(path, label=label)
     raw = inputs.concat([raw for _, raw in source.chunks(65536)])
     X: pd.DataFrame | npt.NDArray[Any]
@@ -86,18 +86,18 @@ def digest(path: Path, names: Sequence[str] | None = None) -> str:
     ----------
     path : pathlib.Path
     names : sequence of str, optional
-        The files of the folder that count, relative to it; all by default.
+        The files to include, relative to the folder; by default all.
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     if path.is_dir():
-        every = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-        for name in every if names is None else names:
-            found.update(f"{name} {(path / name).stat().st_size}\n".encode())
-        return found.hexdigest()
+        files = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+        for name in files if names is None else names:
+            sha256.update(f"{name} {(path / name).stat().st_size}\n".encode())
+        return sha256.hexdigest()
     with path.open("rb") as content:
         while block := content.read(2**20):
-            found.update(block)
-    return found.hexdigest()
+            sha256.update(block)
+    return sha256.hexdigest()
 
 
 def rows(dataset: Dataset, index: npt.NDArray[np.int64]) -> Any:

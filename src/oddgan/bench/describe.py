@@ -1,4 +1,4 @@
-"""What stands beside the figures: published numbers, protocols, caps on rows, the command."""
+"""Context of the results: published numbers, protocols, row limits, the command."""
 
 import shlex
 from collections import Counter
@@ -22,18 +22,18 @@ def describe(
     results: Sequence[Mapping[str, Any] | None],
     as_published: Sequence[str],
 ) -> Report:
-    """Return what the tables of an experiment say beside its figures.
+    """Return what the tables of an experiment state besides its results.
 
     Parameters
     ----------
     spec : Spec
     cells : sequence of Cell
     results : sequence of dict or None
-        What was measured, cell by cell; None for what was not.
+        Results by cell; None if not measured.
     as_published : sequence of str
-        The faults that were switched on.
+        Faults that were switched on.
     """
-    # Methods of one title, each for other data, share a row.
+    # Methods with the same title, each for different data, share a row.
     ours = dict.fromkeys(m.row(s) for m in spec.methods if m.kind == "detector" for s in m.scores)
     others = [m.title for m in spec.methods if m.kind != "detector"]
     return Report(
@@ -49,7 +49,7 @@ def describe(
         size=spec.size,
         limits=_limits(cells),
         protocols=_statements(cells, results),
-        faults={fault.name: fault.what for fault in faults_named(as_published)},
+        faults={fault.name: fault.description for fault in faults_named(as_published)},
     )
 
 
@@ -65,7 +65,7 @@ def _planned(cells: Sequence[Cell]) -> dict[tuple[str, str, str], int]:
 
 
 def _published(spec: Spec) -> Iterator[dict[str, Any]]:
-    """Yield the published figures of these tasks in the metrics that methods are compared by."""
+    """Yield the published values for the tasks of a spec."""
     records = published(papers=spec.published)
     for record in records:
         for metric, value in record.metrics.items():
@@ -92,7 +92,7 @@ def _published(spec: Spec) -> Iterator[dict[str, Any]]:
 
 
 def _row(spec: Spec, record: Published) -> str | None:
-    """Return the title of our row of the same method on the same data, if there is one."""
+    """Return the title of our row for the same method on the same data, if any."""
     for method in spec.methods:
         if method.tasks is not None and record.data not in method.tasks:
             continue
@@ -105,17 +105,17 @@ def _row(spec: Spec, record: Published) -> str | None:
 
 
 def _tasks(spec: Spec, record: Published) -> Iterator[str | None]:
-    """Yield the task that a record is of; None for a mean over classes."""
-    same = [task for task in spec.tasks if _is_of(task, record)]
-    if record.over is not None and same:
+    """Yield the tasks that a record belongs to; None for a mean over classes."""
+    tasks = [task for task in spec.tasks if _is_of(task, record)]
+    if record.over is not None and tasks:
         yield None
         return
     cls = None if record.cls is None else _class_name(record.data, record.cls)
-    yield from (task.title for task in same if cls in (None, _class(task)))
+    yield from (task.title for task in tasks if cls in (None, _class(task)))
 
 
 def _is_of(task: Task, record: Published) -> bool:
-    """Say whether data and protocol are the record's, as far as its parameters are known."""
+    """Return whether data, protocol and known parameters are those of the record."""
     if task.data != record.data or task.protocol["name"] != record.protocol:
         return False
     params = from_dict(task.protocol).to_dict()
@@ -123,28 +123,28 @@ def _is_of(task: Task, record: Published) -> bool:
 
 
 def _is_whole(spec: Spec, record: Published, records: Sequence[Published]) -> bool:
-    """Say whether the tasks are just the classes that the table, or the mean, is over."""
+    """Return whether the tasks are exactly the classes of the printed table or mean."""
     tasks = [_class(task) for task in spec.tasks if _is_of(task, record)]
     if None in tasks or not len(spec.tasks) == len(tasks) == len({*tasks}):
         return False
     if record.over is not None:
         return len(tasks) == record.over
     table = (record.paper, record.table, record.data, record.method)
-    printed = {
+    classes = {
         _class_name(other.data, other.cls)
         for other in records
         if (other.paper, other.table, other.data, other.method) == table and other.cls is not None
     }
-    return printed == {*tasks}
+    return classes == {*tasks}
 
 
 def _class(task: Task) -> str | None:
-    found = [task.protocol[key] for key in ("anomaly", "normal") if key in task.protocol]
-    return _class_name(task.data, found[0]) if found else None
+    classes = [task.protocol[key] for key in ("anomaly", "normal") if key in task.protocol]
+    return _class_name(task.data, classes[0]) if classes else None
 
 
 def _class_name(data: str, cls: int | str) -> str:
-    """Return a class's name, by which it is also known where it is given by number."""
+    """Return the name of a class given by name or by number."""
     names = _classes().get(data, ())
     if cls not in names and str(cls).isdecimal() and int(cls) < len(names):
         return str(names[int(cls)])
@@ -157,45 +157,45 @@ def _classes() -> dict[str, tuple[int | str, ...]]:
 
 
 def _command(spec: Spec, as_published: Sequence[str]) -> str:
-    words = ["oddgan", "bench", *spec.words]
+    words = ["oddgan", "bench", *spec.arguments]
     words += ["--quick"] if spec.size == "quick" else []
     words += ["--as-published", ",".join(as_published)] if as_published else []
     return shlex.join(words)
 
 
 def _limits(cells: Sequence[Cell]) -> str:
-    """Say which caps on rows were asked for, and for what."""
-    said: dict[str, list[str]] = {}
+    """Describe the row limits and the methods that they apply to."""
+    methods: dict[str, list[str]] = {}
     for cell in cells:
         limits = cell.definition()["task"]["limits"]
         caps = " and ".join(
-            f"{most:,} {what} rows"
-            for what, most in (("training", limits.get("train")), ("test", limits.get("test")))
+            f"{most:,} {part} rows"
+            for part, most in (("training", limits.get("train")), ("test", limits.get("test")))
             if most
         )
         if caps:
-            said.setdefault(caps, [])
-            if cell.method.title not in said[caps]:
-                said[caps].append(cell.method.title)
+            methods.setdefault(caps, [])
+            if cell.method.title not in methods[caps]:
+                methods[caps].append(cell.method.title)
     n_methods = len({cell.method.title for cell in cells})
     return "; ".join(
         f"at most {caps}" + ("" if len(titles) == n_methods else f" for {', '.join(titles)}")
-        for caps, titles in said.items()
+        for caps, titles in methods.items()
     )
 
 
 def _statements(
     cells: Sequence[Cell], results: Sequence[Mapping[str, Any] | None]
 ) -> dict[str, str]:
-    """Say for each task who trained and who was tested, by what the first finished cell found."""
-    found: dict[str, str] = {}
+    """Describe the split of each task, from its first finished cell without faults."""
+    statements: dict[str, str] = {}
     for cell, result in zip(cells, results, strict=True):
         if result is not None and "statement" in result and not cell.faults:
             s = result["statement"]
-            found.setdefault(
+            statements.setdefault(
                 cell.task.title,
                 f"{s['anomalous']}; {s['training']}; {s['testing']}. {s['n_train']:,} training "
                 f"rows, {s['n_test']:,} test rows, {100 * s['prevalence']:.1f} % of them "
                 f"anomalous. The protocol's metric: {heading(s['metric'])}.",
             )
-    return found
+    return statements

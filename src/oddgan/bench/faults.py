@@ -1,8 +1,8 @@
-"""The faults behind published numbers, each with a name, to see how much of a number is theirs.
+"""Named faults behind published numbers, to measure how much each fault contributes.
 
-Each was read in the code that a paper was published with, and is the whole of what it does: a
-run with a fault differs from the right one in that alone. Nothing here is on unless it is asked
-for by name, and no figure made with one is a result.
+Each fault was found in the code released with a paper. A run with a fault differs from the correct
+run in that fault alone. Faults are off unless switched on by name, and nothing measured with one
+is a result.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,52 +25,52 @@ Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Fit = Callable[[Detector], Detector]
 Score = Callable[[Detector], Scores]
-#: From a fitted detector, the test samples and their labels to one score for each sample.
+#: Takes a fitted detector, the test samples and their labels; returns one score per sample.
 Scorer = Callable[[Detector, Any, Labels], Scores]
 
 
 class Fault:
-    """A fault and the places of a run where it can change something; here it changes nothing.
+    """Base class of faults: hooks into a run, each of which changes nothing by default.
 
     Attributes
     ----------
     name : str
-        What it is asked for by.
-    what : str
-        One sentence: what the code did, and what is done here.
+        The name that switches it on.
+    description : str
+        One sentence: what the released code did, and what is done here.
     source : str
-        Where that was read.
+        The released code that has the fault.
     scorer : callable or None
-        How the test samples are scored instead of by `Detector.anomaly_score`.
+        Scores the test samples instead of `Detector.anomaly_score`.
     """
 
     name: ClassVar[str]
-    what: ClassVar[str]
+    description: ClassVar[str]
     source: ClassVar[str]
     scorer: Scorer | None = None
 
     def params(self, params: dict[str, Any], cls: type[Detector]) -> dict[str, Any]:
-        """Return the parameters that a detector of this class is built with."""
+        """Return the parameters to build a detector of this class with."""
         return params
 
     def split(self, dataset: Dataset, split: Split, protocol: Protocol, seed: int) -> Split:
-        """Return who trains and who is tested; `split` is the protocol's, perhaps limited."""
+        """Return the split to use; `split` is the protocol's, possibly with fewer rows."""
         return split
 
     def fit(self, detector: Detector, fit: Fit, score: Score, y_test: Labels) -> Detector:
-        """Return the fitted detector; `fit` fits one, `score` has it score the test samples."""
+        """Return the fitted detector; `fit` fits a detector, `score` scores the test samples."""
         return fit(detector)
 
     def scores(self, scores: Scores, y_test: Labels) -> tuple[Scores, float | None]:
-        """Return the test scores and a threshold for them; None is the detector's own."""
+        """Return the test scores and their threshold; None keeps the detector's own."""
         return scores, None
 
 
 class Unscaled(Fault):
-    """The scaler is fitted, and what it returns is thrown away."""
+    """The scaler is fitted, but its output is discarded."""
 
     name = "unscaled"
-    what = (
+    description = (
         "the loaders drop what their MinMaxScaler returns (EGBAD) or never ask for it (ALAD), so "
         "that columns of a table train and are scored in their own units"
     )
@@ -82,10 +82,10 @@ class Unscaled(Fault):
 
 
 class Leak(Fault):
-    """Normal test rows are drawn from all normal rows, those that train included."""
+    """Normal test rows are drawn from all normal rows, including training rows."""
 
     name = "leak"
-    what = (
+    description = (
         "the 80 % of the normal rows that train are drawn anew when the test part is built, so "
         "that about 80 % of its normal rows were trained on"
     )
@@ -93,31 +93,31 @@ class Leak(Fault):
 
     def split(self, dataset: Dataset, split: Split, protocol: Protocol, seed: int) -> Split:
         """See `Fault.split`."""
-        # Who draws from all normal rows draws as large a share of rows that train as those have
-        # of the whole split: limits, which cut both parts as they like, do not change it.
-        whole = protocol.split(dataset)
-        n_train = len(whole.train) - len(whole.contaminating)
-        leaking = n_train / (n_train + np.count_nonzero(whole.y_test == 0))
-        trained = np.setdiff1d(split.train, split.contaminating)
-        tested = split.test[split.y_test == 0]
-        n = min(round(leaking * len(tested)), len(trained))
+        # A draw from all normal rows contains training rows in proportion to their share of the
+        # full split. Row limits, which cut both parts independently, do not change that share.
+        full = protocol.split(dataset)
+        n_train = len(full.train) - len(full.contaminating)
+        leaking = n_train / (n_train + np.count_nonzero(full.y_test == 0))
+        training = np.setdiff1d(split.train, split.contaminating)
+        testing = split.test[split.y_test == 0]
+        n = min(round(leaking * len(testing)), len(training))
         rng = np.random.default_rng([seed, 1])
-        leaked = rng.choice(trained, n, replace=False)
-        normal = np.concatenate([leaked, rng.choice(tested, len(tested) - n, replace=False)])
+        leaked = rng.choice(training, n, replace=False)
+        normal = np.concatenate([leaked, rng.choice(testing, len(testing) - n, replace=False)])
         test = np.sort(np.concatenate([normal, split.test[split.y_test == 1]]))
         return replace(
             split,
             test=test,
             y_test=np.isin(test, normal, invert=True).astype(np.int64),
-            testing=f"{split.testing}, but {n / len(tested):.0%} of its normal rows train",
+            testing=f"{split.testing}, but {n / len(testing):.0%} of its normal rows train",
         )
 
 
 class ContaminatedTraining(Fault):
-    """The anomalies of the training part train as well."""
+    """The anomalies of the training part train, too."""
 
     name = "contaminated"
-    what = (
+    description = (
         "the loader halves the rows and leaves the anomalies of the first half in what is trained "
         "on, although the paper trains on normal data"
     )
@@ -125,30 +125,30 @@ class ContaminatedTraining(Fault):
 
     def split(self, dataset: Dataset, split: Split, protocol: Protocol, seed: int) -> Split:
         """See `Fault.split`."""
-        # What a protocol puts into neither part are the anomalies that it keeps from training. Of
-        # a limited split as large a share of them trains as of the other training rows.
-        whole = protocol.split(dataset)
-        left_out = np.setdiff1d(np.arange(len(dataset)), np.union1d(whole.train, whole.test))
-        n = round(len(left_out) * len(split.train) / len(whole.train))
+        # Rows in neither part are the anomalies that the protocol keeps out of training. With row
+        # limits the same share of them trains as of the other training rows.
+        full = protocol.split(dataset)
+        excluded = np.setdiff1d(np.arange(len(dataset)), np.union1d(full.train, full.test))
+        n = round(len(excluded) * len(split.train) / len(full.train))
         if not n:
             raise ValueError(
                 f"fault contaminated: protocol {protocol.name} leaves no anomaly of {dataset.name} "
                 "out of training"
             )
-        kept = np.random.default_rng([seed, 1]).choice(left_out, n, replace=False)
+        anomalies = np.random.default_rng([seed, 1]).choice(excluded, n, replace=False)
         return replace(
             split,
-            train=np.union1d(split.train, kept),
-            contaminating=np.union1d(split.contaminating, kept),
+            train=np.union1d(split.train, anomalies),
+            contaminating=np.union1d(split.contaminating, anomalies),
             training=f"{split.training}, and {n:,} anomalies that it would leave out",
         )
 
 
 class OracleEpoch(Fault):
-    """The epoch is kept that is best on the test samples."""
+    """The epoch that is best on the test samples is kept."""
 
     name = "oracle-epoch"
-    what = (
+    description = (
         "the code measures the test AUROC after every epoch and reports the greatest; here after "
         "each fifth of the training"
     )
@@ -158,18 +158,18 @@ class OracleEpoch(Fault):
     def fit(self, detector: Detector, fit: Fit, score: Score, y_test: Labels) -> Detector:
         """See `Fault.fit`.
 
-        All lengths start from one seed, so that a shorter run is the beginning of a longer one
-        (for a method of several stages: of its first). The chosen detector tells what was seen
-        in ``provenance_["oracle_epoch"]``.
+        All runs share one seed, so that a shorter run is the beginning of a longer one (for a
+        method with several stages: of its first stage). The AUROC of each run is in
+        ``provenance_["oracle_epoch"]`` of the chosen detector.
         """
-        whole = fit(detector)
-        if not whole.history_:  # a closed form: there are no epochs to choose from
-            return whole
-        n = int(whole.history_[-1]["step"]) // len(whole._stages_of(whole.codec_.kind))
+        full = fit(detector)
+        if not full.history_:  # a closed form has no epochs to choose from
+            return full
+        n = int(full.history_[-1]["step"]) // len(full._stages_of(full.codec_.kind))
         lengths = sorted({max(1, n * k // self.n_looks) for k in range(1, self.n_looks)} - {n})
         aurocs: list[float] = []
         for length in (*lengths, n):
-            run = whole if length == n else fit(clone(detector).set_params(max_steps=length))
+            run = full if length == n else fit(clone(detector).set_params(max_steps=length))
             aurocs.append(float(roc_auc_score(y_test, score(run))))
             if aurocs[-1] > max(aurocs[:-1], default=-1.0):
                 best, chosen = run, length
@@ -182,13 +182,13 @@ class OracleEpoch(Fault):
 
 
 class BatchStatistics(Fault):
-    """Batch norm takes its statistics from the samples that are scored together.
+    """Batch norm uses the statistics of each scored batch.
 
-    Not imitated is that GANomaly's loader shuffles the test images of MNIST.
+    GANomaly's loader also shuffles the test images of MNIST; that is not imitated.
     """
 
     name = "batch-statistics"
-    what = (
+    description = (
         "nobody calls eval(), so that batch norm uses the mean and variance of each test batch; "
         "in batches of 64 that hold normal samples first, then anomalies, as the loader of "
         "CIFAR-10 yields them"
@@ -203,8 +203,8 @@ class BatchStatistics(Fault):
         with _without_running_statistics(detector):
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
-                # A batch goes through the networks as it is, in two halves if a sample has more
-                # than 8,192 numbers. The last one is filled up with its last sample, as always.
+                # A batch goes through the networks as a whole, or in two halves if a sample has
+                # more than 8,192 numbers. The last one is padded with its last sample, as always.
                 chunk = X.iloc[batch] if isinstance(X, pd.DataFrame) else X[batch]
                 scores[batch] = detector.anomaly_score(chunk)
         return scores
@@ -212,28 +212,28 @@ class BatchStatistics(Fault):
 
 @contextmanager
 def _without_running_statistics(detector: Detector) -> Iterator[None]:
-    """Let batch norm use the statistics of its batch: PyTorch's way where it has no others."""
+    """Make batch norm use batch statistics, as PyTorch does without running statistics."""
     layers = [
         layer
         for net in detector.networks_.values()
         for layer in net.modules()
         if isinstance(layer, _BatchNorm)
     ]
-    kept = [(layer.running_mean, layer.running_var) for layer in layers]
+    statistics = [(layer.running_mean, layer.running_var) for layer in layers]
     for layer in layers:
         layer.running_mean = layer.running_var = None
     try:
         yield
     finally:
-        for layer, (mean, variance) in zip(layers, kept, strict=True):
+        for layer, (mean, variance) in zip(layers, statistics, strict=True):
             layer.running_mean, layer.running_var = mean, variance
 
 
 class MinMaxOfTest(Fault):
-    """Scores are scaled by the least and the greatest of the test set, and .2 is the threshold."""
+    """Scores are scaled to [0, 1] by the test set's own range, and .2 is the threshold."""
 
     name = "test-minmax"
-    what = (
+    description = (
         "the code brings the test scores to [0, 1] by their own minimum and maximum, and its F1 "
         "flags what is above a fixed .2"
     )
@@ -242,13 +242,13 @@ class MinMaxOfTest(Fault):
 
     def scores(self, scores: Scores, y_test: Labels) -> tuple[Scores, float | None]:
         """See `Fault.scores`."""
-        least, greatest = scores.min(), scores.max()
-        if least == greatest:
+        lowest, highest = scores.min(), scores.max()
+        if lowest == highest:
             raise ValueError("fault test-minmax: all test scores are equal, so none is above .2")
-        return (scores - least) / (greatest - least), self.threshold
+        return (scores - lowest) / (highest - lowest), self.threshold
 
 
-#: All faults by name, in the order in which they are applied.
+#: All faults by name, in the order of their application.
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -263,21 +263,21 @@ FAULTS: dict[str, Fault] = {
 
 
 def faults_named(names: str | Iterable[str]) -> tuple[Fault, ...]:
-    """Return faults by name, each once, in the order in which they are applied.
+    """Return faults by name, without duplicates, in the order of their application.
 
     Parameters
     ----------
     names : str or iterable of str
-        Keys of `FAULTS`; in one text separated by commas.
+        Keys of `FAULTS`; commas separate them in one text.
 
     Raises
     ------
     ValueError
-        If there is no fault of a name.
+        If a name is unknown.
     """
-    given = names.split(",") if isinstance(names, str) else names
-    asked = {name.strip() for name in given} - {""}
-    unknown = sorted(asked - FAULTS.keys())
+    texts = names.split(",") if isinstance(names, str) else names
+    requested = {name.strip() for name in texts} - {""}
+    unknown = sorted(requested - FAULTS.keys())
     if unknown:
         raise ValueError(f"no fault is called {unknown[0]!r}; there are {', '.join(FAULTS)}")
-    return tuple(fault for name, fault in FAULTS.items() if name in asked)
+    return tuple(fault for name, fault in FAULTS.items() if name in requested)

@@ -1,4 +1,4 @@
-"""Figures of an experiment, looked up by metric, row and task, and written as text."""
+"""Results of an experiment by metric, row and task, and their text in tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from .report import Report
 #: A task's title; None is the mean over all tasks.
 Task: TypeAlias = str | None
 
-#: Metrics that tables show, in this order, and their columns' titles.
+#: Metrics that tables show, in this order, with their column titles.
 LABELS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -34,7 +34,7 @@ LABELS = {
     "pixel_prevalence": "pixel prev.",
     "aupro": "AUPRO",
 }
-#: Metrics of the table of promises, and their columns' titles.
+#: Metrics of the table of promises, with their column titles.
 PROMISED = {
     "fpr_at_1": "FPR, promised 1 %",
     "fpr_at_5": "FPR, promised 5 %",
@@ -66,14 +66,14 @@ class Figures:
     Raises
     ------
     ValueError
-        If two lines are the same row, task, faults and seed.
+        If two lines have the same row, task, faults and seed.
     """
 
     def __init__(self, report: Report, frame: pd.DataFrame) -> None:
         self.report = report
-        twice = frame[frame.duplicated(["row", "task", "faults", "seed"])]
-        if len(twice):
-            line = twice.iloc[0]
+        duplicates = frame[frame.duplicated(["row", "task", "faults", "seed"])]
+        if len(duplicates):
+            line = duplicates.iloc[0]
             raise ValueError(
                 f"{line['row']} on {line['task']} with seed {line['seed']} has two results: "
                 "they are of different experiments"
@@ -87,49 +87,49 @@ class Figures:
             self._lines.setdefault(key, []).append(record)
 
     def lines(self, row: str, task: str, faults: str = "") -> list[dict[str, Any]]:
-        """Return the lines of a row on a task, by seed; of cells that finished or failed."""
+        """Return the lines of a row on a task, from cells that finished or failed."""
         return self._lines.get((row, task, faults), [])
 
     def finished(self, row: str, task: str, faults: str = "") -> list[dict[str, Any]]:
-        """Return the lines of cells that finished."""
+        """Return the lines of a row on a task, from cells that finished."""
         return [line for line in self.lines(row, task, faults) if line["status"] == "done"]
 
     def values(self, metric: str, row: str, task: Task, faults: str = "") -> dict[int, float]:
-        """Return a metric by seed; empty where there is none.
+        """Return a metric by seed; empty if there is none.
 
-        The mean over tasks is there if every task has a value. Where the tasks' seeds differ
-        it is the one mean of their means.
+        There is a mean over tasks only if every task has a value. If the tasks have different
+        seeds, it is the single mean of their means.
         """
         if task is not None:
             lines = self.finished(row, task, faults)
             return {line["seed"]: line[metric] for line in lines if pd.notna(line.get(metric))}
-        each = [self.values(metric, row, t, faults) for t in self.report.tasks]
-        if not all(each):
+        by_task = [self.values(metric, row, t, faults) for t in self.report.tasks]
+        if not all(by_task):
             return {}
-        if all(values.keys() == each[0].keys() for values in each):
-            return {seed: fmean(values[seed] for values in each) for seed in each[0]}
-        return {0: fmean(fmean(values.values()) for values in each)}
+        if all(values.keys() == by_task[0].keys() for values in by_task):
+            return {seed: fmean(values[seed] for values in by_task) for seed in by_task[0]}
+        return {0: fmean(fmean(values.values()) for values in by_task)}
 
     def mean(self, metric: str, row: str, task: Task, faults: str = "") -> float | None:
-        """Return the mean over seeds, None without any."""
+        """Return the mean over seeds; None if there is no value."""
         values = self.values(metric, row, task, faults)
         return fmean(values.values()) if values else None
 
     def text(self, metric: str, row: str, task: Task, faults: str = "") -> str:
-        """Return mean and spread; a dash for not yet run; nothing for what does not apply."""
+        """Return mean and spread; a dash if not run yet; an empty text if it does not apply."""
         values = self.values(metric, row, task, faults)
         if task is None:
             if values:
                 return spread(values.values()) + self._share(row, self.report.tasks, faults)
-            parts = [self.text(metric, row, t, faults) for t in self.report.tasks]
-            return MISSING if {FAILED, MISSING} & {*parts} and "" not in parts else ""
+            texts = [self.text(metric, row, t, faults) for t in self.report.tasks]
+            return MISSING if {FAILED, MISSING} & {*texts} and "" not in texts else ""
         planned = (row, task, faults) in self.report.planned
         if planned and not self.finished(row, task, faults):
             return FAILED if self.lines(row, task, faults) else MISSING
         return spread(values.values()) + self._share(row, [task], faults) if values else ""
 
     def _share(self, row: str, tasks: Sequence[str], faults: str) -> str:
-        """Say how many of the planned seeds finished, on the task that lacks most, if any do."""
+        """Write how many planned seeds finished on the task that lacks most; empty if all did."""
         counts = [
             (len(self.finished(row, task, faults)), self.report.planned.get((row, task, faults), 0))
             for task in tasks
@@ -138,16 +138,16 @@ class Figures:
         return f" ({done} of {planned})" if done < planned else ""
 
     def has(self, metric: str, task: Task) -> bool:
-        """Say whether any row has the metric on a task."""
+        """Return whether any row has the metric on a task."""
         rows = (*self.report.rows, *self.report.others)
         return any(self.values(metric, row, task) for row in rows)
 
     def planned(self, row: str) -> bool:
-        """Say whether a row was meant to run on any task."""
+        """Return whether a row was planned on any task."""
         return any((row, task, "") in self.report.planned for task in self.report.tasks)
 
     def seeds(self, row: str) -> str:
-        """Return on how many seeds a row stands, the fewest and the most of any task."""
+        """Write the number of finished seeds of a row, or the lowest and the highest over tasks."""
         tasks = [t for t in self.report.tasks if (row, t, "") in self.report.planned]
         counts = [len(self.finished(row, task)) for task in tasks]
         return extent(counts, "{:d}")
@@ -155,15 +155,15 @@ class Figures:
 
 @dataclass(frozen=True)
 class Publication:
-    """What one source says of one method.
+    """The values that one source gives for one method.
 
     Attributes
     ----------
     row : str or None
-        Title of our row beside which it stands.
+        Title of our row for the same method.
     method, provenance, cite : str
     number : int
-        Of the source, from 1.
+        Number of the source, from 1.
     values : dict of (metric, task) to list of records
     """
 
@@ -175,47 +175,49 @@ class Publication:
     values: dict[tuple[str, Task], list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def record(self, metric: str, task: Task, figures: Figures) -> Mapping[str, Any] | None:
-        """Return what is printed for a task, or as the mean over just these tasks.
+        """Return the published record for a task, or for the mean over exactly these tasks.
 
-        Where no such mean is printed it is that of the values of the tasks, if the tasks are just
-        the classes of the printed table; it is marked as ``ours``.
+        If no such mean was printed, it is computed from the values of the tasks, provided that
+        the tasks are exactly the classes of the printed table, and marked as ``ours``.
         """
         if task is not None:
             return next(iter(self.values.get((metric, task), [])), None)
         means = [record for record in self.means(metric) if record["whole"]]
         if len(means) == 1:
             return means[0]
-        each = [self.record(metric, t, figures) for t in figures.report.tasks]
-        known = [record for record in each if record is not None and record["whole"]]
-        if means or len(known) < len(each):
+        tasks = figures.report.tasks
+        records = [self.record(metric, t, figures) for t in tasks]
+        usable = [record for record in records if record is not None and record["whole"]]
+        if means or len(usable) < len(tasks):
             return None
-        return {**known[0], "value": fmean(r["value"] for r in known), "sd": None, "ours": True}
+        mean = fmean(record["value"] for record in usable)
+        return {**usable[0], "value": mean, "sd": None, "ours": True}
 
     def means(self, metric: str) -> list[Mapping[str, Any]]:
-        """Return all means over classes that are printed."""
+        """Return all printed means over classes."""
         return self.values.get((metric, None), [])
 
 
 def publications(report: Report) -> list[Publication]:
     """Group the published records by method, provenance and source, in their order."""
     sources: dict[str, int] = {}
-    found: dict[tuple[Any, ...], Publication] = {}
+    by_key: dict[tuple[Any, ...], Publication] = {}
     for record in report.published:
         number = sources.setdefault(record["cite"], len(sources) + 1)
         key = (record["row"], record["method"], record["provenance"], record["cite"])
-        publication = found.setdefault(key, Publication(*key, number))
+        publication = by_key.setdefault(key, Publication(*key, number))
         publication.values.setdefault((record["metric"], record["task"]), []).append(record)
-    return list(found.values())
+    return list(by_key.values())
 
 
 def heading(metric: str) -> str:
-    """Return what a table of a metric is called."""
+    """Return the title of a metric's table."""
     label = _HEADINGS.get(metric, {**LABELS, **PROMISED}.get(metric, metric))
     return label[0].upper() + label[1:]
 
 
 def printed_figure(record: Mapping[str, Any]) -> str:
-    """Write a published value with the decimals that it was printed with."""
+    """Write a published value with as many decimals as printed."""
     text = _plain(record["value"], record["decimals"])
     if record["sd"] is not None:
         text += f" ±{_plain(record['sd'], record['decimals'])}"

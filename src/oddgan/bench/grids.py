@@ -10,7 +10,7 @@ from .figures import LABELS, PROMISED, Figures, Publication, Task, extent, headi
 from .report import Grid, Row
 
 MEAN = "mean over tasks"
-# Where the figure of a score without information depends on the share of anomalies.
+# Metrics whose value for a score without information is the share of anomalies.
 _CHANCE = {
     "auprc": "prevalence",
     "average_precision": "prevalence",
@@ -30,7 +30,7 @@ def headline(figures: Figures) -> list[Grid]:
             heading(metric),
             (*(MEAN if task is None else task for task in tasks), "seeds"),
             (
-                *_body(figures, [(metric, task) for task in tasks], ends=True),
+                *_body(figures, [(metric, task) for task in tasks], with_seeds=True),
                 *_elsewhere(figures, metric, tasks),
                 *_chance(figures, metric, tasks),
             ),
@@ -40,10 +40,12 @@ def headline(figures: Figures) -> list[Grid]:
     ]
 
 
-def _body(figures: Figures, places: Sequence[tuple[str, Task]], *, ends: bool = False) -> list[Row]:
+def _body(
+    figures: Figures, columns: Sequence[tuple[str, Task]], *, with_seeds: bool = False
+) -> list[Row]:
     """Return our rows, published ones below them, then baselines and third-party detectors.
 
-    Each cell is a metric on a task; with `ends` the last one is the number of seeds.
+    Each column is a metric on a task; `with_seeds` adds the number of seeds as the last one.
     """
     report = figures.report
     rows: list[Row] = []
@@ -52,58 +54,58 @@ def _body(figures: Figures, places: Sequence[tuple[str, Task]], *, ends: bool = 
             continue
         if title in report.others and not any(row.kind == "baseline" for row in rows):
             rows.append(Row("baselines and third-party detectors", kind="heading"))
-        cells = [figures.text(metric, title, task) for metric, task in places]
-        end = [figures.seeds(title)] if ends else []
-        rows.append(Row(title, (*cells, *end), report.kind(title)))
-        beside = (
-            _published(figures, p, places, ends=ends)
+        cells = [figures.text(metric, title, task) for metric, task in columns]
+        seeds = [figures.seeds(title)] if with_seeds else []
+        rows.append(Row(title, (*cells, *seeds), report.kind(title)))
+        published = (
+            _published(figures, p, columns, with_seeds=with_seeds)
             for p in figures.publications
             if p.row == title
         )
-        rows += [row for row in beside if row is not None]
+        rows += [row for row in published if row is not None]
     return rows
 
 
 def _published(
     figures: Figures,
     publication: Publication,
-    places: Sequence[tuple[str, Task]],
+    columns: Sequence[tuple[str, Task]],
     *,
-    ends: bool,
+    with_seeds: bool,
     name: str = "published",
 ) -> Row | None:
-    """Return the line of a source; None if it has nothing for these places."""
-    found = [publication.record(metric, task, figures) for metric, task in places]
+    """Return the line of a source; None if it has no value for these columns."""
+    records = [publication.record(metric, task, figures) for metric, task in columns]
     label = f"{name} ({publication.provenance}) [{publication.number}]"
-    # Printed means that no column can hold stand in the title, where it is one metric's line.
-    means = publication.means(places[0][0]) if ends else []
-    apart = [
+    # In a table of one metric the title holds printed means that fit no column.
+    means = publication.means(columns[0][0]) if with_seeds else []
+    other_means = [
         f"mean over {record['over']} classes of {record['data']} printed: {printed_figure(record)}"
         for record in means
-        if record not in found
+        if record not in records
     ]
-    label = "; ".join([label, *apart])
-    if not (any(found) or apart):
+    label = "; ".join([label, *other_means])
+    if not (any(records) or other_means):
         return None
-    cells = ["" if record is None else printed_figure(record) for record in found]
-    return Row(label, (*cells, *([""] if ends else [])), "published")
+    cells = ["" if record is None else printed_figure(record) for record in records]
+    return Row(label, (*cells, *([""] if with_seeds else [])), "published")
 
 
 def _elsewhere(figures: Figures, metric: str, tasks: Sequence[Task]) -> list[Row]:
     """Return published rows of methods that were not run here."""
-    here = {*figures.report.rows, *figures.report.others}
-    places = [(metric, task) for task in tasks]
-    rows = [
-        _published(figures, p, places, ends=True, name=p.method)
+    our_rows = {*figures.report.rows, *figures.report.others}
+    columns = [(metric, task) for task in tasks]
+    candidates = [
+        _published(figures, p, columns, with_seeds=True, name=p.method)
         for p in figures.publications
-        if p.row not in here
+        if p.row not in our_rows
     ]
-    known = [row for row in rows if row is not None]
-    return [Row("published, not run here", kind="heading"), *known] if known else []
+    rows = [row for row in candidates if row is not None]
+    return [Row("published, not run here", kind="heading"), *rows] if rows else []
 
 
 def _chance(figures: Figures, metric: str, tasks: Sequence[Task]) -> list[Row]:
-    """Return the prevalence: what the metric is without information."""
+    """Return the prevalence row: the metric of a score without information."""
     name = _CHANCE.get(metric)
     frame = figures.frame[(figures.frame["faults"] == "") & (figures.frame["status"] == "done")]
     if name is None or name not in frame:
@@ -121,7 +123,7 @@ def _chance(figures: Figures, metric: str, tasks: Sequence[Task]) -> list[Row]:
 
 
 def intervals(figures: Figures, metric: str) -> list[Grid]:
-    """Return the bootstrap intervals of a metric, if it has any."""
+    """Return the table of a metric's bootstrap intervals, if it has any."""
     report, low, high = figures.report, f"{metric}_low", f"{metric}_high"
     if not {low, high} <= {*figures.frame.columns} or figures.frame[low].isna().all():
         return []
@@ -141,17 +143,19 @@ def intervals(figures: Figures, metric: str) -> list[Grid]:
 
 
 def promises(figures: Figures) -> list[Grid]:
-    """Return promised and observed rates of false alarms and of false discoveries, if any."""
+    """Return the table of promised and observed error rates, if there are any."""
     report = figures.report
     metrics = [m for m in PROMISED if any(figures.has(m, task) for task in report.tasks)]
     rows: list[Row] = []
     for task in report.tasks:
-        here = [
+        of_task = [
             Row(title, tuple(_bounded(figures, m, title, task) for m in metrics))
             for title in report.rows
             if any(figures.values(m, title, task) for m in metrics)
         ]
-        rows += [Row(task, kind="heading"), *here] if here and len(report.tasks) > 1 else here
+        rows += (
+            [Row(task, kind="heading"), *of_task] if of_task and len(report.tasks) > 1 else of_task
+        )
     note = (
         "Mean over seeds ± sample standard deviation, and the mean bounds of the 95 % Wilson "
         "interval of one run: what another draw of test samples would change. The threshold itself "
@@ -170,7 +174,7 @@ def _bounded(figures: Figures, metric: str, title: str, task: Task) -> str:
 
 
 def all_metrics(figures: Figures) -> list[Grid]:
-    """Return every metric: by task if they are few, else the mean over tasks."""
+    """Return tables of every metric: one per task if tasks are few, else the mean over tasks."""
     tasks: Sequence[Task] = figures.report.tasks
     if len(tasks) > _MOST_TASKS_APART:
         tasks = [None]

@@ -10,13 +10,13 @@ from .tables import tables
 
 
 def html(report: Report, frame: pd.DataFrame) -> str:
-    """Write all tables and what belongs to them as one page that loads nothing from anywhere.
+    """Write all tables with their notes as one self-contained page.
 
     Parameters
     ----------
     report : Report
     frame : DataFrame
-        As `results.tidy` gives it.
+        A table from `results.tidy`.
     """
     return pages.render(
         "oddgan.bench",

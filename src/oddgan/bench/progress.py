@@ -1,4 +1,4 @@
-"""Progress of a run of many cells, with the time that is left."""
+"""Progress of a run, with an estimate of the remaining time."""
 
 import sys
 from collections import defaultdict
@@ -13,7 +13,7 @@ from .spec import Cell
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def start(self, cells: Sequence[Cell], done: Sequence[Cell], jobs: int) -> None:
         """Begin."""
@@ -26,10 +26,10 @@ class Silent:
 
 
 class Bar:
-    """A bar on standard error, a line for each failure, and the time left.
+    """Shows a bar and the time left on standard error, and a line for each failure.
 
-    A cell takes as long as the same method took on the same task with other seeds, or else on
-    other tasks, or else as the mean of all that are known.
+    The estimate for a cell is the mean time of the same method on the same task; without one, of
+    the same method; without one, of all cells.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class Bar:
             TextColumn("[dim]{task.fields[last]}"),
             console=self._console,
         )
-        self._told: set[str] = set()
-        self._known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self._reported_errors: set[str] = set()
+        self._seconds: dict[tuple[str, ...], list[float]] = defaultdict(list)
 
     def start(self, cells: Sequence[Cell], done: Sequence[Cell], jobs: int) -> None:
         """Show the bar."""
@@ -58,34 +58,35 @@ class Bar:
         self._bar.start()
 
     def finished(self, cell: Cell, result: dict[str, Any], seconds: float) -> None:
-        """Move the bar; say it if the cell failed."""
+        """Advance the bar, and report a failure."""
         self._todo.remove(cell)
-        for key in _likeness(cell):
-            self._known[key].append(seconds)
+        for key in _groups(cell):
+            self._seconds[key].append(seconds)
         name = f"{cell.task.title}, {cell.method.title}, seed {cell.seed}"
         if result["status"] == "failed":
-            said = "for the same reason" if result["error"] in self._told else result["error"]
-            self._told.add(result["error"])
-            self._console.print(escape(f"failed: {name}: {said}"))
-        left = duration(sum(map(self._expected, self._todo)) / self._jobs)
-        self._bar.update(self._task, advance=1, left=f"about {left} left", last=name)
+            error = result["error"]
+            reason = "for the same reason" if error in self._reported_errors else error
+            self._reported_errors.add(error)
+            self._console.print(escape(f"failed: {name}: {reason}"))
+        remaining = duration(sum(map(self._expected, self._todo)) / self._jobs)
+        self._bar.update(self._task, advance=1, left=f"about {remaining} left", last=name)
 
     def stop(self) -> None:
         """Leave the bar as it is and continue below it."""
         self._bar.stop()
 
     def _expected(self, cell: Cell) -> float:
-        known = next(self._known[key] for key in _likeness(cell) if key in self._known)
-        return sum(known) / len(known)
+        times = next(self._seconds[key] for key in _groups(cell) if key in self._seconds)
+        return sum(times) / len(times)
 
 
-def _likeness(cell: Cell) -> list[tuple[str, ...]]:
-    """Return what a cell has in common with others, the most telling first."""
+def _groups(cell: Cell) -> list[tuple[str, ...]]:
+    """Return the groups of similar cells that a cell belongs to, the most similar first."""
     return [(cell.task.title, cell.method.title), (cell.method.title,), ()]
 
 
 def duration(seconds: float) -> str:
-    """Write a time with one figure that matters: "40 s", "12 min", "3.5 h"."""
+    """Write a time in a fitting unit: "40 s", "12 min", "3.5 h"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

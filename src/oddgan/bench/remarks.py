@@ -1,4 +1,4 @@
-"""What stands around the tables: what was run, what is missing, sources and definitions."""
+"""Text around the tables: what was run, what is missing, sources and definitions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from .report import Report, Section
 
 
 def opening(report: Report) -> list[str]:
-    """Return what stands above the tables."""
+    """Return the paragraphs above the tables."""
     quick = (
         "Quick size: shorter training, smaller networks, fewer rows, seeds, tasks or methods than "
         "the experiment has in full."
@@ -22,21 +22,22 @@ def opening(report: Report) -> list[str]:
 
 
 def sections(report: Report, frame: pd.DataFrame) -> list[Section]:
-    """Return what stands below the tables; sections without a line are left out."""
+    """Return the sections below the tables; empty sections are left out."""
     figures = Figures(report, frame)
-    found = [
+    candidates = [
         Section("Not complete", tuple(_missing(figures))),
         Section("Failed", tuple(_failures(figures.frame))),
         Section("Protocols", tuple(_protocols(report))),
         Section("Published numbers", tuple(_sources(report))),
         Section(
-            "Faults", (*(f"{k}: {v}" for k, v in report.faults.items()), *_told(figures.frame))
+            "Faults",
+            (*(f"{k}: {v}" for k, v in report.faults.items()), *_fault_notes(figures.frame)),
         ),
         Section("Figures", tuple(_legend(figures))),
         Section("Run", tuple(_run(figures.frame))),
         Section("Command", (report.command,) if report.command else (), code=True),
     ]
-    return [section for section in found if section.lines]
+    return [section for section in candidates if section.lines]
 
 
 def _missing(figures: Figures) -> list[str]:
@@ -47,9 +48,9 @@ def _missing(figures: Figures) -> list[str]:
 
 
 def _failures(frame: pd.DataFrame) -> list[str]:
-    """List what went wrong, each cause once, with the cells that it befell."""
+    """List each cause of failure once, with the cells that failed."""
     failed: dict[str, list[str]] = {}
-    for line in _one_for_each_cell(frame[frame["status"] == "failed"]):
+    for line in _one_line_per_cell(frame[frame["status"] == "failed"]):
         failed.setdefault(line["error"], []).append(_cell(line))
     return [f"{_few(cells)}: {error}" for error, cells in failed.items()]
 
@@ -59,13 +60,13 @@ def _few(cells: Sequence[str], most: int = 3) -> str:
     return "; ".join(cells[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _told(frame: pd.DataFrame) -> list[str]:
-    """List what faults noted about what they did."""
-    told = frame[frame["told"].fillna("") != ""]
-    return [f"{_cell(line)}: {line['told']}" for line in _one_for_each_cell(told)]
+def _fault_notes(frame: pd.DataFrame) -> list[str]:
+    """List the notes of faults, such as the epochs that were compared."""
+    noted = frame[frame["told"].fillna("") != ""]
+    return [f"{_cell(line)}: {line['told']}" for line in _one_line_per_cell(noted)]
 
 
-def _one_for_each_cell(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _one_line_per_cell(frame: pd.DataFrame) -> list[dict[str, Any]]:
     lines = frame.drop_duplicates(["method", "task", "seed", "faults"])
     return cast("list[dict[str, Any]]", lines.to_dict("records"))
 
@@ -76,49 +77,49 @@ def _cell(line: Mapping[str, Any]) -> str:
 
 
 def _protocols(report: Report) -> list[str]:
-    stated = [
+    protocols = [
         f"{task}: {report.protocols[task]}" for task in report.tasks if task in report.protocols
     ]
-    return [*stated, *([f"Subsampled: {report.limits}."] if report.limits else [])]
+    return [*protocols, *([f"Subsampled: {report.limits}."] if report.limits else [])]
 
 
 def _sources(report: Report) -> list[str]:
-    """Say of each source, by number, what it is, how well its numbers are known, and their notes.
+    """Describe each source by number: citation, provenance of its numbers, and notes.
 
-    Methods of which the same is to be said are named together.
+    Methods with the same note share one sentence.
     """
     sources: dict[str, dict[str, list[str]]] = {}
     for publication in publications(report):
-        records = [record for found in publication.values.values() for record in found]
+        records = [record for group in publication.values.values() for record in group]
         head = f"[{publication.number}] {_sentence(publication.cite)}"
-        said = sources.setdefault(" ".join([head, _sentence(records[0]["source_note"])]), {})
+        notes = sources.setdefault(" ".join([head, _sentence(records[0]["source_note"])]), {})
         for record in records:
             for text in (_provenance(record), record["note"]):
-                methods = said.setdefault(text, [])
+                methods = notes.setdefault(text, [])
                 if record["method"] not in methods:
                     methods.append(record["method"])
     return [
         " ".join(
             [
                 head.strip(),
-                *(_sentence(f"{', '.join(m)}: {text}") for text, m in said.items() if text),
+                *(_sentence(f"{', '.join(m)}: {text}") for text, m in notes.items() if text),
             ]
         )
-        for head, said in sources.items()
+        for head, notes in sources.items()
     ]
 
 
 def _provenance(record: Mapping[str, Any]) -> str:
-    """Say from whom a number is known, and how surely; nothing if it was simply read."""
+    """Describe the provenance of a number; empty if it was read in the source itself."""
     via, confidence = str(record["via"]), record["confidence"]
     if not (via or confidence):
         return ""
-    said = [str(record["provenance"])]
+    phrases = [str(record["provenance"])]
     if via:
-        said.append(via if via.startswith("read in") else f"via {via}")
+        phrases.append(via if via.startswith("read in") else f"via {via}")
     if confidence:
-        said.append(f"{confidence} confidence in the memory")
-    return ", ".join(said)
+        phrases.append(f"{confidence} confidence in the memory")
+    return ", ".join(phrases)
 
 
 def _sentence(text: str) -> str:
@@ -127,7 +128,7 @@ def _sentence(text: str) -> str:
 
 def _legend(figures: Figures) -> list[str]:
     labels = {**LABELS, **PROMISED}
-    shown = [m for m in labels if any(figures.has(m, task) for task in figures.report.tasks)]
+    metrics = [m for m in labels if any(figures.has(m, task) for task in figures.report.tasks)]
     return [
         (
             "±: sample standard deviation over seeds; (3 of 5): seeds that finished, where some "
@@ -135,7 +136,7 @@ def _legend(figures: Figures) -> list[str]:
             "apply. A mean over tasks is given where every task has a result; (our mean): of "
             "published values; none of them is printed."
         ),
-        *(f"{labels[metric]}: {METRICS[metric]}" for metric in shown),
+        *(f"{labels[metric]}: {METRICS[metric]}" for metric in metrics),
     ]
 
 
@@ -150,16 +151,16 @@ def _run(frame: pd.DataFrame) -> list[str]:
         "threads": [str(n) for n in sorted(frame["threads"].dropna().unique())],
         "device": sorted(frame["device"].dropna().unique()) if "device" in frame else [],
     }
-    said = [f"{what}: {', '.join(values)}" for what, values in facts.items() if values]
-    return [*said, *_unlike(frame)]
+    lines = [f"{name}: {', '.join(values)}" for name, values in facts.items() if values]
+    return [*lines, *_mixed_versions(frame)]
 
 
-def _unlike(frame: pd.DataFrame) -> list[str]:
-    """Name the cells that were measured by each version of OddGAN, where it was not one."""
+def _mixed_versions(frame: pd.DataFrame) -> list[str]:
+    """List the cells by version of OddGAN, if there are several versions."""
     cells: dict[str, list[str]] = {}
-    for line in _one_for_each_cell(frame[frame["versions"].notna()]):
+    for line in _one_line_per_cell(frame[frame["versions"].notna()]):
         cells.setdefault(json.loads(line["versions"])["oddgan"], []).append(_cell(line))
     if len(cells) < 2:
         return []
-    said = (f"{v} measured {len(those)} ({_few(those)})" for v, those in sorted(cells.items()))
-    return [f"Results are of different versions of oddgan: {', '.join(said)}."]
+    counts = (f"{v} measured {len(names)} ({_few(names)})" for v, names in sorted(cells.items()))
+    return [f"Results are from different versions of oddgan: {', '.join(counts)}."]

@@ -1,4 +1,4 @@
-"""What is said about an experiment beside its figures, and tables as data."""
+"""Facts about an experiment besides its results, and tables as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,36 +9,36 @@ Kind = Literal["normal", "baseline", "published", "prevalence", "heading"]
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """An experiment as its tables need it.
+    """The facts about an experiment that its tables need.
 
     Attributes
     ----------
     title, about : str
     headline : tuple of str
-        Metrics in which methods are compared, the first foremost.
+        Metrics to compare methods by, most important first.
     tasks : tuple of str
         Titles of the tasks, in order.
     rows, others : tuple of str
-        Titles of our rows, and of those of baselines and third-party detectors, in order.
+        Titles of our rows, and of the rows of baselines and third-party detectors, in order.
     planned : mapping of (row title, task title, faults) to int
-        How many seeds were planned; faults are joined by commas. What is not in it was never
-        meant to run, such as a baseline that does not apply to a task.
+        Number of planned seeds; commas join the faults. Combinations that were never planned are
+        missing, for example a baseline that does not apply to a task.
     published : tuple of dict
         Records with ``row`` (title of ours, or None), ``method`` (the published name), ``data``,
         ``task`` (None for a mean over classes), ``metric``, ``value``, ``sd`` (or None),
-        ``decimals`` (as printed), ``over`` (how many classes a mean is over, or None), ``whole``
-        (whether the tasks are just the classes that the mean, or the table, is over), ``own``,
+        ``decimals`` (as printed), ``over`` (number of classes of a mean, or None), ``whole``
+        (whether the tasks are exactly the classes of the printed mean or table), ``own``,
         ``provenance``, ``via``, ``confidence``, ``cite``, ``source_note`` and ``note`` (see
         `Published`).
     command : str
-        What measures all this again.
+        The command that repeats the experiment.
     size : {"full", "quick"}
     limits : str
-        What was subsampled; empty for nothing.
+        Description of the row limits; may be empty.
     protocols : mapping of str to str
-        What the protocol of each task states.
+        Description of the split by task.
     faults : mapping of str to str
-        What each fault is that was switched on.
+        Description of each fault that was switched on.
     """
 
     title: str
@@ -56,13 +56,13 @@ class Report:
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def kind(self, row: str) -> Kind:
-        """Return what kind of line a row of these titles is."""
+        """Return the kind of a row by its title."""
         return "normal" if row in self.rows else "baseline"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: its title, its cells as text, and what kind of line it is."""
+    """A line of a table: title, cells as text, and kind."""
 
     title: str
     cells: tuple[str, ...] = ()
@@ -71,9 +71,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: a caption, a note that stands below it, the columns' titles and the rows.
+    """A table: caption, column titles, rows, and a note below.
 
-    A row of kind ``heading`` has a title and no cells; all others have one for each column.
+    A row of kind ``heading`` has a title and no cells; all others have one cell per column.
     """
 
     title: str
@@ -84,7 +84,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Section:
-    """Facts below the tables: a title and lines of text; `code` to be shown as typed."""
+    """A section below the tables: title and lines of text, shown verbatim if `code` is True."""
 
     title: str
     lines: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Results of cells: from JSON files to one tidy table, one line for each cell and score."""
+"""Results of cells as one tidy table, with one line for each cell and score."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,11 +41,14 @@ _LAST = {
     "when": "string",
     "told": "string",
 }
-_AS_THEY_ARE = ["fit_seconds", "score_seconds", "peak_mib", "threads", "device", "when", "told"]
+_COPIED = ["fit_seconds", "score_seconds", "peak_mib", "threads", "device", "when", "told"]
 _METRICS = [
-    f.name for of in (Metrics, PixelMetrics, Promises) for f in fields(of) if f.name != "intervals"
+    f.name
+    for cls in (Metrics, PixelMetrics, Promises)
+    for f in fields(cls)
+    if f.name != "intervals"
 ]
-# Those that `bootstrap_intervals` gives unless asked for others, and those of `Promises`.
+# Metrics with intervals: the defaults of `bootstrap_intervals`, and those of `Promises`.
 _BOUNDED = [
     *("auroc", "average_precision", "auprc", "f1_at_rate", "f1", "fpr_at_95_tpr"),
     *("fpr_at_1", "fpr_at_5", "fpr_at_10", "fdr_at_10", "recall_at_fdr_10"),
@@ -53,32 +56,32 @@ _BOUNDED = [
 
 
 def tidy(cells: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Lay results out as one table.
+    """Arrange results in one table.
 
     Parameters
     ----------
     cells : sequence of dict
-        As `store.read_result` gives them, in any order.
+        Results from `store.read_result`, in any order.
 
     Returns
     -------
     DataFrame
         One line for each cell and score, ordered by task, method, row, faults and seed. Columns
-        and types are the same whether cells finished, failed or there are none: what a line has
-        not got is missing. ``faults`` are joined by commas, the empty text for none;
+        and types are always the same, whether cells finished, failed or there are none; values
+        that a line does not have are missing. Commas join ``faults`` (an empty text for none);
         ``protocol``, ``params`` and ``versions`` are JSON; ``<metric>_low`` and ``<metric>_high``
-        bound a metric's bootstrap interval; times are in seconds.
+        are the bounds of a metric's bootstrap interval; times are in seconds.
     """
     lines = [line for cell in cells for line in _lines(cell)]
     frame = pd.DataFrame(lines)
-    types = {**_FIRST, **_figure_types(frame.columns), **_LAST}
+    types = {**_FIRST, **_metric_types(frame.columns), **_LAST}
     frame = frame.reindex(columns=list(types)).astype(types)
     order = ["task", "method", "row", "faults", "seed", "params"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write the table, replacing `path` in one step."""
+    """Write the table, replacing `path` atomically."""
     unfinished = path.with_name(path.name + ".part")
     try:
         frame.to_parquet(unfinished, index=False)
@@ -87,13 +90,13 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _figure_types(found: Iterable[str]) -> dict[str, str]:
-    """Return the columns of figures; those that only these cells have come last."""
+def _metric_types(columns: Iterable[str]) -> dict[str, str]:
+    """Return the types of metric columns; columns that are not in every table come last."""
     bounds = [f"{metric}_{side}" for metric in _BOUNDED for side in ("low", "high")]
-    known = [*_METRICS, *bounds]
-    others = sorted(set(found) - {*_FIRST, *_LAST, *known})
-    whole = {"n", "n_anomalies", "n_regions", "n_held_out"}
-    return {name: "Int64" if name in whole else "float64" for name in (*known, *others)}
+    standard = [*_METRICS, *bounds]
+    others = sorted(set(columns) - {*_FIRST, *_LAST, *standard})
+    integers = {"n", "n_anomalies", "n_regions", "n_held_out"}
+    return {name: "Int64" if name in integers else "float64" for name in (*standard, *others)}
 
 
 def _lines(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -116,20 +119,20 @@ def _lines(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "prevalence": statement.get("prevalence"),
         "params": _text(method["params"]),
         "versions": _text(result["versions"]) if "versions" in result else None,
-        **{key: result.get(key) for key in _AS_THEY_ARE},
+        **{key: result.get(key) for key in _COPIED},
     }
-    for row in result.get("rows") or _rows_of_a_failure(method):
+    for row in result.get("rows") or _rows_of_failure(method):
         bounds = {
             f"{metric}_{side}": bound
             for metric, interval in row.get("intervals", {}).items()
             for side, bound in zip(("low", "high"), interval, strict=True)
         }
-        figures = {**row.get("metrics", {}), **bounds}
-        yield {**common, "row": row["title"], "score": row["score"], **figures}
+        metrics = {**row.get("metrics", {}), **bounds}
+        yield {**common, "row": row["title"], "score": row["score"], **metrics}
 
 
-def _rows_of_a_failure(method: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Name the rows that a cell would have had."""
+def _rows_of_failure(method: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows, without metrics, that a failed cell would have had."""
     title, scores = method["title"], method["scores"] or [""]
     return [{"title": row_title(title, s, scores), "score": s} for s in scores]
 

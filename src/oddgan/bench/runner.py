@@ -1,4 +1,4 @@
-"""Run the cells of an experiment in several processes, each result on disk at once."""
+"""Run the cells of an experiment in several processes; each result is on disk at once."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ from .store import failure, is_done, read_result, remove, write_result
 
 
 class Listener(Protocol):
-    """Gets the progress of a run."""
+    """Follows the progress of a run."""
 
     def start(self, cells: Sequence[Cell], done: Sequence[Cell], jobs: int) -> None:
         """Begin; `done` of the `cells` were measured before."""
@@ -29,7 +29,7 @@ class Listener(Protocol):
         """Report that the result of a cell is on disk."""
 
     def stop(self) -> None:
-        """End, however it went."""
+        """End, whether the run succeeded or not."""
 
 
 def run_cells(
@@ -37,28 +37,28 @@ def run_cells(
 ) -> None:
     """Measure the cells that `folder` does not have.
 
-    A cell is measured again if it failed before, or was measured by another version of OddGAN,
-    whose defaults may have been others.
+    A cell is measured again if it failed, or if another version of OddGAN, possibly with other
+    defaults, measured it.
 
     Parameters
     ----------
     cells : sequence of Cell
     folder : pathlib.Path
-        Has, or gets, one JSON file for each cell, named by its `key`.
+        Holds one JSON file for each finished cell, named by its `key`.
     jobs : int
-        How many processes, each with one thread.
+        Number of processes, each with one thread.
     listener : Listener
-        Gets the progress.
+        Follows the progress.
     fresh : bool
-        Whether to measure anew what is there.
+        Whether to measure finished cells again.
 
     Raises
     ------
     RuntimeError
-        If another run works in `folder`.
+        If another run uses `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with _locked(folder):
         if fresh:
             remove(folder, cells)
         done = [cell for cell in cells if is_done(folder, cell)]
@@ -77,7 +77,7 @@ def run_cells(
 
 
 class _Workers:
-    """Processes that measure cells, started when needed and used again."""
+    """Processes that measure cells; started when needed, then reused."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,21 +87,21 @@ class _Workers:
         self._starting = threading.Lock()
 
     def measure(self, cell: Cell) -> tuple[dict[str, Any], float]:
-        """Have a cell measured; return its result, as it is on disk, and the seconds it took."""
+        """Measure a cell in a process; return its result, as on disk, and the time in seconds."""
         process = self._next()
         since = time.monotonic()
-        asked = json.dumps({"key": cell.key, "definition": cell.definition()})
+        request = json.dumps({"key": cell.key, "definition": cell.definition()})
         with suppress(BrokenPipeError):
-            print(asked, file=process.stdin, flush=True)
+            print(request, file=process.stdin, flush=True)
         if cast("IO[str]", process.stdout).readline():
             self._idle.put(process)
         elif not self._ended:
-            self._bury(process, cell)
+            self._record_death(process, cell)
         result = read_result(self._folder, cell) or failure("the run was ended")
         return result, time.monotonic() - since
 
     def end(self) -> None:
-        """End every process, whatever it is doing; no other is started."""
+        """Kill all processes; no other is started."""
         with self._starting:
             self._ended = True
         for process in self._all:
@@ -109,20 +109,20 @@ class _Workers:
             process.wait()
 
     def _next(self) -> "subprocess.Popen[str]":
-        """Return a process that has nothing to do."""
+        """Return an idle process."""
         while True:
             try:
                 process = self._idle.get_nowait()
             except queue.Empty:
                 return self._start()
-            if process.poll() is None:  # else it was ended from outside while it had no cell
+            if process.poll() is None:  # otherwise it was killed from outside while idle
                 return process
 
     def _start(self) -> "subprocess.Popen[str]":
-        # -P: a module of the user's folder must not be taken for one of the library's.
+        # -P: modules in the user's folder must not shadow those of the library.
         module = "oddgan.bench.worker"
         command = [sys.executable, "-P", "-m", module, str(self._folder.resolve())]
-        # One thread each: processes that share cores must not wait for each other's threads.
+        # One thread each: processes that share cores would wait for each other's threads.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         with self._starting, (self._folder / "log.txt").open("a", encoding="utf-8") as log:
             if self._ended:
@@ -134,29 +134,29 @@ class _Workers:
                 stderr=log,
                 text=True,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is this process's to handle
+                start_new_session=True,  # this process handles Ctrl-C
             )
             self._all.append(process)
         return process
 
-    def _bury(self, process: "subprocess.Popen[str]", cell: Cell) -> None:
-        """Write down that a process died of a cell."""
+    def _record_death(self, process: "subprocess.Popen[str]", cell: Cell) -> None:
+        """Write the result of a cell whose process died."""
         code = process.wait()
         cause = f"exit code {code}"
         if code < 0:
-            memory = " (often for want of memory)" if -code == signal.SIGKILL else ""
+            memory = " (often out of memory)" if -code == signal.SIGKILL else ""
             cause = f"{signal.Signals(-code).name}{memory}"
-        said = f"the process was ended by {cause}; see {self._folder / 'log.txt'}"
-        result = {"cell": cell.definition(), **failure(said)}
+        error = f"the process was ended by {cause}; see {self._folder / 'log.txt'}"
+        result = {"cell": cell.definition(), **failure(error)}
         write_result(self._folder / f"{cell.key}.json", result)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuse to work in a folder beside another run."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder; raise RuntimeError if another run has locked it."""
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RuntimeError(f"another run works in {folder}: wait for it or end it") from None
+            raise RuntimeError(f"another run uses {folder}: wait for it or end it") from None
         yield

@@ -1,7 +1,7 @@
-"""What an experiment is: tasks, methods, parameters and seeds.
+"""The specification of an experiment: tasks, methods, parameters and seeds.
 
-A cell is one method on one task with one seed. Its definition, as plain values, names its file on
-disk: a cell that was measured as it is defined now is not measured again.
+A cell is one method on one task with one seed. A digest of its definition names its file on disk:
+a cell is measured again only if its definition has changed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ Kind = Literal["detector", "baseline", "third_party"]
 
 
 def row_title(method: str, score: str, scores: Sequence[str]) -> str:
-    """Return the title of the row with the results of one of a method's scores."""
+    """Return the title of the row for one of a method's scores."""
     return f"{method} {score}" if len(scores) > 1 else method
 
 
@@ -35,13 +35,13 @@ class Task:
     data : str
         A data set's name, or the path of a labelled file.
     protocol : dict
-        As `evaluation.from_dict` takes it.
+        Values for `evaluation.from_dict`.
     resplit : bool
-        Whether each seed has a split of its own; else all share the protocol's.
+        Whether each seed has its own split; otherwise all share the protocol's.
     limits : dict
-        ``train`` and ``test``: the most rows of either.
+        ``train`` and ``test``: the most rows of each part.
     load : dict
-        Options for `datasets.load`; of a file ``label`` and ``sha256``.
+        Options for `datasets.load`; for a file ``label`` and ``sha256``.
     params : dict
         Parameters of the detectors on this task.
     """
@@ -66,20 +66,20 @@ class Method:
     name : str
         Its key among the detectors, the baselines or the third-party detectors.
     preset, params : dict
-        Parameters of a detector: those of its preset, then, after the ones of spec and task, its
-        own.
+        Parameters of a detector. Later ones win: preset, spec, task, method.
     scores : tuple of str
-        Values of the detector's `score`, of several parts with commas; one training serves all.
+        Values of the detector's `score_name`, with commas between several components; one
+        training serves all.
     published : dict of str to str
-        From a score to the method's name among the published numbers.
+        The method's name in the published numbers, by score.
     limits : dict
-        As those of a task; the smaller ones count.
+        Row limits as of a task; the smaller ones apply.
     faults : tuple of str or None
-        Which of the spec's faults it can have; None for all.
+        The faults of the spec that apply to it; None for all.
     tasks : tuple of str or None
-        The tasks (by data) that it is run on; None for all.
+        The data of the tasks that it runs on; None for all.
     seeded : bool
-        Whether another seed is another result on the same split.
+        Whether the seed changes the result on the same split.
     """
 
     title: str
@@ -95,7 +95,7 @@ class Method:
     seeded: bool = True
 
     def row(self, score: str) -> str:
-        """Return the title of the row that has the results of a score."""
+        """Return the title of the row for a score."""
         return row_title(self.title, score, self.scores)
 
 
@@ -107,12 +107,12 @@ class Cell:
     ----------
     task : Task
     method : Method
-        With the parameters that it has in this cell.
+        With its parameters in this cell.
     seed : int
     faults : tuple of str
         The faults of the papers' code that are switched on.
     keep_scores : bool
-        Whether the scores of the test rows are kept beside the result.
+        Whether to store the scores of the test rows with the result.
     """
 
     task: Task
@@ -122,9 +122,9 @@ class Cell:
     keep_scores: bool = False
 
     def definition(self) -> dict[str, Any]:
-        """Return, as plain values, what is measured and how.
+        """Return everything that defines the measurement, as plain values.
 
-        The versions of the libraries are not in it; they are kept with the result.
+        The versions of the libraries are not part of it; they are stored with the result.
         """
         task, method = self.task, self.method
         return {
@@ -149,7 +149,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Return the name of the cell's file: readable, and with a digest of its definition."""
+        """Return the name of the cell's file: readable words and a digest of its definition."""
         text = json.dumps(self.definition(), sort_keys=True)
         parts = [self.task.title, self.method.title, *self.faults, f"seed {self.seed}"]
         words = re.sub(r"[^a-z0-9.]+", "-", " ".join(parts).lower()).strip("-")
@@ -165,20 +165,20 @@ class Spec:
     name, title, about : str
     size : {"full", "quick"}
     headline : tuple of str
-        What methods are compared by: keys of `evaluation.METRICS`, the first foremost.
+        The metrics to compare methods by (keys of `evaluation.METRICS`), most important first.
     tasks : tuple of Task
     methods : tuple of Method
     seeds : tuple of int
     params : dict
         Parameters of all detectors.
     published : tuple of str
-        Papers whose numbers stand beside.
+        Papers whose numbers the tables show.
     faults : tuple of str
-        Faults that these papers' code is known to have.
+        Known faults of these papers' code.
     keep_scores : bool
-        Whether the scores of the test rows are kept.
-    words : tuple of str
-        What follows ``oddgan bench`` to have it run.
+        Whether to store the scores of the test rows.
+    arguments : tuple of str
+        Arguments of ``oddgan bench`` that run it.
     """
 
     name: str
@@ -193,7 +193,7 @@ class Spec:
     published: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     keep_scores: bool = False
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def cells(self, as_published: Sequence[str] = ()) -> list[Cell]:
         """Return all cells: every task by every method, seed by seed.
@@ -201,19 +201,19 @@ class Spec:
         Parameters
         ----------
         as_published : sequence of str
-            Faults to show: each detector that can have them is measured without, with each
-            alone, and with all of them.
+            Faults to switch on: each detector that they apply to is measured without faults, with
+            each fault alone, and with all of them.
 
         Raises
         ------
         ValueError
-            If a fault is not one of this spec.
+            If the spec does not have a fault.
         """
         as_published = [fault.name for fault in faults_named(as_published)]
         for fault in as_published:
             if fault not in self.faults:
-                known = ", ".join(self.faults) or "none"
-                raise ValueError(f"{self.name} has no fault {fault!r}; it has: {known}")
+                choices = ", ".join(self.faults) or "none"
+                raise ValueError(f"{self.name} has no fault {fault!r}; it has: {choices}")
         return [
             Cell(
                 replace(task, protocol=_split_by(task, seed)),
@@ -234,7 +234,7 @@ class Spec:
 
 
 def _runs(method: Method, task: Task, first: bool) -> bool:
-    """Say whether a method runs on a task; a result that no seed changes is measured once."""
+    """Return whether a method runs on a task; without randomness only the first seed does."""
     if method.tasks is not None and task.data not in method.tasks:
         return False
     if method.kind == "baseline" and not BASELINES[method.name].applies_to(task.data):
@@ -243,19 +243,19 @@ def _runs(method: Method, task: Task, first: bool) -> bool:
 
 
 def _subsets(method: Method, as_published: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return none, each and all of the faults that a method can have."""
-    own = tuple(f for f in as_published if method.faults is None or f in method.faults)
-    if method.kind != "detector" or not own:
+    """Return the sets of faults to run a method with: none, each one, and all of them."""
+    faults = tuple(f for f in as_published if method.faults is None or f in method.faults)
+    if method.kind != "detector" or not faults:
         return [()]
-    return [(), *((fault,) for fault in own), *([own] if len(own) > 1 else [])]
+    return [(), *((fault,) for fault in faults), *([faults] if len(faults) > 1 else [])]
 
 
 def _split_by(task: Task, seed: int) -> dict[str, Any]:
-    """Return the protocol's every parameter, with the seed where each seed has its own split."""
+    """Return all parameters of the protocol, with the seed if each seed has its own split."""
     protocol = task.protocol
     if task.resplit:
         protocol = {**protocol, "seed": seed}
-        if "base" in protocol:  # of which anomalies among the training rows are drawn
+        if "base" in protocol:  # the protocol that is contaminated
             protocol["base"] = {**protocol["base"], "seed": seed}
     return from_dict(protocol).to_dict()
 

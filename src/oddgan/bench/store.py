@@ -1,4 +1,4 @@
-"""The files of an experiment: one result for each cell, whole or not there."""
+"""The files of an experiment: one complete result for each finished cell."""
 
 import importlib.metadata
 import json
@@ -11,7 +11,7 @@ from .spec import Cell
 
 
 def read_result(folder: Path, cell: Cell) -> dict[str, Any] | None:
-    """Return the result of a cell, or None where there is none.
+    """Return the result of a cell, or None if there is none.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def read_result(folder: Path, cell: Cell) -> dict[str, Any] | None:
 
 
 def is_done(folder: Path, cell: Cell) -> bool:
-    """Say whether a cell was measured, by this version of OddGAN, and did not fail."""
+    """Return whether this version of OddGAN has measured a cell without a failure."""
     result = read_result(folder, cell)
     if result is None or result["status"] != "done":
         return False
@@ -36,7 +36,7 @@ def is_done(folder: Path, cell: Cell) -> bool:
 
 
 def remove(folder: Path, cells: Sequence[Cell]) -> None:
-    """Remove the results of cells, and the scores that were kept."""
+    """Remove the results and the stored scores of cells."""
     for cell in cells:
         for score in cell.method.scores:
             scores_path(folder, cell.key, score).unlink(missing_ok=True)
@@ -44,17 +44,17 @@ def remove(folder: Path, cells: Sequence[Cell]) -> None:
 
 
 def scores_path(folder: Path, key: str, score: str) -> Path:
-    """Return where the scores of a cell's test rows are kept."""
+    """Return the path of the stored test scores of a cell."""
     return folder / f"{key}{'.' if score else ''}{score}.npy"
 
 
-def failure(said: str) -> dict[str, Any]:
-    """Return the result of a cell that failed, with one line that says why."""
-    return {"status": "failed", "error": " ".join(said.split())[:1000], "rows": []}
+def failure(error: str) -> dict[str, Any]:
+    """Return the result of a failed cell, with the error on one line."""
+    return {"status": "failed", "error": " ".join(error.split())[:1000], "rows": []}
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a result so that it is whole or not there."""
+    """Write a result atomically: the file is complete or missing."""
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)

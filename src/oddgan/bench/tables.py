@@ -1,4 +1,4 @@
-"""Results as tables: an experiment and its tidy table in, tables as data or as text out."""
+"""Results as tables: from an experiment and its tidy table to tables as data or as text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,32 +17,32 @@ from .remarks import opening, sections
 from .report import Grid, Report
 from .studies import comparison, costs, faults
 
-# More do not fit 80 columns, with spreads below the means and beside them.
+# The most columns that fit 80 characters: with spreads below the means, and beside them.
 _MOST_COLUMNS = 8
 _MOST_ON_ONE_LINE = 4
-# Columns before those of the faults.
+# Number of columns before those of the faults.
 _COMMON = 4
 
 
 def tables(report: Report, frame: pd.DataFrame) -> list[Grid]:
-    """Return all tables, those of quality first, then costs.
+    """Return all tables: quality first, then costs.
 
     Parameters
     ----------
     report : Report
     frame : DataFrame
-        As `results.tidy` gives it.
+        A table from `results.tidy`.
 
     Raises
     ------
     ValueError
-        If the frame holds results of different experiments.
+        If the frame has results of different experiments.
     """
     return [*quality(report, frame), *costs(Figures(report, frame))]
 
 
 def quality(report: Report, frame: pd.DataFrame) -> list[Grid]:
-    """Return the tables without times: equal results give equal tables, in whatever run."""
+    """Return the tables without times: equal results give equal tables in any run."""
     figures = Figures(report, frame)
     return [
         *headline(figures),
@@ -55,13 +55,13 @@ def quality(report: Report, frame: pd.DataFrame) -> list[Grid]:
 
 
 def markdown(report: Report, frame: pd.DataFrame) -> str:
-    """Write all tables and what belongs to them as Markdown.
+    """Write all tables with their notes as Markdown.
 
     Parameters
     ----------
     report : Report
     frame : DataFrame
-        As `results.tidy` gives it.
+        A table from `results.tidy`.
     """
     parts = [f"# {_plain(report.title)}", *map(_plain, opening(report))]
     for grid in tables(report, frame):
@@ -77,22 +77,23 @@ def markdown(report: Report, frame: pd.DataFrame) -> str:
 
 
 def terminal(report: Report, frame: pd.DataFrame) -> Group:
-    """Return the headline tables for the terminal, of 80 columns where titles are short.
+    """Return the headline tables for the terminal, 80 characters wide if titles are short.
 
-    Spreads stand below the means unless columns are few. Of more than eight columns only the
-    means over the tasks and the seeds are shown. Where faults were switched on a table for each
-    follows.
+    Spreads are below the means unless there are few columns. With more than eight columns only the
+    mean over tasks and the seeds are shown. A table for each fault that was switched on follows.
     """
     figures = Figures(report, frame)
-    shown = headline(figures)
-    by_fault = [one for metric in report.headline for one in _apart(faults(figures, metric))]
-    # One explanation serves all of them.
-    shown += [*(replace(one, note="") for one in by_fault[:-1]), *by_fault[-1:]]
-    return Group(*map(_terminal_table, shown))
+    grids = headline(figures)
+    by_fault = [
+        grid for metric in report.headline for grid in _one_grid_per_fault(faults(figures, metric))
+    ]
+    # Only the last one has the explanation.
+    grids += [*(replace(grid, note="") for grid in by_fault[:-1]), *by_fault[-1:]]
+    return Group(*map(_terminal_table, grids))
 
 
-def _apart(grids: Sequence[Grid]) -> Iterator[Grid]:
-    """Yield tables of one fault each: what is common, then the two columns of the fault."""
+def _one_grid_per_fault(grids: Sequence[Grid]) -> Iterator[Grid]:
+    """Yield a table for each fault: the common columns, then the two of the fault."""
     for grid in grids:
         for i in range(_COMMON, len(grid.columns), 2):
             rows = [
@@ -119,15 +120,15 @@ def _cell(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep text from becoming HTML, or more than one line."""
+    """Escape HTML, and join lines."""
     return escape(" ".join(text.split()), quote=False)
 
 
 def _terminal_table(grid: Grid) -> Table:
-    shown, note = range(len(grid.columns)), grid.note
-    if len(shown) > _MOST_COLUMNS:
-        note += f" {len(shown) - 2} tasks: each is in the report."
-        shown = shown[-2:]
+    columns, note = range(len(grid.columns)), grid.note
+    if len(columns) > _MOST_COLUMNS:
+        note += f" {len(columns) - 2} tasks: each is in the report."
+        columns = columns[-2:]
     table = Table(
         title=Text(grid.title),
         caption=Text(note),
@@ -137,15 +138,15 @@ def _terminal_table(grid: Grid) -> Table:
         show_edge=False,
     )
     table.add_column("", overflow="fold")
-    for i in shown:
+    for i in columns:
         table.add_column(Text(grid.columns[i]), justify="right", overflow="fold")
-    apart = "\n" if len(shown) > _MOST_ON_ONE_LINE else " "
+    separator = "\n" if len(columns) > _MOST_ON_ONE_LINE else " "
     for row in grid.rows:
-        cells = [row.cells[i] for i in shown] if row.cells else []
+        cells = [row.cells[i] for i in columns] if row.cells else []
         if any(row.cells) and not any(cells):
-            continue  # what it has is in columns that are not shown
+            continue  # its cells are in columns that are not shown
         style = {"heading": "bold", "published": "italic", "prevalence": "italic"}.get(row.kind, "")
         indent = "  " if row.kind in ("baseline", "published") else ""
-        texts = [Text(re.sub(" (?=[±(])", apart, cell, count=1)) for cell in cells]
+        texts = [Text(re.sub(" (?=[±(])", separator, cell, count=1)) for cell in cells]
         table.add_row(Text(indent + row.title), *texts, style=style)
     return table

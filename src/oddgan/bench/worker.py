@@ -1,9 +1,9 @@
-"""A process that measures cells: one definition a line comes in, one line goes out for each.
+"""A process that measures cells: it reads one definition per line and answers with one line each.
 
     python -m oddgan.bench.worker FOLDER
 
-A result is on disk before the line about it is written. When the other side is gone the
-process ends at once, so that a killed run leaves nobody behind.
+A result is on disk before its line is written. The process ends as soon as its input ends, so that
+a killed run leaves no processes behind.
 """
 
 import json
@@ -22,15 +22,15 @@ from .store import failure, scores_path, write_result
 
 
 def main(folder: Path) -> None:
-    """Measure what comes in until no more does."""
+    """Measure cells until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not be read as an answer
+    os.dup2(2, 1)  # output of libraries must not be read as an answer
     todo: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(todo,), daemon=True).start()
     while True:
-        asked = json.loads(todo.get())
-        _measure(asked["key"], asked["definition"], folder)
-        print(asked["key"], file=answers, flush=True)
+        request = json.loads(todo.get())
+        _measure(request["key"], request["definition"], folder)
+        print(request["key"], file=answers, flush=True)
 
 
 def _measure(key: str, definition: dict[str, Any], folder: Path) -> None:
@@ -41,7 +41,7 @@ def _measure(key: str, definition: dict[str, Any], folder: Path) -> None:
         if definition["keep_scores"]:
             for score, values in scores.items():
                 np.save(scores_path(folder, key, score), values)
-    except Exception as error:  # whatever fails, the other cells continue
+    except Exception as error:  # the other cells continue
         print(f"\n{key}:", file=sys.stderr)
         traceback.print_exc()
         result = failure(f"{type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oddgan import bench as experiments
-from oddgan.bench.own import choose, own_spec
+from oddgan.bench.selection import choose, selection_spec
 from oddgan.bench.tables import terminal
 
 from ._options import Anomaly, AsJson, Label, Quiet
@@ -61,7 +61,7 @@ def bench(
     if data is None:
         chosen = experiments.read_spec(str(spec), quick=quick, seeds=seeds)
     else:
-        chosen = own_spec(data, label, anomaly, quick=quick, seeds=seeds)
+        chosen = selection_spec(data, label, anomaly, quick=quick, seeds=seeds)
     results = experiments.run(
         chosen,
         out=out,

@@ -1,4 +1,4 @@
-"""How good a detector is: metrics, protocols with names, and baselines beside every figure.
+"""How good a detector is: metrics, named protocols, and baselines to compare with.
 
 >>> import numpy as np
 >>> from oddgan.evaluation import evaluate_scores
@@ -6,7 +6,7 @@
 >>> metrics.auroc
 1.0
 
-Whole experiments are the matter of `oddgan.bench`.
+`oddgan.bench` runs whole experiments.
 """
 
 from oddgan.evaluation._matrices import baseline_matrix

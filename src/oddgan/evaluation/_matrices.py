@@ -15,23 +15,23 @@ from oddgan.evaluation.protocols import Split
 Matrix: TypeAlias = npt.NDArray[np.float32] | pd.DataFrame
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
-# A column of identifiers must not become a column per row; KDD99's widest has 66 values.
+# A column of identifiers must not become one column per row; KDD99's widest column has 66 values.
 _MOST_VALUES = 100
 
 
 def baseline_matrix(dataset: Dataset, most_side: int | None = None) -> Matrix:
     """Return all rows as numbers: flattened pixels in [0, 1], or a one-hot encoded table.
 
-    The categories are those of the whole table, as in the released code of EGBAD: KDD99 becomes
-    its 121 columns (34 numeric, 87 from 3 text and 4 binary ones). That is an encoding only: a
-    category that the training rows lack is a constant column there. A text column's values
-    beyond its 100 commonest get no column of their own.
+    Categories come from the whole table, as in EGBAD's released code: KDD99 becomes its 121
+    columns (34 numeric, 87 from 3 text and 4 binary ones). This leaks nothing: a category that
+    the training rows lack is a constant column there. Only the 100 most common values of a text
+    column get a column.
 
     Parameters
     ----------
     dataset : Dataset
     most_side : int, optional
-        Images with a longer side are made smaller: the mean of each patch becomes a pixel.
+        Larger images are averaged down to at most this many pixels a side.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def baseline_matrix(dataset: Dataset, most_side: int | None = None) -> Matrix:
         for name in X.columns.difference(numeric, sort=False)
     }
     one_hot = [pd.get_dummies(text, prefix=str(name)) for name, text in texts.items()]
-    bounded = X[numeric].clip(-1e30, 1e30)  # what 32 bits cannot hold would be infinite
+    bounded = X[numeric].clip(-1e30, 1e30)  # larger values would be infinite in 32 bits
     return pd.concat([bounded, *one_hot], axis=1).astype(np.float32)
 
 
 def _averaged(images: npt.NDArray[np.float32], most_side: int) -> npt.NDArray[np.float32]:
-    """Return images whose sides are at most so long."""
+    """Average images down to at most `most_side` pixels a side."""
     height, width = (min(side, most_side) for side in images.shape[1:3])
     if (height, width) == images.shape[1:3]:
         return images
@@ -72,33 +72,34 @@ def matrices(dataset: Dataset, split: Split, most_side: int | None = None) -> tu
     matrix = baseline_matrix(dataset, most_side)
     if isinstance(matrix, np.ndarray):
         return matrix[split.train], matrix[split.test]
-    # A column without any value in training tells nothing; 0 keeps it silent.
+    # A column without any value in training carries no information; 0 makes it constant.
     medians = matrix.iloc[split.train].median().fillna(0)
     filled = matrix.fillna(medians)
     return filled.iloc[split.train], filled.iloc[split.test]
 
 
 def standardised(X_train: Matrix, X_test: Matrix) -> tuple[Floats, Floats]:
-    """Return a table's columns with mean 0 and deviation 1 in training; images as they are.
+    """Return a table's columns with mean 0 and deviation 1 in training; images unchanged.
 
-    A column that is constant in training is only centred. Pixels have one scale already, and
-    one that is nearly always 0 would drown all others.
+    A column that is constant in training is only centred. Pixels share one scale already, and
+    standardising would let a pixel that is nearly always 0 dominate.
     """
     return scaled(X_train, X_test, StandardScaler())
 
 
-def drawn(X: Floats, most: int, seed: int) -> Floats:
-    """Return all rows, or `most` of them, drawn without replacement, in their order."""
+def subsample(X: Floats, most: int, seed: int) -> Floats:
+    """Return at most `most` rows, drawn without replacement, in their order."""
     if len(X) <= most:
         return X
     return X[np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))]
 
 
 def scaled(X_train: Matrix, X_test: Matrix, scaler: Any) -> tuple[Floats, Floats]:
+    """Scale a table's columns as fitted on the training rows; return images unchanged."""
     if isinstance(X_train, np.ndarray) and isinstance(X_test, np.ndarray):
         return X_train, X_test
-    # In single precision the last of KDD99's components, close in variance, are noise: the
-    # F1 of PCA then depends on the solver (.886 to .891).
+    # In single precision the last of KDD99's components, close in variance, are noise, and the F1
+    # of PCA depends on the solver (.886 to .891).
     train, test = np.asarray(X_train, dtype=np.float64), np.asarray(X_test, dtype=np.float64)
     scaler.fit(train)
     return scaler.transform(train), scaler.transform(test)

@@ -1,8 +1,7 @@
-"""Rows that stand beside every result: what little or no learning reaches on the same split.
+"""Baselines for every result: what little or no learning reaches on the same split.
 
-Each baseline is a function of two numeric matrices, training rows and test rows, and of a seed,
-that returns one score per test row, higher is odder. The same seed gives the same scores, and
-none is tuned on labels.
+Each baseline takes two numeric matrices, training rows and test rows, and a seed, and returns one
+score per test row, higher is odder. The same seed gives the same scores. None is tuned on labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +18,12 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import OneClassSVM
 
 from oddgan.datasets import Dataset
-from oddgan.evaluation._matrices import Floats, Matrix, drawn, matrices, scaled, standardised
+from oddgan.evaluation._matrices import Floats, Matrix, matrices, scaled, standardised, subsample
 from oddgan.evaluation.protocols import Split
 
 Scores: TypeAlias = npt.NDArray[np.float64]
 
-# All cost time in proportion to training times test rows, or worse.
+# Their time grows with the product of training and test rows, or faster.
 _KNN_ROWS = 20_000
 _SVM_ROWS = 5_000
 
@@ -38,24 +37,24 @@ class Baseline:
     name : str
         Its key in `BASELINES`.
     title : str
-        What it is called in a table.
+        Its name in tables.
     score : callable of (training rows, test rows, seed)
-        The rows as `matrices` gives them; returns one score per test row, higher is odder.
+        Takes rows from `matrices`; returns one score per test row, higher is odder.
     random : bool
         Whether the scores depend on the seed.
-    what : str
+    description : str
         One sentence with all settings.
     data : str, optional
         The only data set that it can score; by default it scores any.
     most_side : int, optional
-        Images with a longer side are made smaller first, as in `baseline_matrix`.
+        Larger images are averaged down to this many pixels a side, as in `baseline_matrix`.
     """
 
     name: str
     title: str
     score: Callable[[Any, Any, int], Scores]
     random: bool
-    what: str
+    description: str
     data: str | None = None
     most_side: int | None = None
 
@@ -67,8 +66,8 @@ class Baseline:
 def minus_count(X_train: pd.DataFrame, X_test: pd.DataFrame, seed: int = 0) -> Scores:
     """Score by minus KDD99's raw column ``count``: no learning at all.
 
-    ``count`` is the number of connections to the same host in the past two seconds: large in
-    floods, which are the normal class there.
+    ``count`` is the number of connections to the same host in the past two seconds. It is large
+    in floods, which belong to the normal class in KDD99.
     """
     return -X_test["count"].to_numpy(dtype=np.float64)
 
@@ -85,8 +84,8 @@ def mean_distance(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
 def pca_reconstruction(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     """Score by the L2 residual of a PCA of 30 components fitted on the training rows.
 
-    Half the columns, if there are fewer than 60. Columns of a table are scaled as in
-    `mean_distance`.
+    With fewer than 60 columns it has half as many components as columns. Columns of a table are
+    scaled as in `mean_distance`.
     """
     train, test = scaled(X_train, X_test, MinMaxScaler())
     n_components = min(30, len(train), max(1, train.shape[1] // 2))
@@ -103,22 +102,23 @@ def isolation_forest(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
 def knn(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     """Score by the mean L2 distance to the 5 nearest of at most 20,000 training rows.
 
-    Columns of a table are standardised as in `standardised`. Fewer training rows than 5 are all
-    neighbours.
+    Columns of a table are standardised as in `standardised`. With fewer than 5 training rows all
+    are neighbours.
     """
     train, test = standardised(X_train, X_test)
-    train = drawn(train, _KNN_ROWS, seed)
+    train = subsample(train, _KNN_ROWS, seed)
     nearest = NearestNeighbors(n_neighbors=min(5, len(train))).fit(train)
     return _each_once(lambda rows: nearest.kneighbors(rows)[0].mean(axis=1), test)
 
 
 def density_ratio(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
-    """Score by how much thinner the training rows lie here than around their own neighbours.
+    """Score by how much sparser the training rows are around a sample than around its neighbours.
 
-    d(x) over the mean of d(x_i): d is the mean L2 distance to the k = 20 nearest of at most
-    20,000 training rows, and the x_i are these. A training row is not its own neighbour. It is
-    the local outlier factor without its smoothing [1]_. Columns of a table are standardised as
-    in `standardised`. Of fewer training rows than 21 all others are neighbours.
+    The score is d(x) over the mean of d(x_i), where d is the mean L2 distance to the k = 20
+    nearest of at most 20,000 training rows, and the x_i are these neighbours of x. A training row
+    is not its own neighbour. This is the local outlier factor without its smoothing [1]_. Columns
+    of a table are standardised as in `standardised`. With fewer than 21 training rows all others
+    are neighbours.
 
     Raises
     ------
@@ -130,15 +130,15 @@ def density_ratio(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     .. [1] Breunig et al., "LOF: identifying density-based local outliers", SIGMOD 2000.
     """
     train, test = standardised(X_train, X_test)
-    train = drawn(train, _KNN_ROWS, seed)
+    train = subsample(train, _KNN_ROWS, seed)
     if len(train) < 2:
         raise ValueError("the density ratio needs 2 training rows or more, not 1")
     nearest = NearestNeighbors(n_neighbors=min(20, len(train) - 1)).fit(train)
-    own = _mean_distance(nearest.kneighbors()[0])
+    of_training_rows = _mean_distance(nearest.kneighbors()[0])
 
     def ratio(rows: Floats) -> Any:
         distances, neighbours = nearest.kneighbors(rows)
-        return _mean_distance(distances) / own[neighbours].mean(axis=1)
+        return _mean_distance(distances) / of_training_rows[neighbours].mean(axis=1)
 
     return _each_once(ratio, test)
 
@@ -147,13 +147,14 @@ def ocsvm(X_train: Matrix, X_test: Matrix, seed: int = 0) -> Scores:
     """Score by a one-class SVM (RBF kernel, ν = 0.1) on at most 5,000 training rows.
 
     γ is 1 / (columns · variance of the training values), scikit-learn's ``"scale"``. Columns of a
-    table are standardised as in `standardised`. DAGMM's authors searched ν and γ with labels;
-    this one is not searched.
+    table are standardised as in `standardised`. DAGMM's authors tuned ν and γ with labels;
+    here they are not tuned.
     """
     train, test = standardised(X_train, X_test)
     svm = OneClassSVM(nu=0.1, gamma="scale")
-    svm.random_state = seed  # its result needs none, but it would draw from NumPy's global one
-    svm.fit(drawn(train, _SVM_ROWS, seed))
+    # The result needs no seed, but without one it draws from NumPy's global state.
+    svm.random_state = seed
+    svm.fit(subsample(train, _SVM_ROWS, seed))
     return _each_once(lambda rows: -svm.score_samples(rows), test)
 
 
@@ -163,7 +164,7 @@ _ALL = (
         "minus count",
         minus_count,
         random=False,
-        what="Minus KDD99's raw column count: no learning at all.",
+        description="Minus KDD99's raw column count: no learning at all.",
         data="kddcup99",
     ),
     Baseline(
@@ -171,39 +172,41 @@ _ALL = (
         "mean distance",
         mean_distance,
         random=False,
-        what="L2 distance to the mean of the training rows; columns of a table scaled so that "
-        "the training rows span [0, 1], pixels in [0, 1].",
+        description="L2 distance to the mean of the training rows; columns of a table scaled so "
+        "that the training rows span [0, 1], pixels in [0, 1].",
     ),
     Baseline(
         "pca_reconstruction",
         "PCA reconstruction",
         pca_reconstruction,
         random=False,
-        what="L2 residual of a PCA of 30 components (half the columns if fewer than 60), scaled "
-        "as for the mean distance.",
+        description="L2 residual of a PCA of 30 components (half the columns if fewer than 60), "
+        "scaled as for the mean distance.",
     ),
     Baseline(
         "isolation_forest",
         "Isolation Forest",
         isolation_forest,
         random=True,
-        what="scikit-learn's IsolationForest with its defaults, columns unscaled.",
+        description="scikit-learn's IsolationForest with its defaults, columns unscaled.",
     ),
     Baseline(
         "knn",
         "k nearest neighbours",
         knn,
         random=True,
-        what="Mean L2 distance to the 5 nearest training rows; of more than 20,000 the seed draws "
-        "20,000; columns of a table standardised on the training rows, pixels in [0, 1].",
+        description="Mean L2 distance to the 5 nearest training rows; of more than 20,000 the seed "
+        "draws 20,000; columns of a table standardised on the training rows, pixels in "
+        "[0, 1].",
     ),
     Baseline(
         "density_ratio",
         "density ratio",
         density_ratio,
         random=True,
-        what="Mean L2 distance to the 20 nearest training rows over the mean of theirs to their "
-        "own 20; images averaged down to at most 14 pixels a side; else as the neighbours.",
+        description="Mean L2 distance to the 20 nearest training rows over the mean of theirs to "
+        "their own 20; images averaged down to at most 14 pixels a side; else as the "
+        "neighbours.",
         most_side=14,
     ),
     Baseline(
@@ -211,8 +214,9 @@ _ALL = (
         "one-class SVM",
         ocsvm,
         random=True,
-        what="scikit-learn's OneClassSVM, RBF kernel, nu 0.1, gamma 'scale', none tuned; of more "
-        "than 5,000 training rows the seed draws 5,000; scaled as for the neighbours.",
+        description="scikit-learn's OneClassSVM, RBF kernel, nu 0.1, gamma 'scale', none tuned; of "
+        "more than 5,000 training rows the seed draws 5,000; scaled as for the "
+        "neighbours.",
     ),
 )
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
@@ -230,7 +234,7 @@ def run_baselines(
     names : sequence of str, optional
         Keys of `BASELINES`; by default all that apply (``minus_count`` is for KDD99 only).
     seed : int
-        Of the forest, and of the training rows that a baseline draws from very many.
+        Seeds the forest and the subsampling of training rows.
 
     Returns
     -------
@@ -248,21 +252,21 @@ def run_baselines(
         if name not in BASELINES:
             raise ValueError(f"no baseline is called {name!r}; there are {', '.join(BASELINES)}")
         if not BASELINES[name].applies_to(dataset.name):
-            only = BASELINES[name].data
-            raise ValueError(f"the baseline {name!r} is for {only} only, not for {dataset.name}")
-    chosen = [BASELINES[name] for name in names]
-    parts = {side: matrices(dataset, split, side) for side in {b.most_side for b in chosen}}
-    return {b.name: b.score(*parts[b.most_side], seed) for b in chosen}
+            data = BASELINES[name].data
+            raise ValueError(f"the baseline {name!r} is for {data} only, not for {dataset.name}")
+    baselines = [BASELINES[name] for name in names]
+    by_side = {side: matrices(dataset, split, side) for side in {b.most_side for b in baselines}}
+    return {b.name: b.score(*by_side[b.most_side], seed) for b in baselines}
 
 
 def _each_once(score: Callable[[Floats], Any], X: Floats) -> Scores:
-    """Score equal rows once: two thirds of KDD99's test rows are copies of another."""
+    """Score equal rows once: two thirds of KDD99's test rows are copies of other rows."""
     rows, index = np.unique(X, axis=0, return_inverse=True)
     return np.asarray(score(rows), dtype=np.float64)[index.reshape(len(X))]
 
 
 def _mean_distance(distances: Floats) -> Floats:
-    # Among copies all distances are 0; scikit-learn's LocalOutlierFactor adds the same.
+    # Distances between copies are 0; scikit-learn's LocalOutlierFactor adds the same constant.
     return np.asarray(distances.mean(axis=1, dtype=np.float64) + 1e-10)
 
 

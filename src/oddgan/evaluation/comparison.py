@@ -17,7 +17,7 @@ from scipy import stats
 
 _Floats = npt.NDArray[np.float64]
 
-# Values and differences are rounded to these, or 0.9 - 0.8 and 0.8 - 0.7 would not tie.
+# Values and differences are rounded, or 0.9 - 0.8 and 0.8 - 0.7 would not tie.
 _DECIMALS = 12
 
 
@@ -31,9 +31,9 @@ class PairedTest:
     wins, ties, losses : int
         Data sets on which a is better than b, equal to it, worse than it.
     p : float
-        Of the two-sided Wilcoxon signed-rank test.
+        p-value of the two-sided Wilcoxon signed-rank test.
     p_holm : float
-        The same after Holm's correction for all pairs of the comparison.
+        `p` after Holm's correction for all pairs of the comparison.
     """
 
     a: str
@@ -53,18 +53,18 @@ class Comparison:
     ----------
     n_datasets : int
     average_ranks : dict of str to float
-        Of each detector, the best on a data set having rank 1 and equal ones their mean rank; in
-        the order of the table.
+        By detector, in the order of the table. The best on a data set has rank 1; ties share
+        their mean rank.
     friedman_statistic, friedman_p : float or None
-        Of Friedman's test that all detectors have the same ranks, from its chi-squared
-        approximation, which is rough for few data sets. None for two detectors.
+        Friedman's test that all detectors have the same ranks, by its chi-squared approximation,
+        which is rough for few data sets. None for two detectors.
     pairs : tuple of PairedTest
         Every pair once, in the order of the table.
     smallest_p : float
-        What the test of a pair gives at best for so many data sets, ``min(1, 2 / 2 ** n)``: if a is
-        better on every one.
+        The smallest p that the test of a pair can give for n data sets, ``min(1, 2 / 2 ** n)``,
+        when a is better on every one.
     note : str
-        Says so where this is above 0.05, that is for fewer than six data sets; else empty.
+        Says so if this is above 0.05, that is, for fewer than six data sets; else empty.
     """
 
     n_datasets: int
@@ -76,7 +76,7 @@ class Comparison:
     note: str
 
     def pair(self, a: str, b: str) -> PairedTest:
-        """Return the test of two detectors, as the table has them in either order."""
+        """Return the test of two detectors, named in either order."""
         for test in self.pairs:
             if {test.a, test.b} == {a, b}:
                 return test
@@ -90,21 +90,21 @@ class Comparison:
 def compare(table: pd.DataFrame, *, greater_is_better: bool = True) -> Comparison:
     """Compare detectors by a metric over data sets.
 
-    Each data set counts as one observation: a cell should be the mean over seeds, and data sets
+    Each data set counts as one observation, so a cell should be the mean over seeds. Data sets
     that share samples (the ten tasks of one image set) are not independent, which makes every p
     smaller than it should be.
 
-    The pairs are tested by Wilcoxon's signed ranks with ``zero_method="zsplit"``: equal cells are
-    ranked with the others, and their ranks count half for either side. Up to 13 data sets p is
-    exact, from all signs that the differences could have had, ties or not; beyond, as
-    `scipy.stats.wilcoxon` chooses.
+    Pairs are tested by Wilcoxon's signed ranks with ``zero_method="zsplit"``: ties are ranked with
+    the other differences, and their ranks count half for each side. For up to 13 data sets p is
+    exact, from all possible signs of the differences; for more, `scipy.stats.wilcoxon` chooses
+    the method.
 
     Parameters
     ----------
     table : DataFrame of shape (n_datasets, n_detectors)
         One row per data set or task, one column per detector; finite numbers.
     greater_is_better : bool, default=True
-        Set it to False for error rates.
+        False for error rates.
 
     Returns
     -------
@@ -113,8 +113,8 @@ def compare(table: pd.DataFrame, *, greater_is_better: bool = True) -> Compariso
     Raises
     ------
     ValueError
-        If there are fewer than two detectors, no data set, two detectors of one name, or a cell
-        that is not a finite number.
+        If there are fewer than two detectors, no data set, two detectors with the same name, or
+        a cell that is not a finite number.
 
     References
     ----------
@@ -152,16 +152,16 @@ def _checked(table: pd.DataFrame) -> tuple[list[str], _Floats]:
         raise ValueError(f"a comparison needs two detectors or more; the table has {len(names)}")
     if len(table) == 0:
         raise ValueError("a comparison needs a data set; the table has no rows")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"the table has more than one column {twice[0]!r}")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise ValueError(f"the table has more than one column {duplicates[0]!r}")
     values = table.to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, column = bad[0]
+    missing = np.argwhere(~np.isfinite(values))
+    if len(missing):
+        row, column = missing[0]
         raise ValueError(
             f"{names[column]} has no finite value on {table.index[row]} "
-            f"({len(bad)} such cell{'s' * (len(bad) > 1)} in the table)"
+            f"({len(missing)} such cell{'s' * (len(missing) > 1)} in the table)"
         )
     return names, values.round(_DECIMALS)
 
@@ -197,13 +197,13 @@ def _signed_rank_p(differences: _Floats) -> float:
     n = len(differences)
     if n > 13:
         return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
-    # What SciPy does with ties in few differences changes with its version: older ones take the
+    # How SciPy handles ties among few differences depends on its version: older ones take the
     # normal approximation, whose p can be smaller than any that n signs can give.
     ranks = stats.rankdata(np.abs(differences))
-    found = abs(ranks @ np.sign(differences))
+    statistic = abs(ranks @ np.sign(differences))
     signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    possible = np.abs(signs @ np.where(differences == 0, 0, ranks))
-    return float(np.mean(possible >= found))
+    possible_statistics = np.abs(signs @ np.where(differences == 0, 0, ranks))
+    return float(np.mean(possible_statistics >= statistic))
 
 
 def _holm(p: _Floats) -> _Floats:

@@ -1,4 +1,4 @@
-"""How far the figures of one test set can be trusted: the bootstrap over its samples.
+"""How far metrics on one test set can be trusted: the bootstrap over its samples.
 
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from oddgan.evaluation._counts import AT_THRESHOLD, FIGURES, Counts, Draw, Ranking
+from oddgan.evaluation.counts import AT_THRESHOLD, COUNT_METRICS, Counts, Draw, Ranking
 from oddgan.evaluation.metrics import LOWER_IS_BETTER, check_scores
 
 # Neither scipy.stats.bootstrap nor scikit-learn's metrics with sample weights are used: both sort
@@ -42,23 +42,22 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Give a percentile bootstrap interval for each metric.
 
-    Anomalies and normal samples are resampled apart, each with replacement and to their own
-    number, so that both classes always occur and the prevalence stays that of the test set. Every
-    resample is measured as `evaluate_scores` would measure it; the threshold at the known rate is
-    found anew in each. The model stays the same: the interval says what another test set of this
-    kind would change, not what another training would.
+    Anomalies and normal samples are resampled separately, with replacement, each class keeping its
+    size, so that the prevalence stays that of the test set. Each resample is measured as
+    `evaluate_scores` would measure it, with a new threshold at the known rate. The model stays the
+    same: the interval covers the choice of test samples, not the training.
 
-    Where anomalies are few, intervals of `average_precision` and `auprc` lie a little too high, as
-    resamples hold copies of the best-ranked anomalies: simulated with 20 anomalies among 200
-    samples, 91 % of the 95 % intervals held the true value, and 94 % with 100 among 1000.
+    With few anomalies, intervals of `average_precision` and `auprc` lie a little too high, because
+    resamples hold copies of the best-ranked anomalies: in a simulation, 91 % of the 95 % intervals
+    held the true value with 20 anomalies among 200 samples, and 94 % with 100 among 1000.
 
     Parameters
     ----------
     y, scores, threshold, flag_rate
         As in `evaluate_scores`.
     metrics : sequence of str
-        Names of `Metrics`: any that changes from resample to resample. Those at the model's own
-        threshold are left out of the result where there is no `threshold`.
+        Names of `Metrics` that change from resample to resample. Those at the model's own
+        threshold are left out of the result without a `threshold`.
     confidence : float in (0, 1)
     n_resamples : int, optional
         1000 by default for up to 20,000 samples, 200 for more.
@@ -81,16 +80,16 @@ def bootstrap_intervals(
     labels, values = check_scores(y, scores)
     ranking = Ranking(values, labels, threshold, flag_rate)
     names = [m for m in metrics if threshold is not None or m not in AT_THRESHOLD]
-    figures = [_figure(name) for name in names]
+    metric_functions = [_metric(name) for name in names]
     tails = _tails(confidence)
-    found = np.array(
+    values_by_resample = np.array(
         [
-            [figure(counts) for figure in figures]
+            [metric(counts) for metric in metric_functions]
             for draw in _draws(labels, n_resamples, seed)
             for counts in [ranking.count(draw)]
         ]
     )
-    lows, highs = np.quantile(found, tails, axis=0)
+    lows, highs = np.quantile(values_by_resample, tails, axis=0)
     return {
         name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)
     }
@@ -103,12 +102,12 @@ class PairedDifference:
     Parameters
     ----------
     difference : float
-        The metric of a minus the metric of b, on the samples as they are.
+        The metric of a minus the metric of b, on the samples themselves.
     low, high : float
         The percentile bootstrap interval of the difference.
     p_better : float
-        The share of resamples in which a is better than b, equal ones counted as one half. Better
-        is higher, but lower for the false positive rates.
+        The share of resamples in which a is better than b; ties count one half. Better is higher,
+        or lower for false positive rates.
     """
 
     difference: float
@@ -131,7 +130,7 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two scores of the same samples by a metric.
 
-    Each resample draws the same samples for both, so that what is easy or hard for both cancels.
+    Each resample draws the same samples for both, so that samples easy or hard for both cancel.
 
     Parameters
     ----------
@@ -142,9 +141,9 @@ def paired_difference(
     metric : str
         A name of `Metrics`.
     thresholds : (float, float), optional
-        The models' own, of a and of b; needed for a metric at the model's own threshold.
+        The own thresholds of models a and b; needed for a metric at the model's own threshold.
     confidence, n_resamples, seed
-        As in `bootstrap_intervals`, whose way of resampling this is.
+        As in `bootstrap_intervals`, which resamples in the same way.
 
     Returns
     -------
@@ -157,38 +156,37 @@ def paired_difference(
     """
     if metric in AT_THRESHOLD and thresholds is None:
         raise ValueError(f"{metric} is measured at the models' own thresholds; give `thresholds`")
-    figure, tails = _figure(metric), _tails(confidence)
-    own = thresholds or (None, None)
+    metric_of, tails = _metric(metric), _tails(confidence)
     rankings = []
-    for scores, threshold in zip((scores_a, scores_b), own, strict=True):
+    for scores, threshold in zip((scores_a, scores_b), thresholds or (None, None), strict=True):
         labels, values = check_scores(y, scores)
         rankings.append(Ranking(values, labels, threshold, flag_rate))
     a, b = rankings
 
     def difference(draw: Draw) -> float:
-        return figure(a.count(draw)) - figure(b.count(draw))
+        return metric_of(a.count(draw)) - metric_of(b.count(draw))
 
-    found = np.array([difference(draw) for draw in _draws(labels, n_resamples, seed)])
-    low, high = np.quantile(found, tails)
+    differences = np.array([difference(draw) for draw in _draws(labels, n_resamples, seed)])
+    low, high = np.quantile(differences, tails)
     sign = -1 if metric in LOWER_IS_BETTER else 1
     return PairedDifference(
         difference=difference((np.arange(labels.sum()), np.arange((~labels).sum()))),
         low=float(low),
         high=float(high),
-        p_better=float(np.mean((np.sign(sign * found) + 1) / 2)),
+        p_better=float(np.mean((np.sign(sign * differences) + 1) / 2)),
     )
 
 
 def _draws(y: npt.NDArray[np.bool_], n_resamples: int | None, seed: int) -> Iterator[Draw]:
-    n_odd = int(y.sum())
-    n_normal = len(y) - n_odd
+    n_anomalies = int(y.sum())
+    n_normal = len(y) - n_anomalies
     if n_resamples is None:
         n_resamples = 1000 if len(y) <= 20_000 else 200
     if n_resamples < 1:
         raise ValueError(f"n_resamples is {n_resamples}; it must be at least 1")
     rng = np.random.default_rng(seed)
     for _ in range(n_resamples):
-        yield rng.integers(n_odd, size=n_odd), rng.integers(n_normal, size=n_normal)
+        yield rng.integers(n_anomalies, size=n_anomalies), rng.integers(n_normal, size=n_normal)
 
 
 def _tails(confidence: float) -> list[float]:
@@ -197,7 +195,9 @@ def _tails(confidence: float) -> list[float]:
     return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
-def _figure(name: str) -> Callable[[Counts], float]:
-    if name not in FIGURES:
-        raise ValueError(f"no interval is known for {name!r}; there are {', '.join(FIGURES)}")
-    return FIGURES[name]
+def _metric(name: str) -> Callable[[Counts], float]:
+    if name not in COUNT_METRICS:
+        raise ValueError(
+            f"no interval can be computed for {name!r}; there are {', '.join(COUNT_METRICS)}"
+        )
+    return COUNT_METRICS[name]

@@ -1,4 +1,4 @@
-"""How well anomaly maps point at the defects: figures over pixels and over regions.
+"""How well anomaly maps locate defects: metrics over pixels and over regions.
 
 >>> import numpy as np
 >>> masks = np.zeros((1, 4, 4), bool)
@@ -26,16 +26,16 @@ class PixelMetrics:
     Parameters
     ----------
     pixel_prevalence : float
-        Share of anomalous pixels: what a map without information reaches as average precision.
+        Share of anomalous pixels: the average precision of a map without information.
     n_regions : int
-        Connected anomalous regions in all images; pixels that touch at a corner are connected.
+        Connected anomalous regions in all images; pixels touching at a corner are connected.
     pixel_auroc, pixel_average_precision : float
-        Over all pixels of all images taken together, so that a large defect counts as much as
-        many small ones of the same area.
+        Over all pixels of all images together, so that a large defect counts as much as many
+        small ones of the same total area.
     aupro : float
-        Area under the per-region overlap curve, where every region counts the same whatever its
-        size, up to `max_fpr` and divided by it. 1 is best; a map without information has
-        about ``max_fpr / 2``, a constant one exactly that.
+        Area under the per-region overlap curve up to `max_fpr`, divided by `max_fpr`; every
+        region counts the same, whatever its size. 1 is best; a map without information has about
+        ``max_fpr / 2``, a constant map exactly that.
     """
 
     pixel_prevalence: float
@@ -45,7 +45,7 @@ class PixelMetrics:
     aupro: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain numbers, ready for JSON."""
+        """Return the metrics as plain numbers, ready for JSON."""
         return asdict(self)
 
 
@@ -53,9 +53,9 @@ def evaluate_maps(masks: _Images, maps: _Images, *, max_fpr: float = 0.3) -> Pix
     """Measure anomaly maps against masks of the defects.
 
     The per-region overlap at a threshold is the share of a region's pixels at or above it,
-    averaged over all regions of all images. It is followed over every distinct value of the maps,
-    against the share of normal pixels at or above it, those of images without defects included;
-    points are joined by straight lines, also at `max_fpr`.
+    averaged over all regions of all images. The curve has a point at every distinct value of the
+    maps, against the share of normal pixels at or above it (images without defects included);
+    straight lines join the points, also at `max_fpr`.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def evaluate_maps(masks: _Images, maps: _Images, *, max_fpr: float = 0.3) -> Pix
     Raises
     ------
     ValueError
-        If the numbers of masks and maps differ, or the shapes of a pair; if a mask holds other
-        values than 0 and 1 or a map is not finite; if there is no anomalous or no normal pixel;
+        If the numbers of masks and maps or the shapes of a pair differ; if a mask holds values
+        other than 0 and 1, or a map is not finite; if there is no anomalous or no normal pixel;
         if `max_fpr` is out of range.
 
     References
@@ -86,22 +86,22 @@ def evaluate_maps(masks: _Images, maps: _Images, *, max_fpr: float = 0.3) -> Pix
     if not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr is {max_fpr}; it must be greater than 0 and at most 1")
     pairs = list(_checked(masks, maps))
-    odd = np.concatenate([mask.ravel() for mask, _ in pairs] or [np.empty(0, bool)])
+    anomalous = np.concatenate([mask.ravel() for mask, _ in pairs] or [np.empty(0, bool)])
     values = np.concatenate([image.ravel() for _, image in pairs] or [np.empty(0)])
-    if odd.all() or not odd.any():
+    if anomalous.all() or not anomalous.any():
         raise ValueError(
-            f"{int(odd.sum())} of {len(odd)} pixels in the masks are anomalous; both normal and "
-            "anomalous pixels are needed"
+            f"{int(anomalous.sum())} of {len(anomalous)} pixels in the masks are anomalous; "
+            "both normal and anomalous pixels are needed"
         )
     weights, n_regions = _pixel_weights([mask for mask, _ in pairs])
-    # With every pixel of a region weighted by one over the region's size, the true positive rate
-    # is the mean overlap: the ROC curve with weights is the exact curve, tied pixels in one step.
-    fpr, overlap, _ = roc_curve(odd, values, sample_weight=weights, drop_intermediate=False)
+    # With each pixel weighted by one over its region's size, the true positive rate is the mean
+    # overlap: the weighted ROC curve is the exact curve, with tied pixels in one step.
+    fpr, overlap, _ = roc_curve(anomalous, values, sample_weight=weights, drop_intermediate=False)
     return PixelMetrics(
-        pixel_prevalence=float(odd.mean()),
+        pixel_prevalence=float(anomalous.mean()),
         n_regions=n_regions,
-        pixel_auroc=float(roc_auc_score(odd, values)),
-        pixel_average_precision=float(average_precision_score(odd, values)),
+        pixel_auroc=float(roc_auc_score(anomalous, values)),
+        pixel_average_precision=float(average_precision_score(anomalous, values)),
         aupro=_area_up_to(fpr, overlap, max_fpr),
     )
 
@@ -120,14 +120,14 @@ def _checked(
             )
         if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
             raise ValueError(f"mask {i} must hold only 0 (normal) and 1 (anomalous)")
-        bad = int(np.sum(~np.isfinite(image)))
-        if bad:
-            raise ValueError(f"{bad} of {image.size} values of map {i} are NaN or infinite")
+        n_missing = int(np.sum(~np.isfinite(image)))
+        if n_missing:
+            raise ValueError(f"{n_missing} of {image.size} values of map {i} are NaN or infinite")
         yield mask.astype(bool), image
 
 
 def _pixel_weights(masks: Sequence[npt.NDArray[np.bool_]]) -> tuple[npt.NDArray[np.float64], int]:
-    """Weigh a normal pixel by 1 and a region's pixels so that they sum to 1; count the regions."""
+    """Return pixel weights (1 if normal; each region's sum to 1) and the number of regions."""
     weights, n_regions = [], 0
     for mask in masks:
         regions, n = ndimage.label(mask, structure=np.ones((3, 3)))
@@ -139,7 +139,7 @@ def _pixel_weights(masks: Sequence[npt.NDArray[np.bool_]]) -> tuple[npt.NDArray[
 
 
 def _area_up_to(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], limit: float) -> float:
-    """Give the mean height of the curve over 0 to `limit`."""
+    """Return the mean height of the curve from 0 to `limit`."""
     within = int(np.searchsorted(x, limit, side="right"))
     if within < len(x):
         y_at_limit = np.interp(limit, x[within - 1 : within + 1], y[within - 1 : within + 1])

@@ -1,4 +1,4 @@
-"""What is measured: one function from labels and scores to named figures."""
+"""Metrics of anomaly scores against labels."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,9 +16,9 @@ from sklearn.metrics import (
 
 _Flags = npt.NDArray[np.bool_]
 
-#: What every figure of a table is, in one sentence each: of `Metrics`, and from
-#: ``pixel_auroc`` on of `oddgan.evaluation.maps.PixelMetrics`, before it, from ``fpr_at_1`` on, of
-#: `oddgan.evaluation.promises.Promises`. Anomalies are the positive class.
+#: Each metric of a table in one sentence: those of `Metrics`, from ``fpr_at_1`` on those of
+#: `oddgan.evaluation.promises.Promises`, from ``pixel_prevalence`` on those of
+#: `oddgan.evaluation.maps.PixelMetrics`. Anomalies are the positive class.
 METRICS: dict[str, str] = {
     "prevalence": (
         "Share of anomalies among the test samples: the precision of flagging everything."
@@ -89,7 +89,7 @@ METRICS: dict[str, str] = {
     ),
 }
 
-#: Of these a smaller value is the better one; of all others a greater.
+#: Metrics where a smaller value is better; for all others a greater one is.
 LOWER_IS_BETTER = frozenset(
     {"fpr", "fpr_at_95_tpr", "fpr_at_1", "fpr_at_5", "fpr_at_10", "fdr_at_10"}
 )
@@ -103,33 +103,32 @@ class Metrics:
     ----------
     n, n_anomalies : int
     prevalence : float
-        Share of anomalies: what a score without information reaches as AUPRC.
+        Share of anomalies: the AUPRC of a score without information.
     auroc : float
         Area under the ROC curve; 0.5 without information.
     average_precision : float
         Step-wise area under the precision-recall curve.
     auprc : float
-        Trapezoid area under the same curve: the metric of EGBAD's code. It interpolates
-        between the points, which makes a difference either way where many scores are tied;
-        the literature mixes the two.
+        Trapezoid area under the same curve: the metric of EGBAD's code. It interpolates between
+        the points, which can make it larger or smaller where many scores are tied; the literature
+        mixes the two.
     fpr_at_95_tpr : float
         The smallest share of normal samples flagged by any threshold that flags at least
-        95 % of the anomalies, tied scores flagged together, nothing interpolated; 0 is
-        best, and a constant score has 1. It assumes a threshold placed with the help of these
-        labels: it compares scores, and is not an error rate in use.
+        95 % of the anomalies; tied scores are flagged together, and nothing is interpolated. 0 is
+        best, a constant score has 1. The threshold is set with these labels: the metric compares
+        scores and is not an error rate to expect in use.
     threshold : float or None
         The model's own; a sample is flagged if its score is greater.
     precision, recall, f1, fpr : float or None
-        At `threshold`; `fpr` is the share of normal samples flagged. None without one.
+        At `threshold`; `fpr` is the share of normal samples flagged. None without a threshold.
     flag_rate : float
-        The share of samples asked to be flagged: knowledge that a user seldom has.
+        The share of samples to flag, which a user seldom knows.
     flagged : float
-        The share that was flagged: more than asked where scores are tied at the boundary.
+        The share flagged: more than `flag_rate` where scores are tied at the boundary.
     precision_at_rate, recall_at_rate, f1_at_rate : float
-        When flagging by `flag_rate`.
+        When the `flag_rate` share is flagged.
     oracle_f1 : float
-        The best F1 over all thresholds, chosen on these very labels: an upper bound, never
-        a result.
+        The best F1 over all thresholds, chosen on these labels: an upper bound, never a result.
     """
 
     n: int
@@ -152,7 +151,7 @@ class Metrics:
     oracle_f1: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain numbers, ready for JSON."""
+        """Return the metrics as plain numbers, ready for JSON."""
         return asdict(self)
 
 
@@ -174,10 +173,9 @@ def evaluate_scores(
     threshold : float, optional
         The model's own threshold; a score greater than it is flagged.
     flag_rate : float in (0, 1), optional
-        The known rate; the prevalence by default. Flagged are all scores at or above the
-        ``1 - flag_rate`` quantile (linear interpolation) of these scores. This is the rule
-        of DAGMM, EGBAD and ALAD; tied scores are flagged together, so that ties can flag
-        more than asked, see `Metrics.flagged`.
+        The known rate; by default the prevalence. Scores at or above the ``1 - flag_rate``
+        quantile (linear interpolation) of these scores are flagged, as in DAGMM, EGBAD and ALAD.
+        Tied scores are flagged together, so that ties can flag more, see `Metrics.flagged`.
 
     Returns
     -------
@@ -186,8 +184,8 @@ def evaluate_scores(
     Raises
     ------
     ValueError
-        If the lengths differ, y is not 0 and 1 or has one class only, a score is not
-        finite, or `flag_rate` is out of range.
+        If the lengths differ, y holds other values than 0 and 1 or only one class, a score is
+        not finite, or `flag_rate` is out of range.
     """
     y, scores = check_scores(y, scores)
     rate = known_rate(y, flag_rate)
@@ -221,11 +219,11 @@ def evaluate_scores(
 
 
 def check_scores(y: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[_Flags, npt.NDArray[np.float64]]:
-    """Return labels as flags and scores as float64, or raise as `evaluate_scores` says."""
+    """Return labels as bool and scores as float64; raise as `evaluate_scores` does."""
     labels, values = np.asarray(y), np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != values.shape:
         raise ValueError(
-            f"y and scores must be one-dimensional and of one length; their shapes are "
+            f"y and scores must be one-dimensional and equally long; their shapes are "
             f"{labels.shape} and {values.shape}"
         )
     if not np.isin(labels, (0, 1)).all():
@@ -235,14 +233,14 @@ def check_scores(y: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[_Flags, npt.N
         raise ValueError(
             f"y holds {int(flags.sum())} anomalies in {len(flags)} samples; both classes are needed"
         )
-    bad = int(np.sum(~np.isfinite(values)))
-    if bad:
-        raise ValueError(f"{bad} of {len(values)} scores are NaN or infinite")
+    n_missing = int(np.sum(~np.isfinite(values)))
+    if n_missing:
+        raise ValueError(f"{n_missing} of {len(values)} scores are NaN or infinite")
     return flags, values
 
 
 def known_rate(y: _Flags, flag_rate: float | None) -> float:
-    """Return the share of samples to flag: as given, else the prevalence."""
+    """Return the share of samples to flag: `flag_rate`, or the prevalence if None."""
     rate = float(y.mean() if flag_rate is None else flag_rate)
     if not 0 < rate < 1:
         raise ValueError(f"flag_rate is {rate}; it must be between 0 and 1")
@@ -257,7 +255,7 @@ def _precision_recall_f1(y: _Flags, flagged: _Flags) -> tuple[float, float, floa
 
 
 def _fpr_at_tpr(y: _Flags, scores: npt.NDArray[np.float64], least: float) -> float:
-    # By default scikit-learn leaves out thresholds between collinear points.
+    # By default scikit-learn drops thresholds between collinear points.
     fpr, tpr, _ = roc_curve(y, scores, drop_intermediate=False)
     return float(fpr[np.argmax(tpr >= least)])
 

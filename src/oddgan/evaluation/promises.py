@@ -1,10 +1,10 @@
-"""What a detector promises of its decisions, and what came of it on labelled test samples.
+"""Promised error rates of a detector's decisions against those observed on labelled samples.
 
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)
 >>> y, scores = np.repeat([0, 1], [1000, 50]), rng.normal(size=1050)
->>> kept = evaluate_promises(y, scores + 9 * y, rng.normal(size=999))
->>> kept.fpr_at_5
+>>> promises = evaluate_promises(y, scores + 9 * y, rng.normal(size=999))
+>>> promises.fpr_at_5
 0.041
 """
 
@@ -20,30 +20,30 @@ from oddgan import decisions
 
 from .metrics import check_scores
 
-#: The share of false alarms that is promised, and the rate of false discoveries.
+#: The promised shares of false alarms and the promised rate of false discoveries.
 FALSE_ALARMS = {"fpr_at_1": 0.01, "fpr_at_5": 0.05, "fpr_at_10": 0.1}
 FALSE_DISCOVERIES = 0.1
 
 
 @dataclass(frozen=True)
 class Promises:
-    """What came of the promises of split-conformal decisions.
+    """Observed error rates of split-conformal decisions.
 
     Attributes
     ----------
     n_held_out : int
-        Held-out normal samples that the decisions were made by.
+        Number of held-out normal samples that the decisions rest on.
     fpr_at_1, fpr_at_5, fpr_at_10 : float or None
-        Share of the normal test samples, in [0, 1], above the threshold for the share of false
-        alarms that the name gives in percent. None where held-out samples are too few for it.
+        Share of the normal test samples, in [0, 1], above the threshold that promises 1, 5 or
+        10 % false alarms. None if there are too few held-out samples for it.
     fdr_at_10 : float
-        Share of normal samples among those that Benjamini-Hochberg flags at 10 %; 0 if none is.
-        In a single batch it may well exceed 10 %: what is promised is its mean.
+        Share of normal samples among those that Benjamini-Hochberg flags at 10 %; 0 if none is
+        flagged. It can exceed 10 % in a single batch: the promise is about its mean.
     recall_at_fdr_10 : float
-        Share of the anomalies that it flags: a promise that flags nothing is easily kept.
+        Share of the anomalies that it flags: flagging nothing keeps any promise.
     intervals : dict of str to (float, float)
-        95 % Wilson intervals of the shares above, given the held-out samples; of `fdr_at_10` also
-        given how many are flagged, and without it if none is.
+        95 % Wilson intervals of the shares above, given the held-out samples; for `fdr_at_10` also
+        given the number of flagged samples, and without an interval if none is flagged.
     """
 
     n_held_out: int
@@ -55,7 +55,7 @@ class Promises:
     intervals: dict[str, tuple[float, float]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain numbers, ready for JSON; without the intervals."""
+        """Return the rates as plain numbers, ready for JSON; without the intervals."""
         return {name: value for name, value in asdict(self).items() if name != "intervals"}
 
 
@@ -69,7 +69,7 @@ def evaluate_promises(
     y : array of shape (n,)
         1 (or True) for an anomaly, 0 for a normal sample; both must occur.
     scores : array of shape (n,)
-        Higher is odder; finite. All are decided on together.
+        Higher is odder; finite. They form one batch for Benjamini-Hochberg.
     calibration : array of shape (n_held_out,)
         Scores of held-out normal samples.
 
@@ -80,8 +80,7 @@ def evaluate_promises(
     Raises
     ------
     ValueError
-        If y and scores are not as :func:`evaluate_scores` takes them, or there is no calibration
-        score.
+        If `evaluate_scores` would refuse y and scores, or there is no calibration score.
     """
     y, scores = check_scores(y, scores)
     held_out = np.asarray(calibration, dtype=np.float64)
@@ -92,7 +91,7 @@ def evaluate_promises(
             counts[name] = (int(above.sum()), int((~y).sum()))
     p_values = decisions.conformal_p_values(scores, held_out)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that nothing can be flagged shows
+        warnings.simplefilter("ignore", UserWarning)  # the result shows if nothing can be flagged
         flagged = decisions.discoveries(p_values, FALSE_DISCOVERIES, n_held_out=held_out.size)
     if flagged.any():
         counts["fdr_at_10"] = (int((flagged & ~y).sum()), int(flagged.sum()))

@@ -1,4 +1,4 @@
-"""Published numbers with their source, their provenance, and what arithmetic says of them."""
+"""Published numbers with source and provenance, and arithmetic checks of their plausibility."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,37 +24,37 @@ class Published:
     paper : str
         Its key in `papers`.
     table : str
-        Where in it.
+        Which table of the paper.
     data : str
-        A data set's name, ours where we have it.
+        A data set's name; ours if we have it.
     protocol : str or None
-        The name of our protocol that is the paper's; None where we have none.
+        The name of our protocol that matches the paper's; None if we have none.
     cls : int or str or None
         The anomalous class (``one-class-anomalous``) or the normal one (``one-class-normal``);
-        None for a mean over classes, and where there are none.
+        None for a mean over classes, and for protocols without classes.
     method : str
         The paper's name of the method.
     metrics, sd : mapping of str to float
         Values, and standard deviations over runs where printed, by key of `METRICS`.
     provenance : {"read", "quoted", "recalled", "impossible"}
     via : str
-        The secondary source; empty if none.
+        The secondary source, if any.
     confidence : {"high", "medium", "low"} or None
-        How sure the memory of a recalled number is.
+        How sure we are of a recalled number.
     note : str
     prevalence : float or None
-        Share of anomalies among the test samples, where it is known.
+        Share of anomalies among the test samples, if known.
     over : int or None
         How many classes a mean is over.
     decimals : int
         Decimals as printed.
     baseline : str or None
-        The key in `BASELINES` of our baseline that is the same method.
+        The key in `BASELINES` of our implementation of the same method.
     params : mapping of str to object
-        Parameters that the protocol has there, where they are known.
+        Parameters of the paper's protocol, as far as they are known.
     own : bool
-        Whether faults of the paper's code may be in the number: not where it was copied, nor in
-        issues, reproductions and third parties' runs.
+        Whether faults of the paper's code can affect the number. False for numbers that were
+        copied, and for issues, reproductions and third parties' runs.
     """
 
     paper: str
@@ -78,13 +78,13 @@ class Published:
 
     @property
     def cite(self) -> str:
-        """Authors, title, where and when."""
+        """Authors, title, venue and year."""
         cite: str = papers()[self.paper]["cite"]
         return cite
 
     @property
     def source_note(self) -> str:
-        """What is to be said of the source as a whole; empty for nothing."""
+        """Note on the source as a whole; may be empty."""
         note: str = papers()[self.paper].get("note", "")
         return note
 
@@ -96,7 +96,7 @@ def published(
     cls: int | str | None = None,
     metric: str | None = None,
 ) -> list[Published]:
-    """Return published numbers, those that are asked for, in the order of the file.
+    """Return the published numbers that match all arguments, in the order of the file.
 
     Parameters
     ----------
@@ -104,26 +104,26 @@ def published(
         Keys of the papers.
     data, protocol : str, optional
     cls : int or str, optional
-        A class, as number or as text; the means over classes have none.
+        A class, as a number or as text; means over classes have none.
     metric : str, optional
-        Only what has a value for it.
+        Only records with a value for this metric.
 
     Raises
     ------
     ValueError
-        If a paper is not known.
+        If a paper is unknown.
 
     Examples
     --------
     >>> from oddgan.evaluation.published import published
-    >>> found, = published(["deep-svdd-2018"], data="mnist", cls=3)
-    >>> found.method, found.metrics["auroc"], found.provenance
+    >>> (record,) = published(["deep-svdd-2018"], data="mnist", cls=3)
+    >>> record.method, record.metrics["auroc"], record.provenance
     ('AnoGAN', 0.887, 'quoted')
     """
     for paper in papers or ():
         if paper not in _content()["papers"]:
-            known = ", ".join(_content()["papers"])
-            raise ValueError(f"no published paper is called {paper!r}; there are {known}")
+            choices = ", ".join(_content()["papers"])
+            raise ValueError(f"no published paper is called {paper!r}; there are {choices}")
     return [
         record
         for record in _records()
@@ -138,42 +138,43 @@ def published(
 def papers() -> dict[str, dict[str, Any]]:
     """Return all sources by key.
 
-    Each has ``cite`` (authors, title, where, year) and perhaps ``note``; ``own`` is False where
-    the numbers are nobody's own (see `Published`).
+    Each has ``cite`` (authors, title, venue, year), optionally ``note`` and ``own`` (see
+    `Published`).
     """
     return {key: dict(value) for key, value in _content()["papers"].items()}
 
 
 def f1_is_possible(record: Published) -> bool:
-    """Say whether the F1 can belong to the precision and the recall.
+    """Return whether the F1 is consistent with the precision and the recall.
 
-    F1 is the harmonic mean of both in every run. That mean is concave, so the average F1 of
-    several runs is at most the harmonic mean of the averages; it may well be less.
+    In each run, F1 is the harmonic mean of both. The harmonic mean is concave, so the average F1
+    over several runs is at most the harmonic mean of the averages, and can be lower.
     """
     if not set(_RATE) <= record.metrics.keys():
         return True
     precision, recall, f1 = (record.metrics[key] for key in _RATE)
-    off = _rounding(record)
-    highest = 2 / (1 / (precision + off) + 1 / (recall + off))
-    return f1 - off <= highest
+    rounding = _rounding(record)
+    highest = 2 / (1 / (precision + rounding) + 1 / (recall + rounding))
+    return f1 - rounding <= highest
 
 
 def follows_fixed_rate(record: Published) -> bool:
-    """Say whether precision and recall can come from flagging the protocol's share of the rows.
+    """Return whether precision and recall can come from flagging the protocol's share of rows.
 
-    Precision is hits / flagged and recall hits / anomalies, so that recall / precision is the
-    flagged share over the share of anomalies, whatever the method. In a random half of the rows
-    the latter has a standard deviation; three of it are allowed. True where nothing is known.
+    Precision is hits / flagged and recall is hits / anomalies, so recall / precision is the flagged
+    share over the share of anomalies, whatever the method. The share of anomalies varies between
+    random halves of the rows; three standard deviations are allowed. True if nothing is known.
     """
-    known: dict[str, float] | None = _content()["fixed_rates"].get(record.data)
-    if known is None or record.protocol is None or not set(_RATE) <= record.metrics.keys():
+    rates: dict[str, float] | None = _content()["fixed_rates"].get(record.data)
+    if rates is None or record.protocol is None or not set(_RATE) <= record.metrics.keys():
         return True
-    share, off = known["prevalence"], _rounding(record)
+    share, rounding = rates["prevalence"], _rounding(record)
     precision, recall = record.metrics[_RATE[0]], record.metrics[_RATE[1]]
-    # Of n rows n / 2 are drawn without replacement.
-    spread = 3 * math.sqrt(share * (1 - share) / known["n"])
-    least, most = (known["flag_rate"] / (share + sign * spread) for sign in (1, -1))
-    lowest, highest = (recall - off) / (precision + off), (recall + off) / (precision - off)
+    # n / 2 of n rows are drawn without replacement.
+    spread = 3 * math.sqrt(share * (1 - share) / rates["n"])
+    least, most = (rates["flag_rate"] / (share + sign * spread) for sign in (1, -1))
+    lowest = (recall - rounding) / (precision + rounding)
+    highest = (recall + rounding) / (precision - rounding)
     return lowest <= most and highest >= least
 
 
@@ -183,8 +184,8 @@ def lowest_auprc(prevalence: float) -> float:
     .. math::
         1 + \frac{(1 - \pi) \ln(1 - \pi)}{\pi}
 
-    for a prevalence :math:`\pi` and many samples: at recall r the precision is then
-    :math:`\pi r / (1 - \pi + \pi r)`, and no order of the scores has less.
+    for a prevalence :math:`\pi` and many samples: the precision at recall r is then
+    :math:`\pi r / (1 - \pi + \pi r)`, and no order of the scores gives less.
 
     Parameters
     ----------
@@ -199,14 +200,14 @@ def lowest_auprc(prevalence: float) -> float:
 
 
 def auprc_is_possible(record: Published) -> bool:
-    """Say whether the AUPRC is not below `lowest_auprc` at the protocol's prevalence."""
+    """Return whether the AUPRC is at least `lowest_auprc` at the protocol's prevalence."""
     if record.prevalence is None or "auprc" not in record.metrics:
         return True
     return record.metrics["auprc"] + _rounding(record) >= lowest_auprc(record.prevalence)
 
 
 def mean_is_possible(record: Published) -> bool:
-    """Say whether a mean over classes is that of its classes; True where not all are known."""
+    """Return whether a mean over classes matches the values of its classes, if all are known."""
     if record.over is None:
         return True
     for metric, mean in record.metrics.items():
@@ -218,14 +219,14 @@ def mean_is_possible(record: Published) -> bool:
         ]
         if len(classes) != record.over:
             continue
-        off = _rounding(record) + max(map(_rounding, classes))
-        if abs(sum(other.metrics[metric] for other in classes) / record.over - mean) > off:
+        rounding = _rounding(record) + max(map(_rounding, classes))
+        if abs(sum(other.metrics[metric] for other in classes) / record.over - mean) > rounding:
             return False
     return True
 
 
 def _rounding(record: Published) -> float:
-    # A little more than half a unit of the last place: decimals are no binary fractions.
+    # Slightly more than half a unit in the last decimal: binary fractions are not exact decimals.
     return 0.5 * 10.0**-record.decimals + 1e-9
 
 
@@ -238,7 +239,7 @@ def _content() -> dict[str, Any]:
 
 @cache
 def _records() -> tuple[Published, ...]:
-    same = _content()["same_as"]
+    baselines = _content()["same_as"]
     return tuple(
         record
         for group in _content()["records"]
@@ -248,14 +249,14 @@ def _records() -> tuple[Published, ...]:
                 "own": papers()[group["paper"]].get("own", True),
                 **group,
                 **row,
-                "baseline": same.get(row["method"]),
+                "baseline": baselines.get(row["method"]),
             }
         )
     )
 
 
 def _expanded(row: dict[str, Any]) -> list[Published]:
-    """Return the records of one row that has what its group has."""
+    """Return the records of one row, which already holds the fields of its group."""
     values, deviations = row.pop("values", []), row.pop("sd", [])
     keys, metric = row.pop("metrics", []), row.pop("metric", None)
     classes, prevalence = row.pop("classes", []), row.pop("prevalence", {})
@@ -264,17 +265,17 @@ def _expanded(row: dict[str, Any]) -> list[Published]:
     if metric is None:
         sd = dict(zip(keys, deviations, strict=True)) if deviations else {}
         return [Published(cls=None, metrics=dict(zip(keys, values, strict=True)), sd=sd, **row)]
-    found = [
+    records = [
         Published(
             cls=cls,
             metrics={metric: value},
-            sd={metric: deviations[place]} if deviations else {},
+            sd={metric: deviations[i]} if deviations else {},
             prevalence=prevalence.get(cls),
             **row,
         )
-        for place, (cls, value) in enumerate(zip(classes, values, strict=bool(values)))
+        for i, (cls, value) in enumerate(zip(classes, values, strict=bool(values)))
     ]
     if mean is not None:
         over = len(classes) if over is None else over
-        found.append(Published(cls=None, metrics={metric: mean}, over=over, **row))
-    return found
+        records.append(Published(cls=None, metrics={metric: mean}, over=over, **row))
+    return records

@@ -1,4 +1,4 @@
-"""Results as a table: on the terminal and in Markdown, from the same cells."""
+"""Results as tables for the terminal and in Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ Rows = Sequence[tuple[str, Sequence[Metrics]]]
 Interval = tuple[float, float]
 IntervalRows = Sequence[tuple[str, Sequence[Mapping[str, Interval]]]]
 
-# Prevalence stands beside AUPRC because it is what AUPRC is without information. The best F1 on
+# Prevalence follows AUPRC because it is the AUPRC of a score without information. The best F1 on
 # the test labels has no column: it is not a result.
 _COLUMNS = {
     "AUROC": "auroc",
@@ -58,14 +58,14 @@ def results_table(rows: Rows, title: str | None = None) -> Table:
     Parameters
     ----------
     rows : sequence of (name, sequence of Metrics)
-        One `Metrics` per seed; shown is the mean, with the sample standard deviation below it
-        where there are several. A figure that a row has not got is shown as a dash.
+        One `Metrics` per seed. The table shows the mean, and the sample standard deviation below
+        it if there are several seeds. Missing values are dashes.
     title : str, optional
 
     Returns
     -------
     rich.table.Table
-        It fits 80 columns: figures at the same threshold share one column.
+        It fits 80 columns: metrics at the same threshold share one column.
     """
     header = _header(rows)
     groups: dict[str, list[str]] = {}
@@ -111,8 +111,8 @@ def intervals_table(rows: IntervalRows) -> Table:
     Parameters
     ----------
     rows : sequence of (name, sequence of dict)
-        One `bootstrap_intervals` per seed; shown are the means of the lower and of the upper
-        bounds. What a row has not got is shown as a dash, what no row has not at all.
+        One `bootstrap_intervals` per seed. The table shows the means of the lower and of the upper
+        bounds. Missing values are dashes; metrics that no row has are left out.
     """
     header = _interval_header(rows)
     table = Table(
@@ -140,23 +140,28 @@ def markdown_intervals(rows: IntervalRows) -> str:
 
 
 def _interval_header(rows: IntervalRows) -> list[str]:
-    known = {metric for _, intervals in rows for one in intervals for metric in one}
-    return [column for column in _INTERVALS if _COLUMNS[column] in known]
+    metrics = {metric for _, intervals in rows for by_metric in intervals for metric in by_metric}
+    return [column for column in _INTERVALS if _COLUMNS[column] in metrics]
 
 
 def _bounds(intervals: Sequence[Mapping[str, Interval]], header: list[str]) -> list[str]:
     cells = []
     for column in header:
-        found = [one[_COLUMNS[column]] for one in intervals if _COLUMNS[column] in one]
-        ends = [figure(float(end)) for end in np.mean(found, axis=0)] if found else ["–"]
+        metric = _COLUMNS[column]
+        bounds = [by_metric[metric] for by_metric in intervals if metric in by_metric]
+        ends = [figure(float(end)) for end in np.mean(bounds, axis=0)] if bounds else ["–"]
         cells.append(" to ".join(ends))
     return cells
 
 
 def _header(rows: Rows) -> list[str]:
-    """Leave out what no row has, such as figures at a threshold when only baselines are shown."""
-    every = [m for _, metrics in rows for m in metrics]
-    return [c for c, field in _COLUMNS.items() if any(getattr(m, field) is not None for m in every)]
+    """Leave out columns that no row has, such as metrics at a threshold for baselines alone."""
+    results = [m for _, metrics in rows for m in metrics]
+    return [
+        column
+        for column, field in _COLUMNS.items()
+        if any(getattr(m, field) is not None for m in results)
+    ]
 
 
 def _cells(metrics: Sequence[Metrics], header: list[str]) -> list[str]:
@@ -164,14 +169,14 @@ def _cells(metrics: Sequence[Metrics], header: list[str]) -> list[str]:
 
 
 def spread(values: Iterable[float | None]) -> str:
-    """Write the mean, and the sample standard deviation where there are several values."""
-    known = [value for value in values if value is not None]
-    if not known:
+    """Write the mean, and the sample standard deviation if there are several values."""
+    present = [value for value in values if value is not None]
+    if not present:
         return "–"
-    mean = figure(float(np.mean(known)))
-    if len(known) == 1:
+    mean = figure(float(np.mean(present)))
+    if len(present) == 1:
         return mean
-    return f"{mean} ±{float(np.std(known, ddof=1)):.3f}".replace("±0", "±")
+    return f"{mean} ±{float(np.std(present, ddof=1)):.3f}".replace("±0", "±")
 
 
 def figure(value: float) -> str:

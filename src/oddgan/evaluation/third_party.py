@@ -1,12 +1,12 @@
 """PyOD's detectors on the same split, where PyOD is installed (``pip install 'oddgan[bench]'``).
 
-They run with the defaults of the installed version, but without its own standardising: all get a
-table's columns standardised on the training rows, and an image's pixels in [0, 1]. The score is
-what ``decision_function`` returns, with the sign that PyOD documents, higher is odder, even where
-an implementation does the opposite.
+They run with the defaults of the installed version, except that PyOD does not standardise again:
+tables arrive standardised on the training rows, and pixels in [0, 1]. The score is the value of
+``decision_function`` with the sign that PyOD documents, higher is odder, even if an implementation
+does the opposite.
 
-PyOD's ``OCSVM`` is left out: it is scikit-learn's, as the baseline ``ocsvm`` is. What is said of
-single detectors was read in PyOD 3.6.7.
+PyOD's ``OCSVM`` is left out: like the baseline ``ocsvm`` it is scikit-learn's. The descriptions of
+single detectors are based on the source of PyOD 3.6.7.
 """
 
 import importlib
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from oddgan.datasets import Dataset
-from oddgan.evaluation._matrices import drawn, matrices, standardised
+from oddgan.evaluation._matrices import matrices, standardised, subsample
 from oddgan.evaluation.baselines import Scores
 from oddgan.evaluation.protocols import Split
 
@@ -41,21 +41,21 @@ class ThirdPartyDetector:
         Its class in that module.
     random : bool
         Whether the scores depend on the seed.
-    what : str
-        What it is, and what a reader of its figures must know.
+    description : str
+        What it is, and what readers of its results must know.
     max_train : int, optional
-        Of more training rows the seed draws this many; by default all train.
+        The most training rows; the seed draws them. By default all train.
     """
 
     name: str
     estimator: str
     random: bool
-    what: str
+    description: str
     max_train: int | None = None
 
     @property
     def title(self) -> str:
-        """What it is called in a table."""
+        """Its name in tables."""
         return f"PyOD {self.estimator}"
 
     @property
@@ -66,8 +66,8 @@ class ThirdPartyDetector:
     def build(self, seed: int, n_columns: int) -> Any:
         """Return the unfitted estimator.
 
-        It has PyOD's defaults, but `seed` as its ``random_state`` where it takes one, the number
-        of columns where it asks for it, and it neither standardises again nor shows progress.
+        It has PyOD's defaults, except for `seed` as its ``random_state`` and the number of columns
+        if it has such parameters; it neither standardises again nor shows progress.
 
         Raises
         ------
@@ -77,96 +77,107 @@ class ThirdPartyDetector:
         if not self.installed:
             raise ImportError(f"{self.title} needs PyOD: pip install 'oddgan[bench]'")
         cls = getattr(importlib.import_module(f"pyod.models.{self.name}"), self.estimator)
-        ours = {"random_state": seed, "n_features": n_columns, "preprocessing": False, "verbose": 0}
-        return cls(**{key: ours[key] for key in signature(cls).parameters if key in ours})
+        settings = {
+            "random_state": seed,
+            "n_features": n_columns,
+            "preprocessing": False,
+            "verbose": 0,
+        }
+        return cls(**{key: settings[key] for key in signature(cls).parameters if key in settings})
 
 
-_ROWS = 20_000  # of training, where their number makes a default run long
+_ROWS = 20_000  # most training rows of detectors that are slow on more
 
 _ALL = (
     ThirdPartyDetector(
         "ecod",
         "ECOD",
         random=False,
-        what="Tail probabilities of each column; they are estimated on training and test rows "
-        "together, so that the score of a row depends on the other test rows.",
+        description="Tail probabilities of each column; they are estimated on training and test "
+        "rows together, so that the score of a row depends on the other test rows.",
     ),
     ThirdPartyDetector(
         "copod",
         "COPOD",
         random=False,
-        what="Tail probabilities of an empirical copula; estimated on training and test rows "
-        "together, as in ECOD.",
+        description="Tail probabilities of an empirical copula; estimated on training and test "
+        "rows together, as in ECOD.",
     ),
-    ThirdPartyDetector("hbos", "HBOS", random=False, what="Histograms of 10 bins of each column."),
+    ThirdPartyDetector(
+        "hbos", "HBOS", random=False, description="Histograms of 10 bins of each column."
+    ),
     ThirdPartyDetector(
         "knn",
         "KNN",
         random=True,
-        what=f"Distance to the 5th nearest of at most {_ROWS:,} training rows.",
+        description=f"Distance to the 5th nearest of at most {_ROWS:,} training rows.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
         "lof",
         "LOF",
         random=True,
-        what=f"Local outlier factor of 20 neighbours among at most {_ROWS:,} training rows.",
+        description=f"Local outlier factor of 20 neighbours among at most {_ROWS:,} training rows.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
-        "iforest", "IForest", random=True, what="scikit-learn's Isolation Forest of 100 trees."
+        "iforest",
+        "IForest",
+        random=True,
+        description="scikit-learn's Isolation Forest of 100 trees.",
     ),
     ThirdPartyDetector(
         "auto_encoder",
         "AutoEncoder",
         random=True,
-        what=f"Autoencoder, 10 epochs on at most {_ROWS:,} training rows.",
+        description=f"Autoencoder, 10 epochs on at most {_ROWS:,} training rows.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
         "vae",
         "VAE",
         random=True,
-        what=f"VAE, 30 epochs on at most {_ROWS:,} training rows; a score is the residual of one "
-        "random draw of the latent.",
+        description=f"VAE, 30 epochs on at most {_ROWS:,} training rows; a score is the residual "
+        "of one random draw of the latent.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
         "deep_svdd",
         "DeepSVDD",
         random=True,
-        what="Deep SVDD, 100 epochs on at most 10,000 training rows.",
+        description="Deep SVDD, 100 epochs on at most 10,000 training rows.",
         max_train=10_000,
     ),
     ThirdPartyDetector(
         "alad",
         "ALAD",
         random=True,
-        what=f"ALAD, 200 steps of 32 of at most {_ROWS:,} training rows: what it calls an epoch "
-        "is one batch; its dropout is on in scoring too.",
+        description=f"ALAD, 200 steps of 32 of at most {_ROWS:,} training rows: what it calls an "
+        "epoch is one batch; its dropout is on in scoring too.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
         "anogan",
         "AnoGAN",
         random=True,
-        what="AnoGAN, 500 epochs on at most 1,000 training rows; new rows are not searched in "
-        "the latent space: all are compared with one generated row.",
+        description="AnoGAN, 500 epochs on at most 1,000 training rows; new rows are not searched "
+        "in the latent space: all are compared with one generated row.",
         max_train=1_000,
     ),
     ThirdPartyDetector(
         "mo_gaal",
         "MO_GAAL",
         random=True,
-        what=f"MO-GAAL, 60 epochs on at most {_ROWS:,} training rows; its score is the "
-        "discriminator's belief that a row is real, against the documented sign, which is kept.",
+        description=f"MO-GAAL, 60 epochs on at most {_ROWS:,} training rows; its score is "
+        "the discriminator's belief that a row is real, against the documented sign; this is kept.",
         max_train=_ROWS,
     ),
     ThirdPartyDetector(
         "so_gaal",
         "SO_GAAL",
         random=True,
-        what=f"SO-GAAL, 60 epochs on at most {_ROWS:,} training rows; its sign is as in MO-GAAL.",
+        description=f"SO-GAAL, 60 epochs on at most {_ROWS:,} training rows; its sign is as "
+        "in MO-GAAL.",
         max_train=_ROWS,
     ),
 )
@@ -192,12 +203,12 @@ def run_third_party(name: str, dataset: Dataset, split: Split, seed: int = 0) ->
     dataset : Dataset
     split : Split
     seed : int
-        Of all that it draws; the global random states are as before afterwards.
+        Seeds all random draws; the global random states are restored afterwards.
 
     Returns
     -------
     array of shape (len(split.test),)
-        What its ``decision_function`` returns.
+        The values of its ``decision_function``.
 
     Raises
     ------
@@ -216,30 +227,32 @@ def run_third_party(name: str, dataset: Dataset, split: Split, seed: int = 0) ->
     detector = THIRD_PARTY_DETECTORS[name]
     train, test = standardised(*matrices(dataset, split))
     if detector.max_train is not None:
-        train = drawn(train, detector.max_train, seed)
+        train = subsample(train, detector.max_train, seed)
     with _seeded(seed), redirect_stdout(io.StringIO()):  # GAAL prints every epoch
         estimator = detector.build(seed, train.shape[1])
         try:
-            estimator.fit(train)  # which returns None in some versions
+            estimator.fit(train)  # it returns None in some versions
             scores = np.asarray(estimator.decision_function(test), dtype=np.float64)
         except Exception as error:
             raise RuntimeError(f"{detector.title}: {type(error).__name__}: {error}") from error
     if scores.shape != (len(test),):
         raise RuntimeError(f"{detector.title}: scores of shape {scores.shape} for {len(test)} rows")
-    bad = np.count_nonzero(~np.isfinite(scores))
-    if bad:
-        raise RuntimeError(f"{detector.title}: {bad} of {len(scores)} scores are NaN or infinite")
+    n_missing = np.count_nonzero(~np.isfinite(scores))
+    if n_missing:
+        raise RuntimeError(
+            f"{detector.title}: {n_missing} of {len(scores)} scores are NaN or infinite"
+        )
     return scores
 
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed all global generators, and put their states back afterwards.
+    """Seed all global generators, and restore their states afterwards.
 
-    Several of PyOD's detectors draw from these only, and its deep ones seed them.
+    Several of PyOD's detectors draw only from these, and its deep ones seed them.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    hash_seed = os.environ.get("PYTHONHASHSEED")  # which they set as well
+    hash_seed = os.environ.get("PYTHONHASHSEED")  # they set it as well
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002

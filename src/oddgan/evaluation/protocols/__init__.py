@@ -1,6 +1,6 @@
-"""Who trains and who is tested: the field's protocols as small objects with names.
+"""Evaluation protocols: named rules that split a data set into training and test rows.
 
-Each holds plain values only: `Protocol.to_dict` and `from_dict` carry it through JSON.
+Their parameters are plain values: `Protocol.to_dict` and `from_dict` convert them for JSON.
 """
 
 from oddgan.evaluation.protocols.base import Protocol, Split, from_dict

@@ -1,4 +1,4 @@
-"""What a protocol is, and the split that it makes of a data set."""
+"""The base class of protocols, and the split that a protocol returns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ class Split:
     flag_rate : float or None
         The share of the test rows that the protocol flags; None for their prevalence.
     anomalous, training, testing : str
-        What is anomalous, what trains, what tests: a clause each, without a full stop.
+        What is anomalous, what trains, what tests: one clause each, without a full stop.
     contaminating : int array
-        The rows of `train` that are anomalies; none, except in `Contaminated`.
+        The rows of `train` that are anomalies; only `Contaminated` has any.
     """
 
     train: Rows
@@ -52,12 +52,12 @@ class Split:
         return float(np.mean(self.y_test))
 
     def statement(self, protocol: "Protocol") -> dict[str, Any]:
-        """Return what a table of results must say of its split, as plain values.
+        """Return the facts about the split that a table of results must state, as plain values.
 
         Parameters
         ----------
         protocol : Protocol
-            That made the split.
+            The protocol of this split.
 
         Returns
         -------
@@ -76,47 +76,47 @@ class Split:
         }
 
     def limited(self, train: int | None = None, test: int | None = None, seed: int = 0) -> "Split":
-        """Return this split with fewer rows, drawn so that the share of anomalies stays.
+        """Return this split with fewer rows, drawn with the same share of anomalies.
 
         Parameters
         ----------
         train, test : int, optional
-            The most rows of either part; a part that has no more is left as it is. Anomalies
-            keep their share up to rounding, and at least one row of each kind stays.
+            The most training and test rows; smaller parts stay unchanged. Anomalies keep their
+            share up to rounding, and at least one row of each kind stays.
         seed : int
-            Which rows.
+            Seeds the draw.
 
         Returns
         -------
         Split
-            Its clauses say what was drawn from how many.
+            Its clauses state how many rows were drawn from how many.
 
         Raises
         ------
         ValueError
-            If a limit leaves no room for a row of each kind.
+            If a limit is too low for one row of each kind.
         """
-        odd_train = np.isin(self.train, self.contaminating)
-        kept = _stratified(odd_train, train, seed, "training")
-        rows = _stratified(self.y_test == 1, test, seed, "test")
+        contaminating = np.isin(self.train, self.contaminating)
+        train_rows = _stratified(contaminating, train, seed, "training")
+        test_rows = _stratified(self.y_test == 1, test, seed, "test")
         return replace(
             self,
-            train=self.train[kept],
-            test=self.test[rows],
-            y_test=self.y_test[rows],
-            contaminating=self.train[kept[odd_train[kept]]],
-            training=self.training + _drawn(kept, odd_train, "training", seed),
-            testing=self.testing + _drawn(rows, self.y_test, "test", seed),
+            train=self.train[train_rows],
+            test=self.test[test_rows],
+            y_test=self.y_test[test_rows],
+            contaminating=self.train[train_rows[contaminating[train_rows]]],
+            training=self.training + _subsampling(train_rows, self.train, "training", seed),
+            testing=self.testing + _subsampling(test_rows, self.test, "test", seed),
         )
 
 
-#: Every protocol by its name, so that one can hold another.
+#: Every protocol by name: `Contaminated` holds another one.
 _BY_NAME: dict[str, "type[Protocol]"] = {}
 
 
 @dataclass(frozen=True)
 class Protocol(ABC):
-    """A rule that splits a data set; equal objects split it equally."""
+    """A rule that splits a data set; equal objects give equal splits."""
 
     name: ClassVar[str]
 
@@ -137,7 +137,7 @@ class Protocol(ABC):
         Raises
         ------
         ValueError
-            If a class or an official split is missing, or a part has no rows.
+            If a class or an official split is missing, or a part would be empty.
         """
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,12 +146,12 @@ class Protocol(ABC):
 
 
 def from_dict(values: Mapping[str, Any]) -> Protocol:
-    """Build the protocol that `Protocol.to_dict` described.
+    """Build a protocol from the values of `Protocol.to_dict`.
 
     Raises
     ------
     ValueError
-        If ``name`` is missing or unknown, or a parameter is not one of that protocol.
+        If ``name`` is missing or unknown, or the protocol does not have a parameter.
     """
     parameters = dict(values)
     name = parameters.pop("name", None)
@@ -164,30 +164,30 @@ def from_dict(values: Mapping[str, Any]) -> Protocol:
 
 
 def draw(rows: Mask, fraction: float, seed: int) -> Mask:
-    """Draw a fraction (rounded down) of the True rows."""
+    """Draw a fraction (rounded down) of the True rows; return a mask."""
     candidates = np.random.default_rng(seed).permutation(np.flatnonzero(rows))
-    drawn = np.zeros_like(rows)
+    selected = np.zeros_like(rows)
     # 0.7 of 180 rows is 125.99999999999999 in floating point.
-    drawn[candidates[: int(len(candidates) * fraction + 1e-9)]] = True
-    return drawn
+    selected[candidates[: int(len(candidates) * fraction + 1e-9)]] = True
+    return selected
 
 
 def build_split(
     train: Mask,
     test: Mask,
-    odd: Mask,
-    said: tuple[str, str, str],
+    anomalous: Mask,
+    clauses: tuple[str, str, str],
     flag_rate: float | None = None,
 ) -> Split:
-    """Turn masks over all rows into a split with the clauses `said`.
+    """Build a split from masks over all rows and its three clauses.
 
     Raises
     ------
     ValueError
         If there is nothing to train on, or no normal or no anomalous row to test on.
     """
-    y_test = odd[test].astype(np.int64)
-    split = Split(np.flatnonzero(train), np.flatnonzero(test), y_test, flag_rate, *said)
+    y_test = anomalous[test].astype(np.int64)
+    split = Split(np.flatnonzero(train), np.flatnonzero(test), y_test, flag_rate, *clauses)
     if not train.any() or y_test.all() or not y_test.any():
         raise ValueError(
             f"this split ({split.description}) has {int(train.sum())} rows to train on, and "
@@ -197,29 +197,28 @@ def build_split(
     return split
 
 
-def _stratified(odd: Mask, limit: int | None, seed: int, part: str) -> Rows:
+def _stratified(anomalous: Mask, limit: int | None, seed: int, part: str) -> Rows:
     """Draw at most `limit` positions, ascending; both kinds keep their share and at least one."""
-    if limit is None or limit >= len(odd):
-        return np.arange(len(odd))
-    kinds = [np.flatnonzero(kind) for kind in (odd, ~odd)]
+    if limit is None or limit >= len(anomalous):
+        return np.arange(len(anomalous))
+    kinds = [np.flatnonzero(kind) for kind in (anomalous, ~anomalous)]
     needed = sum(len(kind) > 0 for kind in kinds)
     if limit < needed:
         raise ValueError(
             f"a limit of {limit} {part} rows is too low: it must be at least {needed}, one for "
             "each kind of row"
         )
-    n_odd = round(limit * len(kinds[0]) / len(odd))
-    if odd.any():
-        n_odd = min(max(n_odd, 1), limit - 1) if len(kinds[1]) else limit
+    n_anomalies = round(limit * len(kinds[0]) / len(anomalous))
+    if anomalous.any():
+        n_anomalies = min(max(n_anomalies, 1), limit - 1) if len(kinds[1]) else limit
     rng = np.random.default_rng(seed)
-    drawn = [
-        rng.permutation(kind)[:n] for kind, n in zip(kinds, (n_odd, limit - n_odd), strict=True)
-    ]
-    return np.sort(np.concatenate(drawn))
+    counts = (n_anomalies, limit - n_anomalies)
+    positions = [rng.permutation(kind)[:n] for kind, n in zip(kinds, counts, strict=True)]
+    return np.sort(np.concatenate(positions))
 
 
-def _drawn(kept: Rows, before: npt.NDArray[Any], part: str, seed: int) -> str:
-    """Say what was drawn from how many, if anything was."""
-    if len(kept) == len(before):
+def _subsampling(rows: Rows, all_rows: Rows, part: str, seed: int) -> str:
+    """Describe the subsampling of a part; an empty text if all its rows stay."""
+    if len(rows) == len(all_rows):
         return ""
-    return f" ({len(kept):,} of {len(before):,} {part} rows, drawn by seed {seed})"
+    return f" ({len(rows):,} of {len(all_rows):,} {part} rows, drawn by seed {seed})"

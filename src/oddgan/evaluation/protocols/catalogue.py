@@ -35,12 +35,12 @@ def default_protocol(
     dataset : Dataset
     anomaly, normal : int or str, optional
         The one anomalous class (`OneClassAnomalous`; `Labelled` for a table),
-        or the one normal class (`OneClassNormal`; `DefectFree` where it is known which images
+        or the one normal class (`OneClassNormal`; `DefectFree` if the data set says which images
         show the same part). At most one of them.
         Without either: `KDD99` for ``kddcup99``, `RandomHalf` for ``arrhythmia``, `DefectFree`
         for ``magnetic-tile``, `Labelled` for any other table labelled 0 and 1.
     seed : int
-        Which rows train. KDD99 keeps the papers' own seed: their split is one fixed split.
+        Seeds the draw of the training rows. `KDD99` keeps the papers' seed: their split is fixed.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def default_protocol(
         raise ValueError("give the anomalous class or the normal class, not both")
     if normal is not None:
         dataset.is_class(normal)
-        parts = dataset.groups is not None
-        return (DefectFree if parts else OneClassNormal)(normal, seed=seed)
+        protocol = OneClassNormal if dataset.groups is None else DefectFree
+        return protocol(normal, seed=seed)
     if anomaly is not None:
         dataset.is_class(anomaly)
-        table = dataset.kind == "table"
-        return (Labelled if table else OneClassAnomalous)(anomaly, seed=seed)
+        by_class = Labelled if dataset.kind == "table" else OneClassAnomalous
+        return by_class(anomaly, seed=seed)
     if dataset.name == "kddcup99":
         return KDD99()
     if dataset.name == "arrhythmia":

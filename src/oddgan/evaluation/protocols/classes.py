@@ -13,10 +13,10 @@ _OFFICIAL_TEST = "the official test part tests"
 class OneClassAnomalous(Protocol):
     """One class is the anomaly, all others are normal.
 
-    Pooled, as in EGBAD's image experiments: all rows are pooled, 80 % of the normal ones
-    train, the other 20 % and all anomalous rows are the test. The released code
-    (``data/mnist.py``) draws the 80 % anew when it builds the test part, so that most of its
-    normal test rows were trained on; here they are drawn once.
+    Pooled, as in EGBAD's image experiments: 80 % of the normal rows of both parts train, and the
+    other 20 % and all anomalous rows test. The released code (``data/mnist.py``) draws the 80 %
+    again when it builds the test part, so that most of its normal test rows were also trained on;
+    here they are drawn once.
 
     Not pooled: the official training part without the anomaly trains, the official test part
     tests.
@@ -27,7 +27,7 @@ class OneClassAnomalous(Protocol):
         The anomalous class.
     pooled : bool
     seed : int
-        Which 80 %; unused if not pooled.
+        Seeds the draw of the 80 %; unused if not pooled.
 
     References
     ----------
@@ -42,16 +42,17 @@ class OneClassAnomalous(Protocol):
 
     def split(self, dataset: Dataset) -> Split:
         """See `Protocol.split`."""
-        odd = dataset.is_class(self.anomaly)
-        said = f"class {self.anomaly} is anomalous, all others are normal"
+        anomalous = dataset.is_class(self.anomaly)
+        clause = f"class {self.anomaly} is anomalous, all others are normal"
         if self.pooled:
-            train = draw(~odd, 0.8, self.seed)
+            train = draw(~anomalous, 0.8, self.seed)
             parts = ("all rows are pooled, 80 % of the normal ones train", "all other rows test")
-            return build_split(train, ~train, odd, (said, *parts))
+            return build_split(train, ~train, anomalous, (clause, *parts))
         if dataset.train is None:
             raise ValueError(f"{dataset.name} has no official split; use pooled=True")
         parts = ("the official training part without the anomaly trains", _OFFICIAL_TEST)
-        return build_split(dataset.train & ~odd, ~dataset.train, odd, (said, *parts))
+        train = dataset.train & ~anomalous
+        return build_split(train, ~dataset.train, anomalous, (clause, *parts))
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class OneClassNormal(Protocol):
     normal : int or str
         The normal class.
     pooled : bool
-        Whether to leave an official split aside.
+        Whether to ignore an official split.
     seed : int
-        Which 80 %; unused where the official split counts.
+        Seeds the draw of the 80 %; unused with the official split.
 
     References
     ----------
@@ -87,10 +88,10 @@ class OneClassNormal(Protocol):
     def split(self, dataset: Dataset) -> Split:
         """See `Protocol.split`."""
         normal = dataset.is_class(self.normal)
-        said = f"class {self.normal} is normal, all others are anomalous"
+        clause = f"class {self.normal} is normal, all others are anomalous"
         if self.pooled or dataset.train is None:
             train = draw(normal, 0.8, self.seed)
             parts = ("80 % of the normal rows train", "all other rows test")
-            return build_split(train, ~train, ~normal, (said, *parts))
+            return build_split(train, ~train, ~normal, (clause, *parts))
         parts = ("the normal rows of the official training part train", _OFFICIAL_TEST)
-        return build_split(dataset.train & normal, ~dataset.train, ~normal, (said, *parts))
+        return build_split(dataset.train & normal, ~dataset.train, ~normal, (clause, *parts))

@@ -14,10 +14,10 @@ from oddgan.evaluation.protocols.base import Protocol, Rows, Split, from_dict
 class Contaminated(Protocol):
     """Another protocol, with anomalies moved from its test part into its training part.
 
-    What a method makes of training data that is less clean than believed. With one seed, the
-    anomalies moved for a lower rate are among those moved for a higher one. Where rows belong
-    to parts (`Dataset.groups`), whole parts are taken one after the other, and the rows of a
-    part that are not moved are left out of the test.
+    It shows how a method copes with training data that are less clean than believed. For one seed,
+    the anomalies moved at a lower rate are among those moved at a higher one. If rows belong to
+    parts (`Dataset.groups`), anomalies are moved part by part, and the other rows of these parts
+    are left out of the test.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ class Contaminated(Protocol):
     rate : float in [0, 1)
         The share of anomalies among the training rows, to the nearest row.
     seed : int
-        Which anomalies move.
+        Seeds the draw of the anomalies.
 
     Raises
     ------
     ValueError
-        If the rate is out of range or `base` is contaminated already.
+        If the rate is out of range, or `base` is itself `Contaminated`.
     """
 
     name: ClassVar[str] = "contaminated"
@@ -49,7 +49,7 @@ class Contaminated(Protocol):
 
     @property
     def metric(self) -> str:
-        """The other protocol's."""
+        """The metric of the other protocol."""
         return self.base.metric
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,17 +58,17 @@ class Contaminated(Protocol):
         return {"name": self.name, "base": base, "rate": self.rate, "seed": self.seed}
 
     def split(self, dataset: Dataset) -> Split:
-        """See `Protocol.split`; too few anomalies, or none left to test, are refused."""
+        """See `Protocol.split`; also raise ValueError if too few anomalies would move or test."""
         clean = self.base.split(dataset)
         moved = self._moved(clean, dataset.groups)
-        left = ~np.isin(clean.test, moved)
+        tested = ~np.isin(clean.test, moved)
         training = f"{clean.training}, and with them {len(moved):,} anomalies of the test part, "
         training += f"{100 * self.rate:.4g} % of the training rows"
         testing = clean.testing + ", except those anomalies"
         if dataset.groups is not None:
-            left &= ~np.isin(dataset.groups[clean.test], dataset.groups[moved])
+            tested &= ~np.isin(dataset.groups[clean.test], dataset.groups[moved])
             testing += " and the other rows of their parts"
-        y_test = clean.y_test[left]
+        y_test = clean.y_test[tested]
         if y_test.all() or not y_test.any():
             raise ValueError(
                 f"protocol {self.name}: {len(moved)} of the {int(clean.y_test.sum())} anomalies "
@@ -78,7 +78,7 @@ class Contaminated(Protocol):
         return replace(
             clean,
             train=np.sort(np.concatenate([clean.train, moved])),
-            test=clean.test[left],
+            test=clean.test[tested],
             y_test=y_test,
             training=training,
             testing=testing,

@@ -17,16 +17,16 @@ Tested = Literal["all", "drawn"]
 class KDD99(Protocol):
     """KDD Cup 1999, 10 % sample, as in DAGMM, EGBAD and ALAD.
 
-    The connections labelled ``normal.`` are the anomalies, because they are the minority.
-    Half of all rows is drawn and its attacks train; the other half tests; 20 % of it is
-    flagged. With the released code's seed the parts have 198,361 rows to train on, 198,382
-    attacks and 48,629 anomalies to test on; its cap of 20 % anomalies is not reached. Of the
-    attacks tested, 86.9 % are exact copies of training rows.
+    The connections labelled ``normal.`` are the anomalies, because they are the minority. The
+    attacks in a random half of all rows train; the other half tests, and 20 % of it is flagged.
+    With the released code's seed 198,361 rows train, and 198,382 attacks and 48,629 anomalies
+    test; its cap of 20 % anomalies is not reached. 86.9 % of the attacks tested are exact copies
+    of training rows.
 
     Parameters
     ----------
     seed : int
-        Which half; 42 is the papers'.
+        Seeds the draw of the half; 42 is the papers' seed.
 
     References
     ----------
@@ -39,31 +39,31 @@ class KDD99(Protocol):
 
     def split(self, dataset: Dataset) -> Split:
         """See `Protocol.split`."""
-        odd = dataset.is_class("normal.")
-        drawn = _half(len(dataset), self.seed)
-        said = (
+        anomalous = dataset.is_class("normal.")
+        half = _half(len(dataset), self.seed)
+        clauses = (
             '"normal." connections are anomalous, attacks are normal',
             "the attacks in one half of the rows train",
             "the other half tests, 20 % of it is flagged",
         )
-        return build_split(drawn & ~odd, ~drawn, odd, said, flag_rate=0.2)
+        return build_split(half & ~anomalous, ~half, anomalous, clauses, flag_rate=0.2)
 
 
 @dataclass(frozen=True)
 class RandomHalf(Protocol):
-    """Half of all rows is drawn, its normal rows train; the other half tests (DAGMM, ALAD).
+    """The normal rows in a random half of all rows train; the other half tests (DAGMM, ALAD).
 
-    The papers' way with Thyroid, of which they flag 2.5 %, and Arrhythmia, of which they flag
-    15 %. Anomalies in the drawn half are left out.
+    The papers use it for Thyroid, where they flag 2.5 %, and for Arrhythmia, where they flag 15 %.
+    Anomalies in the first half are left out.
 
     Parameters
     ----------
     flag_rate : float in (0, 1]
-        The share of the test rows that is flagged: the highest scores.
+        The share of the test rows to flag: those with the highest scores.
     anomaly : int or str
         The label of an anomaly.
     seed : int
-        Which half.
+        Seeds the draw of the half.
 
     Raises
     ------
@@ -91,42 +91,43 @@ class RandomHalf(Protocol):
 
     def split(self, dataset: Dataset) -> Split:
         """See `Protocol.split`."""
-        odd = dataset.is_class(self.anomaly)
-        drawn = _half(len(dataset), self.seed)
-        said = (
+        anomalous = dataset.is_class(self.anomaly)
+        half = _half(len(dataset), self.seed)
+        clauses = (
             f"rows labelled {self.anomaly} are anomalous",
             "the normal rows in one half of the rows train",
             f"the other half tests, {_percent(self.flag_rate)} of it is flagged",
         )
-        return build_split(drawn & ~odd, ~drawn, odd, said, self.flag_rate)
+        return build_split(half & ~anomalous, ~half, anomalous, clauses, self.flag_rate)
 
 
 @dataclass(frozen=True)
 class Labelled(Protocol):
     """A table whose rows are labelled: part of the normal rows trains.
 
-    ADBench's semi-supervised setting. Its code draws a stratified 30 % of all rows to test on,
-    and so tests 30 % of the anomalies (``tested_anomalies="drawn"``); here all of them test by
-    default, which wastes none. Left out is that ADBench first draws 1,000 rows with
-    replacement from a smaller table, so that test rows may be copies of training rows, and
-    10,000 rows from a larger one (for this see `Split.limited`).
+    ADBench's semi-supervised setting. Its code draws a stratified 30 % of all rows to test on, and
+    so tests 30 % of the anomalies (``tested_anomalies="drawn"``); here all anomalies test by
+    default. Unlike here, ADBench first draws 1,000 rows with replacement from tables with fewer
+    rows, so that test rows may be copies of training rows, and 10,000 rows from larger tables (see
+    `Split.limited`).
 
     Parameters
     ----------
     anomaly : int or str
         The label of an anomaly.
     train_fraction : float in (0, 1)
-        Of the normal rows; of all rows for ``"drawn"``, which comes to the same up to rounding.
+        The share of the normal rows that trains; for ``"drawn"`` the share of all rows, which is
+        the same up to rounding.
     tested_anomalies : {"all", "drawn"}
-        Which anomalies test: all of them, or as large a share as of the normal rows, the
-        others being left out.
+        Which anomalies test: all of them, or the same share as of the normal rows; the others are
+        left out.
     seed : int
-        Which rows train.
+        Seeds the draw of the training rows.
 
     Raises
     ------
     ValueError
-        If `tested_anomalies` is neither of the two.
+        If `tested_anomalies` is neither ``"all"`` nor ``"drawn"``.
 
     References
     ----------
@@ -150,44 +151,44 @@ class Labelled(Protocol):
 
     def split(self, dataset: Dataset) -> Split:
         """See `Protocol.split`."""
-        odd = dataset.is_class(self.anomaly)
+        anomalous = dataset.is_class(self.anomaly)
         share = _percent(self.train_fraction)
         training = f"{share} of the normal rows train"
         if self.tested_anomalies == "all":
-            train = draw(~odd, self.train_fraction, self.seed)
+            train = draw(~anomalous, self.train_fraction, self.seed)
             test, testing = ~train, "all other rows test"
         else:
-            test = self._stratified(odd)
-            train = ~test & ~odd
+            test = self._stratified(anomalous)
+            train = ~test & ~anomalous
             testing = f"the other normal rows and {_percent(1 - self.train_fraction)} of the "
             testing += "anomalies test"
-        said = (f"rows labelled {self.anomaly} are anomalous", training, testing)
-        return build_split(train, test, odd, said)
+        clauses = (f"rows labelled {self.anomaly} are anomalous", training, testing)
+        return build_split(train, test, anomalous, clauses)
 
-    def _stratified(self, odd: Mask) -> Mask:
-        test = np.zeros_like(odd)
+    def _stratified(self, anomalous: Mask) -> Mask:
+        test = np.zeros_like(anomalous)
         try:
             _, rows = train_test_split(
-                np.arange(len(odd)),
+                np.arange(len(anomalous)),
                 # 1 - 0.7 is 0.30000000000000004, and scikit-learn rounds up.
                 test_size=round(1 - self.train_fraction, 12),
-                stratify=odd,
+                stratify=anomalous,
                 random_state=self.seed,
             )
         except ValueError as error:
             raise ValueError(
-                f"protocol {self.name}: {self.train_fraction} of {len(odd)} rows with "
-                f"{int(odd.sum())} anomalies cannot be drawn: {error}"
+                f"protocol {self.name}: {self.train_fraction} of {len(anomalous)} rows with "
+                f"{int(anomalous.sum())} anomalies cannot be drawn: {error}"
             ) from error
         test[rows] = True
         return test
 
 
 def _half(n: int, seed: int) -> Mask:
-    """Draw half of n rows by the very call of the papers' released code."""
-    drawn = np.zeros(n, dtype=bool)
-    drawn[pd.RangeIndex(n).to_series().sample(frac=0.5, random_state=seed)] = True
-    return drawn
+    """Draw half of n rows with the same call as the papers' released code; return a mask."""
+    half = np.zeros(n, dtype=bool)
+    half[pd.RangeIndex(n).to_series().sample(frac=0.5, random_state=seed)] = True
+    return half
 
 
 def _percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""The figures of `metrics`, from how often each sample was drawn: for the bootstrap."""
+"""Metrics computed from how often each sample was drawn: for the bootstrap."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +18,25 @@ Draw = tuple[_Ints, _Ints]
 class Counts:
     """How many of a resample have each distinct score, from the highest score to the lowest."""
 
-    odd: _Ints
+    anomalous: _Ints
     normal: _Ints
     tps: _Ints  # anomalies with this score or a higher one
-    fps: _Ints
+    fps: _Ints  # normal samples likewise
     at_threshold: tuple[int, int]  # true and false positives
     at_rate: tuple[int, int]
 
 
 class Ranking:
-    """The scores sorted once; a resample is then only counted."""
+    """Scores sorted once, so that a resample only needs counting.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+    y : bool array of shape (n,)
+        True for an anomaly.
+    threshold, flag_rate : float or None
+        As in `evaluate_scores`.
+    """
 
     def __init__(
         self,
@@ -37,58 +46,59 @@ class Ranking:
         flag_rate: float | None,
     ) -> None:
         # Negated, the highest score comes first.
-        self.negated, places = np.unique(-scores, return_inverse=True)
-        self.odd, self.normal = places[y], places[~y]
+        self.negated, ranks = np.unique(-scores, return_inverse=True)
+        self.anomalous, self.normal = ranks[y], ranks[~y]
         self.threshold = threshold
         self.rate = known_rate(y, flag_rate)
 
     def count(self, draw: Draw) -> Counts:
-        distinct = len(self.negated)
-        odd = np.bincount(self.odd[draw[0]], minlength=distinct)
-        normal = np.bincount(self.normal[draw[1]], minlength=distinct)
-        tps, fps = np.cumsum(odd), np.cumsum(normal)
+        """Count the scores of a resample."""
+        n_distinct = len(self.negated)
+        anomalous = np.bincount(self.anomalous[draw[0]], minlength=n_distinct)
+        normal = np.bincount(self.normal[draw[1]], minlength=n_distinct)
+        tps, fps = np.cumsum(anomalous), np.cumsum(normal)
 
         def positives(n_scores: int) -> tuple[int, int]:
             return (int(tps[n_scores - 1]), int(fps[n_scores - 1])) if n_scores else (0, 0)
 
-        above = 0
+        n_above = 0
         if self.threshold is not None:
-            above = int(np.searchsorted(self.negated, -self.threshold, side="left"))
+            n_above = int(np.searchsorted(self.negated, -self.threshold, side="left"))
         boundary = self._quantile(tps + fps)
-        flagged = int(np.searchsorted(self.negated, -boundary, side="right"))
-        return Counts(odd, normal, tps, fps, positives(above), positives(flagged))
+        n_flagged = int(np.searchsorted(self.negated, -boundary, side="right"))
+        return Counts(anomalous, normal, tps, fps, positives(n_above), positives(n_flagged))
 
     def _quantile(self, totals: _Ints) -> float:
         """Give ``np.quantile(resample, 1 - rate)``, to the bit, from counts."""
         last = int(totals[-1]) - 1
-        place = last * (1 - self.rate)
-        below = int(place)
+        position = last * (1 - self.rate)
+        below = int(position)
         # The k-th lowest is the (last - k)-th highest.
         ranks = [last - below, last - min(below + 1, last)]
         pair = -self.negated[np.searchsorted(totals, ranks, side="right")]
-        return float(np.quantile(pair, place - below))
+        return float(np.quantile(pair, position - below))
 
 
 def _auroc(c: Counts) -> float:
-    # A normal sample is beaten by every anomaly above it, and by half of those that tie with it.
-    return float(c.normal @ (c.tps - c.odd / 2) / (c.tps[-1] * c.fps[-1]))
+    # Every anomaly above a normal sample counts, and half of those that tie with it.
+    return float(c.normal @ (c.tps - c.anomalous / 2) / (c.tps[-1] * c.fps[-1]))
 
 
 def _precisions(c: Counts) -> _Floats:
-    # Above the highest score that was drawn nothing is flagged: the curve starts at precision 1.
+    # Nothing is flagged above the highest score drawn: the curve starts at precision 1.
     flagged = c.tps + c.fps
     precisions: _Floats = np.divide(c.tps, flagged, out=np.ones(len(flagged)), where=flagged > 0)
     return precisions
 
 
 def _average_precision(c: Counts) -> float:
-    return float(c.odd @ _precisions(c) / c.tps[-1])
+    return float(c.anomalous @ _precisions(c) / c.tps[-1])
 
 
 def _auprc(c: Counts) -> float:
-    here = _precisions(c)
-    before = np.concatenate([[1.0], here[:-1]])
-    return float(c.odd @ (here + before) / (2 * c.tps[-1]))
+    precisions = _precisions(c)
+    previous = np.concatenate([[1.0], precisions[:-1]])
+    return float(c.anomalous @ (precisions + previous) / (2 * c.tps[-1]))
 
 
 def _fpr_at_95_tpr(c: Counts) -> float:
@@ -103,11 +113,12 @@ def _precision(positives: tuple[int, int]) -> float:
     return positives[0] / max(sum(positives), 1)
 
 
-def _f1(positives: tuple[int, int], n_odd: int) -> float:
-    return 2 * positives[0] / (sum(positives) + n_odd)
+def _f1(positives: tuple[int, int], n_anomalies: int) -> float:
+    return 2 * positives[0] / (sum(positives) + n_anomalies)
 
 
-FIGURES: dict[str, Callable[[Counts], float]] = {
+#: Metrics that can be computed from counts, by name.
+COUNT_METRICS: dict[str, Callable[[Counts], float]] = {
     "auroc": _auroc,
     "average_precision": _average_precision,
     "auprc": _auprc,
@@ -122,5 +133,5 @@ FIGURES: dict[str, Callable[[Counts], float]] = {
     "recall_at_rate": lambda c: c.at_rate[0] / c.tps[-1],
     "f1_at_rate": lambda c: _f1(c.at_rate, c.tps[-1]),
 }
-# Those that need the model's own threshold.
+#: Those that need the model's own threshold.
 AT_THRESHOLD = {"precision", "recall", "f1", "fpr"}
