@@ -471,7 +471,7 @@ def test_a_comparison_on_a_users_own_table(run, payments, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nothing"], "nothing is neither a file nor a built-in spec; those are adbench, "),
+        (["nothing"], "nothing is neither a file nor a built-in spec; there are adbench, "),
         (["digits.yaml", "--as-published", "leak"], "no fault 'leak'; it has: oracle-epoch"),
         (["digits.yaml", "--data", "payments.csv"], "an experiment or --data, not both"),
         (["digits.yaml", "--label", "fraud"], "go with --data"),
