@@ -86,8 +86,8 @@ def plot(
     check_path(out, (".png", ".svg", ".pdf"))
     refuse_overwriting([out], [model, data] if data else [model])
     if (data is None) != (kind == "training"):
-        said = "needs no data" if data else "needs data: name it after the model"
-        raise ValueError(f"plot {kind} {said}")
+        problem = "needs no data" if data else "needs data: name it after the model"
+        raise ValueError(f"plot {kind} {problem}")
     for name, value, its_kind in (("row", row, "contributions"), ("time", time, "time")):
         if value is not None and kind != its_kind:
             raise ValueError(f"--{name} is for plot {its_kind}, not for plot {kind}")
@@ -194,10 +194,10 @@ class _Drawn:
 
     @cached_property
     def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        found = list(self.fitted.iter_outputs(self.source))
-        if not found:
+        chunks = list(self.fitted.iter_outputs(self.source))
+        if not chunks:
             raise ValueError("there is no sample to draw")
-        index, scores = zip(*found, strict=True)
+        index, scores = zip(*chunks, strict=True)
         return np.concatenate(index), np.concatenate(scores)
 
     @property

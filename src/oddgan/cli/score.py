@@ -186,8 +186,8 @@ def judged(
     if fdr is None:
         yield from frames
         return
-    if found := list(frames):
-        every = pd.concat(found, ignore_index=True)
+    if tables := list(frames):
+        every = pd.concat(tables, ignore_index=True)
         n_held_out = len(fitted.calibration_scores_)
         flagged = decisions.discoveries(every["p_value"], fdr, n_held_out=n_held_out)
         yield every.assign(flagged=flagged)
@@ -231,11 +231,11 @@ def write_asked(
 
 def write_answers(path: Path, fitted: Detector, source: inputs.Source, question: Any) -> None:
     """Write what the detector answers for every sample, chunk by chunk."""
-    found = (values for _, values in fitted.iter_outputs(source, question))
+    answers = (values for _, values in fitted.iter_outputs(source, question))
     if path.suffix == ".npy":
-        write_images(path, found, source.count() - len(source.skipped))
+        write_images(path, answers, source.count() - len(source.skipped))
         return
-    write_table(path, (_frame(fitted, values, question) for values in found))
+    write_table(path, (_frame(fitted, values, question) for values in answers))
 
 
 def _frame(fitted: Detector, values: Any, question: str) -> pd.DataFrame:

@@ -268,10 +268,10 @@ class RetrievalCritic(Detector):
             return y
         references, _, _ = parts_of(nets)
         _, nearest = references(rows)
-        found = references.rows[nearest]
-        differs = (found != x[:, None]).any(2)
+        neighbours = references.rows[nearest]
+        differs = (neighbours != x[:, None]).any(2)
         first = differs.float().argmax(1)  # the nearest, if all are copies
-        return found[torch.arange(len(x), device=x.device), first]
+        return neighbours[torch.arange(len(x), device=x.device), first]
 
     def _latents(self, nets: Networks, x: Tensor) -> Tensor:
         return nets["encoder"].eval()(x) if "encoder" in nets else x

@@ -137,7 +137,7 @@ def _texts(codec: inputs.Codec) -> dict[str, bool]:
     return {column.name: column.name in codec.text_columns for column in codec.columns}
 
 
-def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Model]:
+def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Model]:
     """Load model files, each named by its file or as ``NAME=PATH``.
 
     Parameters
@@ -155,7 +155,7 @@ def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Mo
         There is no such file.
     """
     paths: dict[str, str] = {}
-    for text in given:
+    for text in specs:
         name, path = named(text)
         if name in paths:
             raise ValueError(

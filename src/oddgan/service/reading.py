@@ -109,10 +109,10 @@ async def receive(request: Request, model: Model, limits: Limits) -> Received:
 
 def _content_type(request: Request) -> str:
     """Return what the body says it is, without parameters such as a charset."""
-    given = request.headers.get("content-type", "")
+    header = request.headers.get("content-type", "")
     message = Message()
-    message["content-type"] = given
-    return message.get_content_type() if given else ""
+    message["content-type"] = header
+    return message.get_content_type() if header else ""
 
 
 class _Form(MultiPartParser):
