@@ -154,7 +154,7 @@ def test_a_wrong_spec_is_refused_before_anything_runs(changes, message):
 def test_a_file_that_is_no_spec_is_named(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("title: [")
-    with pytest.raises(ValueError, match=r"mine.yaml is no YAML"):
+    with pytest.raises(ValueError, match=r"mine.yaml is not YAML"):
         bench.read_spec(path)
     path.write_text(yaml.safe_dump({**SPEC, "headline": "auc"}))
     with pytest.raises(ValueError, match=r"mine.yaml: headline 'auc'"):
@@ -250,7 +250,7 @@ def test_a_result_that_was_cut_short_is_named(finished, tmp_path):
     cell = spec().cells()[0]
     whole = (finished.folder / "cells" / f"{cell.key}.json").read_text()
     (tmp_path / f"{cell.key}.json").write_text(whole[:100])
-    with pytest.raises(ValueError, match=f"{cell.key}.json is no result .* delete it"):
+    with pytest.raises(ValueError, match=f"{cell.key}.json is not a result .* delete it"):
         run_cells([cell], tmp_path, jobs=1, listener=Log())
 
 
