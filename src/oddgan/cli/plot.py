@@ -225,16 +225,16 @@ class _Drawn:
         keep[self.index[places]] = True
         return inputs.Subset(whole, keep)
 
-    def _asked(self, source: inputs.Source, question: Any) -> list[Any]:
-        return [values for _, values in self.fitted.iter_outputs(source, question)]
+    def _asked(self, source: inputs.Source, output: Any) -> list[Any]:
+        return [values for _, values in self.fitted.iter_outputs(source, output)]
 
     def _latents(self, look: reports.Look) -> reports.Figure:
         n = len(self.index)
         places = np.sort(np.random.default_rng(0).permutation(n)[:_MAPPED])
         source, spaces, why = self._only(places), {}, []
-        for title, question in (("latents", "embed"), ("discriminator's features", "features")):
+        for title, output in (("latents", "embed"), ("discriminator's features", "features")):
             try:
-                spaces[title] = np.concatenate(self._asked(source, question))
+                spaces[title] = np.concatenate(self._asked(source, output))
             except ValueError as error:
                 why.append(str(error))
         if not spaces:

@@ -188,9 +188,9 @@ class MOGAAL(Detector):
         logit, features = D(x)
         slopes = torch.where(features > 0, 1.0, SLOPE)
         gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
-        parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
+        components = {"logit": -logit, "probability": torch.sigmoid(-logit)}
         away = x - nets["mean"](x)
-        return Score(parts, (away * gradient.view(x.shape)).abs(), {score: 1.0})
+        return Score(components, (away * gradient.view(x.shape)).abs(), {score: 1.0})
 
     def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         return self._score(nets, x, score).residual, nets["mean"](x) if x.ndim == 2 else None

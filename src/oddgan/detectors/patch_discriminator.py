@@ -158,11 +158,11 @@ class PatchDiscriminator(Detector):
         odd = torch.sigmoid(-nets["discriminator"](standardised(x))[0])
         flat = odd.flatten(1)
         n_top = max(1, round(TOP * flat.shape[1]))
-        parts = {"top": flat.topk(n_top).values.mean(1), "mean": flat.mean(1)}
+        components = {"top": flat.topk(n_top).values.mean(1), "mean": flat.mean(1)}
         enlarged = F.interpolate(
             odd[:, None], x.shape[2:], mode="bilinear", align_corners=False
         ).expand_as(x)
-        return Score(parts, enlarged / x.shape[1], {score: 1.0})
+        return Score(components, enlarged / x.shape[1], {score: 1.0})
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](standardised(x))[1]

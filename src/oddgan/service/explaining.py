@@ -25,14 +25,14 @@ def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
     for _, explanation in model.detector.iter_outputs(model.open(samples), "explain"):
         start = len(answers)
         stop = start + len(explanation)
-        part = Samples(samples.raw[start:stop], context=_part(samples.context, start, stop))
+        part = Samples(samples.raw[start:stop], conditions=_part(samples.conditions, start, stop))
         of_kind = _of_rows if model.kind == "table" else _of_images
         answers += of_kind(model, part, explanation)
     return answers
 
 
-def _part(context: pa.Table | None, start: int, stop: int) -> pa.Table | None:
-    return None if context is None else context[start:stop]
+def _part(conditions: pa.Table | None, start: int, stop: int) -> pa.Table | None:
+    return None if conditions is None else conditions[start:stop]
 
 
 # ---------------------------------------------------------------------------------------- tables
