@@ -22,9 +22,11 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# Runs the code blocks of the README, and the examples of the docs, as they stand there.
+# Runs the code blocks of the README, and the examples of the docs, as they stand there: two files
+# at a time, each in a folder of its own.
 readme: $(INSTALLED)
-	$(BIN)/python docs/run_blocks.py README.md docs/*.md docs/detectors/*.md
+	printf '%s\n' README.md docs/*.md docs/detectors/*.md \
+	  | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(BIN)/python docs/run_blocks.py
 
 # Writes the pages of docs/detectors, and their pictures, from the detectors.
 pages: $(INSTALLED)

@@ -70,7 +70,7 @@ def tiles(tmp_path, images):
 def test_a_labelled_csv_from_fit_to_evaluation(run, payments, tmp_path):
     code, out, _ = run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
     assert code == 0
-    assert "VAE learnt from 189 samples" in out  # 70 % of the 270 normal rows
+    assert "VAE learned from 189 samples" in out  # 70 % of the 270 normal rows
     code, out, _ = run("evaluate", "m", "payments.csv", "--json")
     result = json.loads(out)
     assert result["results"]["VAE reconstruction_probability"][0]["n"] == 111
@@ -194,7 +194,7 @@ def test_scores_go_to_standard_output_as_csv_or_json(run, payments):
 def test_a_folder_of_images(run, tiles):
     code, out, _ = run("fit", "egbad", tiles, "--normal", "good", "--out", "m", *QUICK)
     assert code == 0
-    assert "learnt from 40 samples" in out
+    assert "learned from 40 samples" in out
     code, out, _ = run("evaluate", "m", tiles, "--json")
     result = json.loads(out)["results"]["EGBAD sigma"][0]
     assert (result["n"], result["n_anomalies"]) == (20, 10)
@@ -263,7 +263,7 @@ def test_every_normal_row_may_train(run, payments):
         "fit", "vae", "payments.csv", "--label", "fraud", "--train-fraction", "1", "--out", "m",
         *QUICK,
     )  # fmt: skip
-    assert "learnt from 270 samples" in out
+    assert "learned from 270 samples" in out
     code, _, err = run("evaluate", "m", "payments.csv")
     assert (code, "trained on all normal samples" in err) == (2, True)
 
@@ -295,7 +295,7 @@ def test_a_label_of_true_and_false(run, payments, tmp_path, anomaly):
     option = ["--anomaly", anomaly] if anomaly else []
     code, out, err = run("fit", "vae", "b.csv", "--label", "fraud", *option, "--out", "m", *QUICK)
     assert code == 0, err
-    assert "learnt from 189 samples" in out
+    assert "learned from 189 samples" in out
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_a_protocol_by_name_and_with_parameters(run, payments):
         ("nothing", "no protocol is called 'nothing'"),
         ("[1]", "a name or"),
         ("{name: labelled, x: 1}", "x"),
-        ("{", "is no YAML"),
+        ("{", "is not YAML"),
     ):
         code, _, err = run(*words, "--protocol", wrong)
         assert code == 2
@@ -536,7 +536,7 @@ def test_ctrl_c_loses_nothing(run, tmp_path, payments):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "goes on from" in err
+    assert "resumes from" in err
     assert (tmp_path / "m.ckpt").exists()
     assert run(*words, *settings, "m")[0] == 0
     assert not (tmp_path / "m.ckpt").exists()

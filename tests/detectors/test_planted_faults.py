@@ -252,7 +252,7 @@ class DrawsFromTheWorld(VAE):
 
 
 class ForgetsToBeginAnew(VAE):
-    """A refit goes on from where the last fit has ended."""
+    """A refit continues where the last fit ended."""
 
     def _build(self, *args):
         return getattr(self, "networks_", None) or super()._build(*args)

@@ -338,7 +338,7 @@ def test_a_look_is_what_was_asked_for():
     assert figure.get_facecolor()[3] == 0
     for wrong, message in (
         ({"theme": "blue"}, "theme must be 'light' or 'dark', not 'blue'"),
-        ({"background": "bleu"}, "background 'bleu' is no colour"),
+        ({"background": "bleu"}, "background 'bleu' is not a colour"),
         ({"width": 20}, "width is 60 to 400 millimetres, not 20"),
     ):
         with pytest.raises(ValueError, match=message):

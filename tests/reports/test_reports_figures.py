@@ -401,7 +401,7 @@ def test_plot_draws_every_kind(typed, models, words, data, tmp_path):
         (["scores", "t", "plain.csv", "--row", "1"], "--row is for plot contributions"),
         (["time", "t", "days.csv", "--time", "day", "--label", "a"], "leave out the labels"),
         (["scores", "t", "plain.csv", "--out", "f.bmp"], "must end in .png or .svg or .pdf"),
-        (["scores", "t", "plain.csv", "--background", "bleu"], "background 'bleu' is no colour"),
+        (["scores", "t", "plain.csv", "--background", "bleu"], "background 'bleu' is not a colour"),
     ],
 )
 def test_plot_refuses_in_one_line(typed, models, words, message):

@@ -340,7 +340,7 @@ def test_another_model_scores_the_same_files(page, files, detectors):
     assert page.run("return document.querySelector('odd-drop .buttons button:nth-child(2)').hidden")
 
 
-def test_the_context_of_images_is_asked_for(page, files, detectors):
+def test_the_condition_of_images_is_asked_for(page, files, detectors):
     page.choose("lit")
     page.press("odd-drop [name=lamp]", "right")
     page.press("odd-drop [name=hour]", "110.5")

@@ -283,7 +283,7 @@ def test_columns_are_found_by_name_in_any_order(asking, app, models, payments):
         assert scores == models["payments"].detector.anomaly_score(payments).tolist()
 
 
-def test_context_stands_in_the_rows_or_beside_the_images(asking, payments):
+def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments):
     images = make_images()[:60]
     of_columns = quick(VAE, max_steps=3).fit(payments, condition=["city"])
     apart = quick(VAE, max_steps=3).fit(payments.drop(columns="city"), condition=payments[["city"]])
@@ -304,7 +304,7 @@ def test_context_stands_in_the_rows_or_beside_the_images(asking, payments):
     expected = of_images.anomaly_score(images[:2], condition=["odd", "even"])
     assert scores_in(three) == expected.tolist()
     assert without.status_code == 422
-    assert "context (c0)" in without.json()["error"]["message"]
+    assert "condition (c0)" in without.json()["error"]["message"]
 
 
 def test_probabilities_are_told_where_there_are_any(asking, payments):

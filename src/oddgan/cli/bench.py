@@ -91,12 +91,12 @@ def bench(
 
 
 def _list(as_json: bool) -> None:
-    found = experiments.builtin_specs()
+    specs = experiments.builtin_specs()
     if as_json:
-        print_json(found)
+        print_json(specs)
         return
     table = Table("experiment", "what", box=None)
-    for name, title in found.items():
+    for name, title in specs.items():
         table.add_row(name, title)
     Console().print(table)
     print("oddgan bench EXPERIMENT --quick runs one in minutes; without --quick at full size.")

@@ -50,12 +50,12 @@ def calibrate(
     fitted.verbose = as_saved
     target = out or model
     fitted.save(target)
-    found = fitted.proba_calibration_
+    calibration = fitted.proba_calibration_
     if as_json:
-        print_json({"model": target, **asdict(found)})
+        print_json({"model": target, **asdict(calibration)})
         return
     messages.print(
-        f"Probabilities by {found.method} calibration on {found.n_normal} normal and "
-        f"{found.n_anomalous} anomalous samples, for a share of anomalies of "
-        f"{found.prevalence:.3g}. Wrote {target}. Next: oddgan score {target} NEW --proba"
+        f"Probabilities by {calibration.method} calibration on {calibration.n_normal} normal and "
+        f"{calibration.n_anomalous} anomalous samples, for a share of anomalies of "
+        f"{calibration.prevalence:.3g}. Wrote {target}. Next: oddgan score {target} NEW --proba"
     )

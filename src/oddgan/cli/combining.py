@@ -46,17 +46,17 @@ def make_combination(text: str, params: Mapping[str, Any]) -> Combination:
     allowed = combination.get_params().keys()
     for name in left:
         if name not in allowed:
-            own = sorted(combination.get_params(deep=False).keys() - {"detectors"})
+            own_params = sorted(combination.get_params(deep=False).keys() - {"detectors"})
             raise ValueError(
-                f"{text} has no parameter {name!r}; it has {', '.join(own)} and those of each "
-                "member, as NAME__PARAMETER"
+                f"{text} has no parameter {name!r}; it has {', '.join(own_params)} and those of "
+                "each member, as NAME__PARAMETER"
             )
     return combination.set_params(**left)
 
 
-def check_combination(**given: Any) -> None:
+def check_combination(**options: Any) -> None:
     """Refuse what several detectors at once cannot have."""
-    for name, value in given.items():
+    for name, value in options.items():
         if value:
             raise ValueError(f"--{name} is of one detector: a combination has none")
 
@@ -71,5 +71,5 @@ def _member(name: str) -> BaseEstimator:
             f"no detector is called {name!r}; a combination can have {', '.join(known)} and "
             f"scikit-learn's {', '.join(FOREIGN)}"
         )
-    found: BaseEstimator = clone(FOREIGN[name])
-    return found
+    member: BaseEstimator = clone(FOREIGN[name])
+    return member

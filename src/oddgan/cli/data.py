@@ -216,8 +216,8 @@ def test_rows(
         y = ~data.dataset.is_class(options.normal)
     else:
         y = data.dataset.is_class(1 if options.anomaly is None else options.anomaly)
-    said = "every row tests; the model was fitted on other files"
-    return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, said)
+    testing = "every row tests; the model was fitted on other files"
+    return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, testing)
 
 
 def _one_or_all(names: list[str] | None) -> list[str] | str | None:
@@ -239,15 +239,15 @@ def _protocol(dataset: datasets.Dataset, options: DataOptions) -> evaluation.Pro
 
 def _named_protocol(text: str, options: DataOptions) -> evaluation.Protocol:
     try:
-        found = yaml.safe_load(text)
+        parsed = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"--protocol {text!r} is not YAML: {error}") from error
-    if not isinstance(found, str | dict):
+    if not isinstance(parsed, str | dict):
         raise ValueError(f"--protocol takes a name or '{{name: ..., ...}}', not {text!r}")
-    said = {
+    flags = {
         "anomaly": options.anomaly,
         "normal": options.normal,
         "seed": options.split_seed or None,
     }
-    values = {name: value for name, value in said.items() if value is not None}
-    return evaluation.from_dict(values | ({"name": found} if isinstance(found, str) else found))
+    values = {name: value for name, value in flags.items() if value is not None}
+    return evaluation.from_dict(values | ({"name": parsed} if isinstance(parsed, str) else parsed))

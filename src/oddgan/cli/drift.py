@@ -42,10 +42,10 @@ def drift(
             f"{model} was fitted on rows of this very data, which score lower than new ones",
             stacklevel=1,
         )
-    found = fitted.drift(opened.source, alpha=alpha)
+    result = fitted.drift(opened.source, alpha=alpha)
     if as_json:
-        print_json({**asdict(found), "skipped": opened.source.skipped})
+        print_json({**asdict(result), "skipped": opened.source.skipped})
     else:
         list_skipped(opened.source)
-        print(f"{'Drift' if found.drifted else 'No drift'}. {found.message}")
-    raise typer.Exit(3 if found.drifted else 0)
+        print(f"{'Drift' if result.drifted else 'No drift'}. {result.message}")
+    raise typer.Exit(3 if result.drifted else 0)

@@ -56,7 +56,7 @@ def evaluate(
     over the test samples.
     """
     check_report(report, (*models, data), n_models=len(models))
-    given = DataOptions(
+    options_given = DataOptions(
         label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
     )
     rows: dict[str, list[Measured]] = {}
@@ -65,7 +65,7 @@ def evaluate(
         fitted = load(path)
         if isinstance(fitted, Combination):
             check_combination(report=report)
-        options = given.filled_from(fitted.provenance_)
+        options = options_given.filled_from(fitted.provenance_)
         opened = open_data(data, options, fitted.source)
         source, split = test_rows(opened, options, fitted.provenance_)
         tested = split.test if tested is None else tested
@@ -146,9 +146,9 @@ def measure(
     fitted: Detector | Combination, source: inputs.Source, split: evaluation.Split
 ) -> Measured:
     """Score the test rows and compare with the truth; rows that were skipped do not count."""
-    found = list(fitted.iter_outputs(source))
-    index = np.concatenate([rows for rows, _ in found])
-    scores = np.concatenate([values for _, values in found])
+    chunks = list(fitted.iter_outputs(source))
+    index = np.concatenate([rows for rows, _ in chunks])
+    scores = np.concatenate([values for _, values in chunks])
     return measured(split.y_test[np.isin(split.test, index)], scores, split, fitted.threshold_)
 
 

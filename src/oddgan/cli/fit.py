@@ -185,7 +185,7 @@ def _held_out(model: detectors.Detector | Combination, source: inputs.Source) ->
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
     """Read NAME=VALUE; a value is JSON if it can be, else text, of a score names with commas."""
-    found: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
@@ -196,8 +196,8 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             value = {"None": None, "True": True, "False": False}.get(text, text)
             is_score = name.rpartition("__")[2] in ("score_name", "score")
             value = parse_score_name(text) if is_score else value
-        found[name] = tuple(value) if isinstance(value, list) else value
-    return found
+        params[name] = tuple(value) if isinstance(value, list) else value
+    return params
 
 
 def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Detector | Combination:

@@ -79,7 +79,7 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
     n = len(fitted.calibration_scores_)
     defaults = type(fitted)().get_params()
     params = fitted.fitted_params_
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "detector": type(fitted).__name__,
         "reference": fitted.reference,
         "parameters": {
@@ -102,7 +102,7 @@ def described(fitted: detectors.Detector) -> dict[str, Any]:
         "fitted_with": fitted.versions_,
         "read_with": {"oddgan": importlib.metadata.version("oddgan")},
     }
-    return found
+    return description
 
 
 def _input(codec: inputs.Codec) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
     """Return what probabilities rest on, or None where no labelled samples were given."""
     if not hasattr(fitted, "proba_calibration_"):
         return None
-    found = asdict(fitted.proba_calibration_)
-    return {name: found[name] for name in ("method", "n_normal", "n_anomalous", "prevalence")}
+    fields = asdict(fitted.proba_calibration_)
+    return {name: fields[name] for name in ("method", "n_normal", "n_anomalous", "prevalence")}
 
 
 def _history(history: list[dict[str, float]]) -> dict[str, Any]:
@@ -129,17 +129,21 @@ def _history(history: list[dict[str, float]]) -> dict[str, Any]:
                 losses.setdefault(name, []).append(value)
     return {
         "steps": int(history[-1]["step"]),
-        "losses": {name: {"first": found[0], "last": found[-1]} for name, found in losses.items()},
+        "losses": {
+            name: {"first": values[0], "last": values[-1]} for name, values in losses.items()
+        },
     }
 
 
-def _samples(given: Mapping[str, Any]) -> str:
-    columns = given["columns"]
+def _samples(described_input: Mapping[str, Any]) -> str:
+    columns = described_input["columns"]
     if not columns:
-        return f"{given['kind']}s of {' x '.join(map(str, given['shape']))}"
+        return f"{described_input['kind']}s of {' x '.join(map(str, described_input['shape']))}"
     more = ", ..." if len(columns) > _MOST_COLUMNS else ""
     listed = ", ".join(columns[:_MOST_COLUMNS])
-    return f"table, columns {listed}{more}: {len(columns)}, encoded as {given['shape'][0]}"
+    return (
+        f"table, columns {listed}{more}: {len(columns)}, encoded as {described_input['shape'][0]}"
+    )
 
 
 def _decision(description: Mapping[str, Any]) -> dict[str, str]:

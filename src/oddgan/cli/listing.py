@@ -13,7 +13,7 @@ from .output import print_json
 
 def list_detectors(as_json: AsJson = False) -> None:
     """List the methods: what they take and score by, their presets, where they were published."""
-    found = detectors.all_detectors()
+    classes = detectors.all_detectors()
     if as_json:
         print_json(
             {
@@ -24,12 +24,12 @@ def list_detectors(as_json: AsJson = False) -> None:
                     "presets": cls.presets,
                     "parameters": cls().get_params(),
                 }
-                for name, cls in found.items()
+                for name, cls in classes.items()
             }
         )
         return
     table = Table.grid("detector", "what", "values", padding=(0, 2))
-    for name, cls in found.items():
+    for name, cls in classes.items():
         rows = {
             "inputs": [f"{kind}s" for kind in cls.kinds],
             "scores": [f"{cls.scores[0]} (default)", *cls.scores[1:]],
@@ -45,12 +45,12 @@ def list_detectors(as_json: AsJson = False) -> None:
 
 def list_datasets(as_json: AsJson = False) -> None:
     """List the data sets known by name, and whether their files are here."""
-    found = datasets.available()
+    infos = datasets.available()
     if as_json:
-        print_json({info.name: asdict(info) for info in found})
+        print_json({info.name: asdict(info) for info in infos})
         return
     table = Table("data set", "kind", "samples", "shape", "classes", "here", "licence")
-    for info in found:
+    for info in infos:
         table.add_row(
             info.name,
             info.kind,

@@ -70,15 +70,17 @@ def write_maps(
         maps = _opened(files, explain, n) if explain and explain.suffix else None
         masks = _opened(files, mask, n) if mask else None
         pictures = _images(fitted, source) if explain and not explain.suffix else None
-        for index, found in fitted.iter_outputs(source, "explain"):
+        for index, explanation in fitted.iter_outputs(source, "explain"):
             names = [str(name) for name in source.sample_names(index)]
-            for name, one, odd in zip(names, found.anomaly_map, found.anomaly_mask, strict=True):
+            for name, one, odd in zip(
+                names, explanation.anomaly_map, explanation.anomaly_mask, strict=True
+            ):
                 if maps:
                     maps.add(name, one)
                 if masks:
                     masks.add(name, odd)
                 if pictures and explain:
-                    picture = overlay(next(pictures), one, odd, found.pixel_threshold)
+                    picture = overlay(next(pictures), one, odd, explanation.pixel_threshold)
                     _save(picture, explain, name)
 
 

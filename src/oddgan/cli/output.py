@@ -32,9 +32,9 @@ def check_path(path: Path | None, suffixes: Sequence[str]) -> None:
 
 def refuse_overwriting(outputs: Sequence[Path | None], kept: Sequence[Path | str]) -> None:
     """Refuse outputs that are the same file, or one of the files in `kept`."""
-    given = [path.absolute().resolve() for path in outputs if path is not None]
-    for path in given:
-        if given.count(path) > 1 or path in [Path(other).absolute().resolve() for other in kept]:
+    targets = [path.absolute().resolve() for path in outputs if path is not None]
+    for path in targets:
+        if targets.count(path) > 1 or path in [Path(other).absolute().resolve() for other in kept]:
             raise ValueError(f"{path} would be overwritten: give the output another name")
 
 

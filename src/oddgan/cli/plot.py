@@ -86,8 +86,8 @@ def plot(
     check_path(out, (".png", ".svg", ".pdf"))
     refuse_overwriting([out], [model, data] if data else [model])
     if (data is None) != (kind == "training"):
-        said = "needs no data" if data else "needs data: name it after the model"
-        raise ValueError(f"plot {kind} {said}")
+        problem = "needs no data" if data else "needs data: name it after the model"
+        raise ValueError(f"plot {kind} {problem}")
     for name, value, its_kind in (("row", row, "contributions"), ("time", time, "time")):
         if value is not None and kind != its_kind:
             raise ValueError(f"--{name} is for plot {its_kind}, not for plot {kind}")
@@ -194,10 +194,10 @@ class _Drawn:
 
     @cached_property
     def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        found = list(self.fitted.iter_outputs(self.source))
-        if not found:
+        chunks = list(self.fitted.iter_outputs(self.source))
+        if not chunks:
             raise ValueError("there is no sample to draw")
-        index, scores = zip(*found, strict=True)
+        index, scores = zip(*chunks, strict=True)
         return np.concatenate(index), np.concatenate(scores)
 
     @property
@@ -225,16 +225,16 @@ class _Drawn:
         keep[self.index[places]] = True
         return inputs.Subset(whole, keep)
 
-    def _asked(self, source: inputs.Source, question: Any) -> list[Any]:
-        return [values for _, values in self.fitted.iter_outputs(source, question)]
+    def _asked(self, source: inputs.Source, output: Any) -> list[Any]:
+        return [values for _, values in self.fitted.iter_outputs(source, output)]
 
     def _latents(self, look: reports.Look) -> reports.Figure:
         n = len(self.index)
         places = np.sort(np.random.default_rng(0).permutation(n)[:_MAPPED])
         source, spaces, why = self._only(places), {}, []
-        for title, question in (("latents", "embed"), ("discriminator's features", "features")):
+        for title, output in (("latents", "embed"), ("discriminator's features", "features")):
             try:
-                spaces[title] = np.concatenate(self._asked(source, question))
+                spaces[title] = np.concatenate(self._asked(source, output))
             except ValueError as error:
                 why.append(str(error))
         if not spaces:

@@ -61,10 +61,10 @@ def report(
     check_report(out, (model, data))
     fitted = load_detector(model, device=device)
     fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
-    given = DataOptions(
+    options_given = DataOptions(
         label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
     )
-    options = given.filled_from(fitted.provenance_)
+    options = options_given.filled_from(fitted.provenance_)
     opened = open_data(data, options, fitted.source)
     source, split = labelled(opened, options, fitted.provenance_)
     write(

@@ -97,8 +97,8 @@ def score(
     else:
         fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
         check_proba(fitted, model, proba)
-        for question, path in asked.items():
-            check_question(fitted, question, path)
+        for output, path in asked.items():
+            check_output(fitted, output, path)
         check_members(fitted, std)
         check_mask(fitted, mask)
     refuse_overwriting((out, mask, *asked.values()), (model, data))
@@ -130,16 +130,16 @@ def score(
     messages.print(f"{n_flagged} of {n} samples flagged ({rule}).{where}")
 
 
-def check_question(fitted: Detector, question: str, path: Path | None) -> None:
+def check_output(fitted: Detector, output: str, path: Path | None) -> None:
     """Refuse what the detector cannot answer or the file cannot hold, before any work is done."""
     images = fitted.codec_.kind == "image"
-    if images and question == "explain":
+    if images and output == "explain":
         check_maps(path, None)
     else:
-        check_path(path, (".npy",) if images and question != "embed" else (".csv", ".parquet"))
-    if path is not None and question in fitted.unavailable:
-        why = fitted.unavailable[question]
-        raise ValueError(f"--{question}: {type(fitted).__name__} cannot {question}: {why}")
+        check_path(path, (".npy",) if images and output != "embed" else (".csv", ".parquet"))
+    if path is not None and output in fitted.unavailable:
+        why = fitted.unavailable[output]
+        raise ValueError(f"--{output}: {type(fitted).__name__} cannot {output}: {why}")
 
 
 def check_mask(fitted: Detector, mask: Path | None) -> None:
@@ -148,7 +148,7 @@ def check_mask(fitted: Detector, mask: Path | None) -> None:
         return
     if fitted.codec_.kind == "table":
         raise ValueError("--mask: a table has no pixels; --explain is for its columns")
-    check_question(fitted, "explain", None)
+    check_output(fitted, "explain", None)
     check_maps(None, mask)
 
 
@@ -186,8 +186,8 @@ def judged(
     if fdr is None:
         yield from frames
         return
-    if found := list(frames):
-        every = pd.concat(found, ignore_index=True)
+    if tables := list(frames):
+        every = pd.concat(tables, ignore_index=True)
         n_held_out = len(fitted.calibration_scores_)
         flagged = decisions.discoveries(every["p_value"], fdr, n_held_out=n_held_out)
         yield every.assign(flagged=flagged)
@@ -224,24 +224,24 @@ def write_asked(
     if isinstance(fitted.codec_, inputs.ImageCodec):
         asked = dict(asked)
         write_maps(asked.pop("explain"), mask, fitted, source)
-    for question, path in asked.items():
+    for output, path in asked.items():
         if path is not None:
-            write_answers(path, fitted, source, question)
+            write_answers(path, fitted, source, output)
 
 
-def write_answers(path: Path, fitted: Detector, source: inputs.Source, question: Any) -> None:
+def write_answers(path: Path, fitted: Detector, source: inputs.Source, output: Any) -> None:
     """Write what the detector answers for every sample, chunk by chunk."""
-    found = (values for _, values in fitted.iter_outputs(source, question))
+    answers = (values for _, values in fitted.iter_outputs(source, output))
     if path.suffix == ".npy":
-        write_images(path, found, source.count() - len(source.skipped))
+        write_images(path, answers, source.count() - len(source.skipped))
         return
-    write_table(path, (_frame(fitted, values, question) for values in found))
+    write_table(path, (_frame(fitted, values, output) for values in answers))
 
 
-def _frame(fitted: Detector, values: Any, question: str) -> pd.DataFrame:
+def _frame(fitted: Detector, values: Any, output: str) -> pd.DataFrame:
     if isinstance(values, pd.DataFrame):
         return values
-    if question == "embed":
+    if output == "embed":
         return pd.DataFrame(values, columns=[f"z{i}" for i in range(values.shape[1])])
     names = [str(column.name) for column in fitted.codec_.columns]
     frame = pd.DataFrame(np.asarray(values), columns=names)

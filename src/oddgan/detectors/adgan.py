@@ -152,9 +152,9 @@ class ADGAN(Detector):
         return features
 
     def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
-        found = self._search(nets, x)
-        residual = (x - found[1]).square().mean(0)
-        return residual, best(x, *found)[1] if x.ndim == 2 else None
+        latents_and_samples = self._search(nets, x)
+        residual = (x - latents_and_samples[1]).square().mean(0)
+        return residual, best(x, *latents_and_samples)[1] if x.ndim == 2 else None
 
     def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         return best(x, *self._search(nets, x))[0]

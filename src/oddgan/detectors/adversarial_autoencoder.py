@@ -114,12 +114,12 @@ class AdversarialAutoencoder(Detector):
     def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D = nets["discriminator"]
         y = self._reconstruct(nets, x, score)
-        parts = {"residual": distance(x, y), "feature_matching": distance(D(x)[1], D(y)[1])}
+        components = {"residual": distance(x, y), "feature_matching": distance(D(x)[1], D(y)[1])}
         if score == "feature_matching":
             weights = {"residual": 1 - self.weight_disc, "feature_matching": self.weight_disc}
         else:
             weights = {"residual": 1.0}
-        return Score(parts, (x - y).abs(), weights)
+        return Score(components, (x - y).abs(), weights)
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]

@@ -147,13 +147,13 @@ class ALAD(Detector):
         y = nets["generator"](nets["encoder"](x))
         D = nets["discriminator_xx"]
         logit, features = D(x, y)
-        parts = {
+        components = {
             "features": distance(D(x, x)[1], features),
             "logits": binary_cross_entropy(logit, 1),
             "l1": distance(x, y),
             "l2": distance(x, y, 2),
         }
-        return Score(parts, (x - y).abs(), {score: 1.0})
+        return Score(components, (x - y).abs(), {score: 1.0})
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator_xz"](x, nets["encoder"](x))[1]

@@ -187,11 +187,11 @@ class DAGMM(Detector):
     def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         y, features = self._mixture_features(nets, x)
         residual = (x - y).square()
-        parts = {
+        components = {
             "energy": nets["mixture"](features),
             "residual": residual.flatten(1).sum(1),
         }
-        return Score(parts, residual, {score: 1.0})
+        return Score(components, residual, {score: 1.0})
 
     def _mixture_features(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reconstructions and the features z, shape (n, latent_dim + 2)."""

@@ -113,8 +113,8 @@ class DSEBM(Detector):
     def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         energy, gradient = nets["energy"](x)
         norm = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
-        parts = {"energy": energy, "reconstruction": norm}
-        return Score(parts, gradient.square(), {score: 1.0})
+        components = {"energy": energy, "reconstruction": norm}
+        return Score(components, gradient.square(), {score: 1.0})
 
     def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         return cast("Energy", nets["energy"]).hidden(x)[-1][1]

@@ -170,9 +170,9 @@ class EGBAD(Detector):
             l_d = binary_cross_entropy(D(y, z)[0], 1)
         else:
             l_d = distance(D(x, z)[1], D(y, z)[1], self.degree)
-        parts = {"residual": distance(x, y, self.degree), score: l_d}
+        components = {"residual": distance(x, y, self.degree), score: l_d}
         weights = {"residual": 1 - self.weight_disc, score: self.weight_disc}
-        return Score(parts, (x - y).abs(), weights)
+        return Score(components, (x - y).abs(), weights)
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x, nets["encoder"](x))[1]

@@ -195,17 +195,17 @@ class FAnoGAN(Detector):
     def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
         D, z = nets["critic"], self._embed(nets, x, score)
         y = nets["generator"](z)
-        parts = {"residual": squared(x, y)}
+        components = {"residual": squared(x, y)}
         if score == "izi_f":
-            parts["features"] = squared(D(x)[1], D(y)[1])
+            components["features"] = squared(D(x)[1], D(y)[1])
         elif score == "ziz":
-            parts["latent"] = squared(z, nets["encoder"](y))
+            components["latent"] = squared(z, nets["encoder"](y))
         weights = {
             "izi_f": {"residual": 1.0, "features": self.kappa},
             "izi": {"residual": 1.0},
             "ziz": {"latent": 1.0},
         }
-        return Score(parts, (x - y).square(), weights[score])
+        return Score(components, (x - y).square(), weights[score])
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["critic"](x)[1]

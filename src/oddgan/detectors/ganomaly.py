@@ -144,12 +144,12 @@ class GANomaly(Detector):
         z = nets["encoder"](x)
         y = nets["generator"](z)
         z_again = nets["second_encoder"](y)
-        parts = {
+        components = {
             "l1": distance(z, z_again),
             "l2": (z - z_again).square().mean(1),
             "residual": distance(x, y),
         }
-        return Score(parts, (x - y).abs(), {score: 1.0})
+        return Score(components, (x - y).abs(), {score: 1.0})
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]

@@ -175,9 +175,9 @@ class MOGAAL(Detector):
         D, x = nets["discriminator"], x.flatten(1)
         goals = targets(D(x)[0].detach(), self.k)
         u = nets["noise"](x).expand(self.k, -1, -1)
-        made = potential_outliers(nets["generators"], u, x).flatten(0, 1)
-        with condition_on_rows(torch.arange(len(made), device=x.device) % len(x)):
-            logits = D(made)[0].view(self.k, -1)
+        outliers = potential_outliers(nets["generators"], u, x).flatten(0, 1)
+        with condition_on_rows(torch.arange(len(outliers), device=x.device) % len(x)):
+            logits = D(outliers)[0].view(self.k, -1)
         yield Loss("generators", generator_loss(logits, goals), ("generators",))
 
     def _finish(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
@@ -188,9 +188,9 @@ class MOGAAL(Detector):
         logit, features = D(x)
         slopes = torch.where(features > 0, 1.0, SLOPE)
         gradient = (slopes * weight(D.logit)) @ weight(cast("nn.Sequential", D.trunk)[1])
-        parts = {"logit": -logit, "probability": torch.sigmoid(-logit)}
+        components = {"logit": -logit, "probability": torch.sigmoid(-logit)}
         away = x - nets["mean"](x)
-        return Score(parts, (away * gradient.view(x.shape)).abs(), {score: 1.0})
+        return Score(components, (away * gradient.view(x.shape)).abs(), {score: 1.0})
 
     def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         return self._score(nets, x, score).residual, nets["mean"](x) if x.ndim == 2 else None
@@ -235,9 +235,9 @@ def shares(n: int, k: int) -> list[int]:
     Each makes 1, and of the rest k - i parts; what does not divide goes to the first ones.
     """
     parts = k * (k + 1) // 2
-    found = [1 + (n - k) * (k - i) // parts for i in range(k)]
-    left = n - sum(found)
-    return [share + (i < left) for i, share in enumerate(found)]
+    sizes = [1 + (n - k) * (k - i) // parts for i in range(k)]
+    left = n - sum(sizes)
+    return [share + (i < left) for i, share in enumerate(sizes)]
 
 
 def targets(logit: Tensor, k: int) -> Tensor:

@@ -129,8 +129,8 @@ class PatchDiscriminator(Detector):
         D, maker = nets["discriminator"], cast("PseudoAnomalies", nets["pseudo_anomalies"])
         x = crops(standardised(x), self.crop_size, maker.uniform)
         n_clean = len(x) // CLEAN
-        made, mask = self._hardest(D, maker, x, n_clean)
-        lit = maker.lit(torch.cat([x[:n_clean], made]))
+        corrupted, mask = self._hardest(D, maker, x, n_clean)
+        lit = maker.lit(torch.cat([x[:n_clean], corrupted]))
         target = torch.cat([torch.zeros_like(mask[:1]).expand(n_clean, -1, -1), mask])
         yield Loss("discriminator", place_loss(D(lit)[0], target), ("discriminator",))
 
@@ -138,9 +138,9 @@ class PatchDiscriminator(Detector):
         self, D: nn.Module, maker: PseudoAnomalies, x: Tensor, first: int
     ) -> tuple[Tensor, Tensor]:
         """Return pseudo-anomalies of the images from `first` on, and their masks as D's map."""
-        found = [maker(x[first:]) for _ in range(self.n_candidates)]
-        images = torch.stack([image for image, _ in found])
-        masks = torch.stack([F.avg_pool2d(m, 2, ceil_mode=True).squeeze(1) for _, m in found])
+        candidates = [maker(x[first:]) for _ in range(self.n_candidates)]
+        images = torch.stack([image for image, _ in candidates])
+        masks = torch.stack([F.avg_pool2d(m, 2, ceil_mode=True).squeeze(1) for _, m in candidates])
         if self.n_candidates == 1:
             return images[0], masks[0]
         D.eval()
@@ -158,11 +158,11 @@ class PatchDiscriminator(Detector):
         odd = torch.sigmoid(-nets["discriminator"](standardised(x))[0])
         flat = odd.flatten(1)
         n_top = max(1, round(TOP * flat.shape[1]))
-        parts = {"top": flat.topk(n_top).values.mean(1), "mean": flat.mean(1)}
+        components = {"top": flat.topk(n_top).values.mean(1), "mean": flat.mean(1)}
         enlarged = F.interpolate(
             odd[:, None], x.shape[2:], mode="bilinear", align_corners=False
         ).expand_as(x)
-        return Score(parts, enlarged / x.shape[1], {score: 1.0})
+        return Score(components, enlarged / x.shape[1], {score: 1.0})
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](standardised(x))[1]

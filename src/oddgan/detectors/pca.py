@@ -142,10 +142,10 @@ def principal_components(chunks: Iterator[Tensor], d: int, k: int) -> tuple[Floa
     """
     rows = (x.flatten(1).double().numpy() for x in chunks)
     solve = _exact if d <= MOST_EXACT else _incremental
-    mean, variances, found, slope = solve(rows, d, k)
-    found = found[variances > NO_VARIANCE * variances[:1]]
+    mean, variances, directions, slope = solve(rows, d, k)
+    directions = directions[variances > NO_VARIANCE * variances[:1]]
     components = np.zeros((k, d))
-    components[: len(found)] = found
+    components[: len(directions)] = directions
     return mean, components, slope
 
 

@@ -206,13 +206,13 @@ class RetrievalCritic(Detector):
     def _begin(self, nets: Networks, stage: int, chunks: Iterator[Tensor]) -> None:
         if "encoder" in nets and stage == 0:
             return
-        references, bank, _ = parts_of(nets)
+        references, bank, _ = shared_networks(nets)
         latents = (self._latents(nets, x) for x in chunks)
         references.fill((rows, nets["order"](rows[:, 0])) for rows in latents)
         bank.begin()
 
     def _losses(self, nets: Networks, x: Tensor, z: Tensor) -> Iterator[Loss]:
-        references, bank, critic = parts_of(nets)
+        references, bank, critic = shared_networks(nets)
         with torch.no_grad():
             normal, corrupted, candidates, scales = bank(references, len(x))
             f = critic(candidates.flatten(0, 1)).mean(1).view(scales[:, 1:].shape)
@@ -224,15 +224,15 @@ class RetrievalCritic(Detector):
         yield Loss("critic", critic.loss(critic(features), scale), ("critic",))
 
     def _finish(self, nets: Networks, chunks: Iterator[Tensor]) -> None:
-        references, bank, critic = parts_of(nets)
+        references, bank, critic = shared_networks(nets)
         critic.learn_scale(references.of_references())
         bank.clear()
 
     def _score(self, nets: Networks, x: Tensor, score: str) -> Score:
-        references, _, critic = parts_of(nets)
+        references, _, critic = shared_networks(nets)
         rows = self._latents(nets, x)
         features, nearest = references(rows)
-        parts = {
+        components = {
             "critic": critic.standardised(features),
             "neighbours": features[:, :N_NEAR].mean(1),
             "distance": features[:, DISTANCE],
@@ -240,7 +240,7 @@ class RetrievalCritic(Detector):
         }
         # Added to the two it gives the greater of their sum and of the distance from the core.
         core = references.from_core(rows)
-        parts["guard"] = (core - parts["critic"] - parts["distance"]).clamp_min(0)
+        components["guard"] = (core - components["critic"] - components["distance"]).clamp_min(0)
         weights = {
             "critic": {"critic": 1.0},
             "neighbours": {"neighbours": 1.0},
@@ -252,12 +252,12 @@ class RetrievalCritic(Detector):
             residual = (x - nets["generator"](rows)).square()
         else:
             residual = references.shares(rows, nearest[:, :N_EXPLAINING])
-        return Score(parts, residual, weights[score])
+        return Score(components, residual, weights[score])
 
     def _explain(self, nets: Networks, x: Tensor, score: str) -> tuple[Tensor, Tensor | None]:
         if "generator" in nets:
             return self._score(nets, x, score).residual, None
-        references, _, _ = parts_of(nets)
+        references, _, _ = shared_networks(nets)
         near = references(x)[1][:, :N_EXPLAINING]
         return references.shares(x, near), references.rows[near].mean(1)
 
@@ -266,18 +266,18 @@ class RetrievalCritic(Detector):
         if "generator" in nets:
             y: Tensor = nets["generator"](rows)
             return y
-        references, _, _ = parts_of(nets)
+        references, _, _ = shared_networks(nets)
         _, nearest = references(rows)
-        found = references.rows[nearest]
-        differs = (found != x[:, None]).any(2)
+        neighbours = references.rows[nearest]
+        differs = (neighbours != x[:, None]).any(2)
         first = differs.float().argmax(1)  # the nearest, if all are copies
-        return found[torch.arange(len(x), device=x.device), first]
+        return neighbours[torch.arange(len(x), device=x.device), first]
 
     def _latents(self, nets: Networks, x: Tensor) -> Tensor:
         return nets["encoder"].eval()(x) if "encoder" in nets else x
 
 
-def parts_of(
+def shared_networks(
     nets: Networks,
 ) -> tuple[Neighbourhood, CorruptionPool, MonotoneCritics]:
     """Return the networks that every kind of samples has."""

@@ -136,7 +136,7 @@ class SkipGANomaly(Detector):
         D = nets["discriminator"]
         y = self._reconstruct(nets, x, score)
         residual = (x - y).square()
-        parts = {
+        components = {
             "residual": residual.flatten(1).mean(1),
             "features": (D(x)[1] - D(y)[1]).square().mean(1),
         }
@@ -144,7 +144,7 @@ class SkipGANomaly(Detector):
             weights = {"residual": 1 - self.weight_disc, "features": self.weight_disc}
         else:
             weights = {score: 1.0}
-        return Score(parts, residual, weights)
+        return Score(components, residual, weights)
 
     def _features(self, nets: Networks, x: Tensor) -> Tensor:
         features: Tensor = nets["discriminator"](x)[1]

@@ -120,16 +120,16 @@ class VAE(Detector):
         m, log_s = nets["encoder"](x).chunk(2, dim=1)
         residual = decoder.nll(x, m, above_mode=True)
         if score == "reconstruction":
-            parts = {"reconstruction": (x - decoder(m)).square().flatten(1).sum(1)}
+            components = {"reconstruction": (x - decoder(m)).square().flatten(1).sum(1)}
         elif score == "kl":
-            parts = {"kl": kl_divergence(m, log_s)}
+            components = {"kl": kl_divergence(m, log_s)}
         else:
             draws = [m + log_s.exp() * noise for noise in cast("LatentDraws", nets["draws"]).noise]
             nll = torch.stack([decoder.nll(x, z).flatten(1).sum(1) for z in draws]).mean(0)
-            parts = {"reconstruction_probability": nll}
+            components = {"reconstruction_probability": nll}
             if score == "elbo":
-                parts["kl"] = kl_divergence(m, log_s)
-        return Score(parts, residual)
+                components["kl"] = kl_divergence(m, log_s)
+        return Score(components, residual)
 
     def _embed(self, nets: Networks, x: Tensor, score: str) -> Tensor:
         mean: Tensor = nets["encoder"](x).chunk(2, dim=1)[0]

@@ -123,13 +123,13 @@ class TableExplanation(Explanation):
 def _cells(frame: pd.DataFrame, columns: NDArray[np.int64]) -> NDArray[Any]:
     """Return the cells of these columns of each row, as they are, in one flat array."""
     n, top = columns.shape
-    found = np.empty(n * top, dtype=object)
+    cells = np.empty(n * top, dtype=object)
     flat = columns.ravel()
     rows = np.repeat(np.arange(n), top)
     for j in np.unique(flat):
         here = flat == j
-        found[here] = frame.iloc[:, j].to_numpy()[rows[here]].tolist()
-    return found
+        cells[here] = frame.iloc[:, j].to_numpy()[rows[here]].tolist()
+    return cells
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,7 +181,7 @@ def stack_maps(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return maps as (n, h, w), or if their sizes differ as an array of n arrays."""
     if len({one.shape for one in maps}) == 1:
         return np.stack(maps)
-    found = np.empty(len(maps), dtype=object)
+    stacked = np.empty(len(maps), dtype=object)
     for i, one in enumerate(maps):  # all at once NumPy takes a common height for an axis
-        found[i] = one
-    return found
+        stacked[i] = one
+    return stacked

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from oddgan import inputs, training
@@ -22,6 +22,9 @@ from .hooks import Hooks
 from .score_name import check_lengths
 from .training_rows import READ, as_seen, patch_options, training_rows
 from .training_terms import check_terms, with_terms
+
+if TYPE_CHECKING:  # it takes a second to import
+    from lightning_fabric import Fabric
 
 #: Training rows, drawn at random, that scales and categories are fitted on.
 _SAMPLE = {"table": 1_000_000, "image": 1_000}
@@ -148,7 +151,7 @@ Run = tuple[list[Networks], training.Trainer | None]
 
 
 def _train_members(
-    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: Fabric, run_seeds: Sequence[int]
+    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: "Fabric", run_seeds: Sequence[int]
 ) -> list[Run]:
     """Train all members: in one pass where that pays, else one after the other."""
     n_members = len(rows.members)
@@ -169,7 +172,7 @@ def _train(
     method: Hooks,
     rows: HoldOut,
     encoding: Encoding,
-    fabric: Fabric,
+    fabric: "Fabric",
     run_seeds: Sequence[int],
     suffix: str = "",
 ) -> Run:
@@ -230,7 +233,7 @@ def _train(
 
 
 def _solve(
-    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: Fabric, members: list[Networks]
+    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: "Fabric", members: list[Networks]
 ) -> list[Networks]:
     """Compute the weights of each member in closed form."""
     for nets, (train, _) in zip(members, rows.members, strict=True):

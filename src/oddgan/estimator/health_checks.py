@@ -170,8 +170,8 @@ def _scores_and_residuals(model: Model, x: Tensor, condition: Tensor | None) -> 
         total = total_of(model)
 
         def both(x: Tensor) -> dict[str, Tensor]:
-            own = method._score(nets, x, score)
-            return {"score": finite(total(own)), "residual": finite(own.residual)}
+            own_score = method._score(nets, x, score)
+            return {"score": finite(total(own_score)), "residual": finite(own_score.residual)}
 
         tensors = in_batches(nets, x, condition, both)
         return as_floats(tensors["score"]), tensors["residual"]
@@ -195,8 +195,11 @@ def _check_networks(
         G = nets["generator"]
         latent_dim = method._spec(model.encoding.samples).latent_dim
         z = torch.randn(len(x), latent_dim, generator=generator)
-        made = as_floats(in_batches(nets, z, condition, lambda z: {"": G(z)})[""].flatten(1))
-        checks += [health.collapsed_generator(made, rows), health.repeating_generator(made, rows)]
+        generated = as_floats(in_batches(nets, z, condition, lambda z: {"": G(z)})[""].flatten(1))
+        checks += [
+            health.collapsed_generator(generated, rows),
+            health.repeating_generator(generated, rows),
+        ]
     reconstructs = "reconstruct" not in method.unavailable and not method._searches
     if reconstructs and method.prior != "matched":  # BiGANs are not trained to reconstruct
         y = in_batches(nets, x, condition, lambda x: {"": method._reconstruct(nets, x, score)})[""]

@@ -86,8 +86,8 @@ class MethodInfo(SharedParameters):
     def changed_defaults(cls) -> dict[str, Any]:
         """Return the shared parameters that have another default here."""
         shared = SharedParameters.parameters
-        own = {name: cls.parameters[name].default for name in shared}
-        return {name: value for name, value in own.items() if value != shared[name].default}
+        defaults = {name: cls.parameters[name].default for name in shared}
+        return {name: value for name, value in defaults.items() if value != shared[name].default}
 
     @classmethod
     def from_preset(cls, name: str, **params: Any) -> Self:

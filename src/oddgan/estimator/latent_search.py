@@ -70,9 +70,9 @@ def search_latents(
     Tensor of the shape of `z`
         The latents after the last step.
     """
-    own = without_gradients(nets)
+    frozen = without_gradients(nets)
     if precision == "bf16-mixed":
-        for net in own.values():  # only the copies: the networks keep their strides
+        for net in frozen.values():  # only the copies: the networks keep their strides
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     # Most steps are of the same samples as the last one.
@@ -81,7 +81,7 @@ def search_latents(
         return tuple(values[sample] for values in known)
 
     def loss(variables: Variables, sample: Tensor) -> Tensor:
-        return objective(own, variables[0], *known_of(sample))
+        return objective(frozen, variables[0], *known_of(sample))
 
     start = z.flatten(0, -2)
     result = search(
@@ -109,8 +109,8 @@ def nearest(generator: nn.Module, candidates: Tensor, x: Tensor) -> Tensor:
     if current_condition() is None:
         away = torch.cdist(x.flatten(1), generator(candidates).flatten(1), p=1)
     else:
-        made = (generator(z.expand(len(x), -1)) for z in candidates)
-        away = torch.stack([distance(x, y) for y in made], dim=1)
+        generated = (generator(z.expand(len(x), -1)) for z in candidates)
+        away = torch.stack([distance(x, y) for y in generated], dim=1)
     return candidates[away.argmin(1)]
 
 

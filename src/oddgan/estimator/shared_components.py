@@ -144,8 +144,8 @@ def check_unchanged(model: Model, what: str, *also: str) -> None:
     These are the method's own parameters and the shared ones in `also`.
     """
     method, before = model.method, model.params
-    own = before.keys() - SharedParameters.parameters.keys() - {"score_name"}
-    for name in (*also, *sorted(own)):
+    own_params = before.keys() - SharedParameters.parameters.keys() - {"score_name"}
+    for name in (*also, *sorted(own_params)):
         now = model.score if name == "score_name" else getattr(method, name)
         if differ(now, before[name]):
             raise ValueError(

@@ -19,16 +19,16 @@ def finite(values: ArrayLike, name: str, n: int | None = None) -> Floats:
         There is none, another number than `n`, or one is NaN or infinite.
     """
     try:
-        found = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numbers, one for each sample") from error
-    if found.ndim != 1 or not len(found):
-        raise ValueError(f"{name} must be one number for each sample, not of shape {found.shape}")
-    if n is not None and len(found) != n:
-        raise ValueError(f"{name}: {len(found)} values for {n} samples")
-    if bad := int(np.sum(~np.isfinite(found))):
-        raise ValueError(f"{name}: {bad} of {len(found)} values are NaN or infinite")
-    return found
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"{name} must be one number for each sample, not of shape {array.shape}")
+    if n is not None and len(array) != n:
+        raise ValueError(f"{name}: {len(array)} values for {n} samples")
+    if bad := int(np.sum(~np.isfinite(array))):
+        raise ValueError(f"{name}: {bad} of {len(array)} values are NaN or infinite")
+    return array
 
 
 def threshold_of(value: float | None) -> float | None:

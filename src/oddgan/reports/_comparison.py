@@ -70,28 +70,28 @@ def comparison(
     bars_high = 14 + 5.5 * len(scores)
     cell = min(46.0, style.width / max(1, per_row))
     curves_high = (n_rows * (cell + 1) + 8) * (1 if in_one_row else 2)
-    made = style.figure(bars_high + curves_high)
-    grid = made.add_gridspec(
+    figure = style.figure(bars_high + curves_high)
+    grid = figure.add_gridspec(
         1 + bool(small), 1, height_ratios=[bars_high, curves_high][: 1 + bool(small)]
     )
     axes = list(grid[0].subgridspec(1, len(metrics)).subplots(sharey=True, squeeze=False)[0])
     for ax, metric in zip(axes, metrics, strict=True):
         _bars(ax, metric, measured[metric], float(flags.mean()), style)
     axes[0].set_yticks(range(len(scores)), [shortened(name, 24) for name in scores])
-    for said in axes[0].get_yticklabels():
-        said.set_color(style.theme.text)
-        said.set_parse_math(False)
+    for note in axes[0].get_yticklabels():
+        note.set_color(style.theme.text)
+        note.set_parse_math(False)
     if small:
         below = grid[1].subgridspec(n_rows if in_one_row else 2 * n_rows, per_row)
         _curves(below, small, flags, scores, style)
-    said = (
+    note = (
         f"{len(flags):,} samples, {int(flags.sum()):,} anomalous. Whiskers: {100 * confidence:g} %"
     )
-    said += " bootstrap intervals over the samples; dotted: chance."
+    note += " bootstrap intervals over the samples; dotted: chance."
     if curves and len(scores) > _MOST:
-        said += f" Curves of the first {_MOST} of {len(scores)}."
-    style.below(made, (), said)
-    return made
+        note += f" Curves of the first {_MOST} of {len(scores)}."
+    style.below(figure, (), note)
+    return figure
 
 
 def _measured(
@@ -107,7 +107,7 @@ def _measured(
         raise ValueError("metrics is empty")
     if unknown := [name for name in metrics if name not in METRICS]:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in metrics}
+    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in metrics}
     for values in scores.values():
         known = evaluate_scores(flags, values).as_dict()
         ends = bootstrap_intervals(
@@ -121,8 +121,8 @@ def _measured(
         for name in metrics:
             if known.get(name) is None or name not in ends:
                 raise ValueError(f"metric {name!r} needs a threshold, and has no place here")
-            found[name].append((known[name], *ends[name]))
-    return found
+            measured[name].append((known[name], *ends[name]))
+    return measured
 
 
 def _bars(

@@ -63,23 +63,23 @@ def contribution_bars(
     if len(others):
         texts.append((f"{len(others)} other columns", ""))
         lengths = np.append(lengths, shares[others].sum())
-    made = _drawn(texts, lengths, float(np.abs(shares).sum()), bool(len(others)), style)
+    figure = _drawn(texts, lengths, float(np.abs(shares).sum()), bool(len(others)), style)
     if title:
-        style.title(made.axes[0], shortened(title, int(style.width / _WIDE)))
-    return made
+        style.title(figure.axes[0], shortened(title, int(style.width / _WIDE)))
+    return figure
 
 
-def _by_column(given: Any, names: Sequence[Any], what: str) -> list[Any] | None:
-    if given is None:
+def _by_column(sequence: Any, names: Sequence[Any], what: str) -> list[Any] | None:
+    if sequence is None:
         return None
-    if isinstance(given, Mapping | pd.Series):
-        if missing := [name for name in names if name not in given]:
+    if isinstance(sequence, Mapping | pd.Series):
+        if missing := [name for name in names if name not in sequence]:
             raise ValueError(f"{what}: column {missing[0]!r} is missing")
-        return [given[name] for name in names]
-    found = list(given)
-    if len(found) != len(names):
-        raise ValueError(f"{what}: {len(found)} values for {len(names)} columns")
-    return found
+        return [sequence[name] for name in names]
+    values = list(sequence)
+    if len(values) != len(names):
+        raise ValueError(f"{what}: {len(values)} values for {len(names)} columns")
+    return values
 
 
 def _words(
@@ -89,18 +89,18 @@ def _words(
     name = shortened(name, 28)
     room = (width - _WIDE * len(name) - 6) / _LETTER - len("is , expected ")
     length = max(6, int(room / 2 if has and due else room))
-    said = [f"is {shortened(number(has[i]), length)}"] if has else []
+    phrases = [f"is {shortened(number(has[i]), length)}"] if has else []
     if due:
-        said.append(f"expected {shortened(number(due[i]), length)}")
-    return name, ", ".join(said)
+        phrases.append(f"expected {shortened(number(due[i]), length)}")
+    return name, ", ".join(phrases)
 
 
 def _drawn(
     texts: Sequence[tuple[str, str]], lengths: Floats, total: float, rest: bool, style: Style
 ) -> Figure:
     """Draw one bar for each text, the text above it."""
-    made = style.figure(9 + 8.5 * len(texts))
-    ax = made.subplots()
+    figure = style.figure(9 + 8.5 * len(texts))
+    ax = figure.subplots()
     places = np.arange(len(texts))
     colours = np.where(lengths < 0, style.theme.normal, style.theme.odd).tolist()
     if rest:
@@ -108,14 +108,14 @@ def _drawn(
     ax.barh(places, lengths, height=0.34, color=colours)
     reach = float(np.abs(lengths).max()) or 1.0
     low = min(0.0, float(lengths.min()))
-    for place, (name, said), length in zip(places, texts, lengths, strict=True):
-        told = ax.annotate(
+    for place, (name, phrase), length in zip(places, texts, lengths, strict=True):
+        annotation = ax.annotate(
             name, (low, place - 0.24), va="bottom", fontsize=SIZE, color=style.theme.text
         )
-        told.set_parse_math(False)
-        if said:
+        annotation.set_parse_math(False)
+        if phrase:
             beside = ax.annotate(
-                f"  {said}", (1, 0), xycoords=told, va="bottom", fontsize=SMALL,
+                f"  {phrase}", (1, 0), xycoords=annotation, va="bottom", fontsize=SMALL,
                 color=style.theme.quiet,
             )  # fmt: skip
             beside.set_parse_math(False)
@@ -130,4 +130,4 @@ def _drawn(
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.axvline(0, color=style.theme.quiet, linewidth=0.6)
     ax.set(xticks=[], yticks=[])
-    return made
+    return figure

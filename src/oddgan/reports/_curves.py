@@ -55,7 +55,7 @@ def roc_curves(
     """
     flags, scores = labelled(labels, scores_by_name)
     style = Style.of(look)
-    made, ax = _square(style)
+    figure, ax = _square(style)
     entries: list[tuple[Artist, str]] = [
         (draw_roc(ax, flags, values, style, i), _named(name, "AUROC", roc_auc_score(flags, values)))
         for i, (name, values) in enumerate(scores.items())
@@ -66,8 +66,8 @@ def roc_curves(
     (chance,) = ax.plot([0, 1], [0, 1], color=style.theme.quiet, linewidth=0.8, linestyle=":")
     ax.set(xlabel="false positive rate", ylabel="true positive rate")
     style.dress(ax, grid="both")
-    style.below(made, [*entries, (chance, "chance")])
-    return made
+    style.below(figure, [*entries, (chance, "chance")])
+    return figure
 
 
 def precision_recall_curves(
@@ -98,7 +98,7 @@ def precision_recall_curves(
     """
     flags, scores = labelled(labels, scores_by_name)
     style = Style.of(look)
-    made, ax = _square(style)
+    figure, ax = _square(style)
     entries: list[tuple[Artist, str]] = []
     for i, (name, values) in enumerate(scores.items()):
         average = average_precision_score(flags, values)
@@ -111,8 +111,8 @@ def precision_recall_curves(
     chance = draw_prevalence(ax, flags, style)
     ax.set(xlabel="recall", ylabel="precision")
     style.dress(ax, grid="both")
-    style.below(made, [*entries, (chance, f"chance: the prevalence, {ratio(flags.mean())}")])
-    return made
+    style.below(figure, [*entries, (chance, f"chance: the prevalence, {ratio(flags.mean())}")])
+    return figure
 
 
 def draw_roc(
@@ -129,8 +129,8 @@ def draw_precision_recall(
     """Draw one curve, in the colour and the line of its place."""
     precision, recall, _ = precision_recall_curve(flags, scores)
     # From recall 0 on; a step has the precision of the point that it leads to, as in the average.
-    found = recall[::-1] > 0
-    recall, precision = recall[::-1][found], precision[::-1][found]
+    reached = recall[::-1] > 0
+    recall, precision = recall[::-1][reached], precision[::-1][reached]
     x, y = np.append(0.0, recall), np.append(precision[0], precision)
     return _line(ax, x, y, style, place, {"drawstyle": "steps-pre", **how})
 
@@ -179,10 +179,10 @@ def _named(name: str, metric: str, value: float) -> str:
 
 def _square(style: Style) -> tuple[Figure, Axes]:
     """Return axes as high as wide, for shares of both kinds."""
-    made = style.figure(min(style.width, 110) * 0.9)
-    ax = made.subplots()
+    figure = style.figure(min(style.width, 110) * 0.9)
+    ax = figure.subplots()
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ticks = np.linspace(0, 1, 6)
     ax.set_xticks(ticks)
     ax.set_yticks(ticks)
-    return made, ax
+    return figure, ax

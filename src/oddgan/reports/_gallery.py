@@ -54,11 +54,11 @@ def pick(
     oddest, rest = order[:n], order[n:]
     n = min(n, len(rest) if kinds == 2 else -(-len(rest) // 2))
     normal, rest = rest[len(rest) - n :], rest[: len(rest) - n]
-    found = {"oddest": oddest, "most normal": normal}
+    groups = {"oddest": oddest, "most normal": normal}
     if threshold is not None:
         near = np.argsort(np.abs(values[rest] - threshold), kind="stable")[:n_each]
-        found = {"oddest": oddest, "borderline": rest[np.sort(near)], "most normal": normal}
-    return {kind: rows for kind, rows in found.items() if len(rows)}
+        groups = {"oddest": oddest, "borderline": rest[np.sort(near)], "most normal": normal}
+    return {kind: rows for kind, rows in groups.items() if len(rows)}
 
 
 def gallery(
@@ -201,55 +201,55 @@ def _drawn(
     high = wide * float(np.clip(np.median([h / w for h, w, *_ in shapes]), 0.3, 2.5))
     block_height = _ABOVE + _CAPTION + len(sheet.rows) * (high + _GAP)
     height = len(blocks) * block_height + _BELOW
-    made = style.figure(height)
-    made.set_layout_engine("none")
+    figure = style.figure(height)
+    figure.set_layout_engine("none")
     first, top = 0, height
     for block in blocks:
         left = _NAMES
         top -= _ABOVE + _CAPTION
         for r, row in enumerate(sheet.rows):
             middle = top - r * (high + _GAP) - high / 2
-            style.write(made, (_NAMES - 1.5, middle), row.name, ha="right", va="center")
+            style.write(figure, (_NAMES - 1.5, middle), row.name, ha="right", va="center")
         for section in block:
-            style.write(made, (left, top + _CAPTION + 1.2), section, size=SIZE)
+            style.write(figure, (left, top + _CAPTION + 1.2), section, size=SIZE)
             for column in range(first, first + sections[section]):
-                _column(made, style, height, sheet, column, (left, top, wide, high))
+                _column(figure, style, height, sheet, column, (left, top, wide, high))
                 left += wide + _GAP
             first += sections[section]
             left += _APART
         for r, row in enumerate(sheet.rows):
             if row.largest is not None:
                 bottom = top - r * (high + _GAP) - high
-                _scale(made, style, height, row, (left - _APART, bottom, high))
+                _scale(figure, style, height, row, (left - _APART, bottom, high))
         top -= len(sheet.rows) * (high + _GAP)
     if threshold is not None:
-        said = f"A frame: flagged, the score is above the threshold {number(threshold)}."
-        style.write(made, (1.5, 2.5), said, color=style.theme.quiet)
-    return made
+        note = f"A frame: flagged, the score is above the threshold {number(threshold)}."
+        style.write(figure, (1.5, 2.5), note, color=style.theme.quiet)
+    return figure
 
 
 def _axes(
-    made: Figure, height: float, left: float, bottom: float, wide: float, high: float
+    figure: Figure, height: float, left: float, bottom: float, wide: float, high: float
 ) -> Axes:
-    width = made.get_figwidth() * 25.4
-    return made.add_axes((left / width, bottom / height, wide / width, high / height))
+    width = figure.get_figwidth() * 25.4
+    return figure.add_axes((left / width, bottom / height, wide / width, high / height))
 
 
 def _column(
-    made: Figure, style: Style, height: float, sheet: _Sheet, i: int,
+    figure: Figure, style: Style, height: float, sheet: _Sheet, i: int,
     place: tuple[float, float, float, float],
 ) -> None:  # fmt: skip
     """Draw one image, all that belongs to it below, and its caption above."""
     left, top, wide, high = place
     length = max(3, int(wide / _DIGIT))
-    style.write(made, (left, top + 3.7), _end(sheet.names[i], length),
+    style.write(figure, (left, top + 3.7), _end(sheet.names[i], length),
            color=style.theme.quiet)  # fmt: skip
     if sheet.scores:
         colour = style.theme.odd if sheet.flagged[i] else style.theme.text
-        style.write(made, (left, top + 0.9), shortened(sheet.scores[i], length),
+        style.write(figure, (left, top + 0.9), shortened(sheet.scores[i], length),
                color=colour)  # fmt: skip
     for r, row in enumerate(sheet.rows):
-        ax = _axes(made, height, left, top - r * (high + _GAP) - high, wide, high)
+        ax = _axes(figure, height, left, top - r * (high + _GAP) - high, wide, high)
         cmap, white = ("gray", 1.0) if row.largest is None else ("magma", row.largest)
         ax.imshow(row.tiles[i], cmap=cmap, vmin=0, vmax=white, interpolation="nearest")
         ax.set(xticks=[], yticks=[], facecolor="none")
@@ -280,13 +280,13 @@ def _outline(ax: Axes, mask: Image, style: Style) -> None:
 
 
 def _scale(
-    made: Figure, style: Style, height: float, row: _Row, place: tuple[float, float, float]
+    figure: Figure, style: Style, height: float, row: _Row, place: tuple[float, float, float]
 ) -> None:
     """Draw the scale of a row beside it."""
     left, bottom, high = place
-    ax = _axes(made, height, left + 1, bottom, 1.6, high)
+    ax = _axes(figure, height, left + 1, bottom, 1.6, high)
     colours = ScalarMappable(Normalize(0, row.largest), "magma")
-    bar = made.colorbar(colours, cax=ax, ticks=[0, row.largest or 1])
+    bar = figure.colorbar(colours, cax=ax, ticks=[0, row.largest or 1])
     bar.ax.set_yticklabels(["0", number(float(f"{row.largest or 1:.2g}"))])
     style.dress(bar.ax)
     bar.outline.set_visible(False)

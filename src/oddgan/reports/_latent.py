@@ -84,8 +84,8 @@ def latent_map(
     grouping = _grouping(groups, n)
     style = Style.of(look, 90 if len(rows) == 1 else min(400, 80 * len(rows)))
     kept = _chosen(grouping, n, max_points, np.random.default_rng(random_state))
-    made = style.figure(style.width / len(rows) * 0.9)
-    axes: list[Axes] = list(made.subplots(1, len(rows), squeeze=False)[0])
+    figure = style.figure(style.width / len(rows) * 0.9)
+    axes: list[Axes] = list(figure.subplots(1, len(rows), squeeze=False)[0])
     entries: list[tuple[Artist, str]] = []
     for ax, (name, values) in zip(axes, rows.items(), strict=True):
         places = _placed(values[kept], random_state)
@@ -97,22 +97,20 @@ def latent_map(
         if name:
             style.title(ax, shortened(name, 40))
     if entries and not isinstance(grouping, pd.Categorical):
-        _bar_of_ranks(made, axes, entries.pop()[0], style)
+        _bar_of_ranks(figure, axes, entries.pop()[0], style)
     drawn = f"{len(kept):,} of {n:,} samples are drawn. " if len(kept) < n else ""
-    style.below(made, entries, f"{drawn}t-SNE: only who is near whom has a meaning.")
-    return made
+    style.below(figure, entries, f"{drawn}t-SNE: only who is near whom has a meaning.")
+    return figure
 
 
 def _rows(values: ArrayLike, name: str) -> Floats:
     what = f"latents {name!r}" if name else "latents"
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 2 or len(found) < 4 or not found.shape[1]:
-        raise ValueError(
-            f"{what} must be vectors of at least 4 samples, not of shape {found.shape}"
-        )
-    if bad := int(np.sum(~np.isfinite(found).all(1))):
-        raise ValueError(f"{what}: {bad} of {len(found)} vectors hold NaN or infinity")
-    return found
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) < 4 or not rows.shape[1]:
+        raise ValueError(f"{what} must be vectors of at least 4 samples, not of shape {rows.shape}")
+    if bad := int(np.sum(~np.isfinite(rows).all(1))):
+        raise ValueError(f"{what}: {bad} of {len(rows)} vectors hold NaN or infinity")
+    return rows
 
 
 def _grouping(groups: ArrayLike | None, n: int) -> Any:
@@ -161,13 +159,13 @@ def _placed(values: Floats, random_state: int) -> Floats:
         values = PCA(_MOST_DIMENSIONS, random_state=random_state).fit_transform(values)
     # scikit-learn divides the initial places by their deviation.
     spread = k > 1 and bool(values.std(0).max() > 0)
-    found: Floats = TSNE(
+    embedded: Floats = TSNE(
         perplexity=min(30.0, (n - 1) / 3),
         max_iter=_ROUNDS,
         init="pca" if spread else "random",
         random_state=random_state,
     ).fit_transform(values)
-    return found
+    return embedded
 
 
 def _draw(ax: Axes, places: Floats, grouping: Any, style: Style) -> list[tuple[Artist, str]]:
@@ -207,8 +205,8 @@ def _draw(ax: Axes, places: Floats, grouping: Any, style: Style) -> list[tuple[A
     return entries
 
 
-def _bar_of_ranks(made: Figure, axes: list[Axes], points: Any, style: Style) -> None:
-    bar = made.colorbar(points, ax=axes, shrink=0.6, aspect=25, pad=0.02, ticks=[0, 0.5, 1])
+def _bar_of_ranks(figure: Figure, axes: list[Axes], points: Any, style: Style) -> None:
+    bar = figure.colorbar(points, ax=axes, shrink=0.6, aspect=25, pad=0.02, ticks=[0, 0.5, 1])
     bar.outline.set_visible(False)
     bar.ax.set_yticklabels(["lowest", "median", "highest"])
     style.dress(bar.ax)

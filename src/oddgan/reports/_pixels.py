@@ -61,8 +61,8 @@ def range_of(images: Sequence[Image]) -> tuple[float, float]:
 
 def between(image: Image, black: float, white: float) -> Image:
     """Return an image with black at 0 and white at 1."""
-    found: Image = np.clip((image.astype(np.float64) - black) / (white - black), 0, 1)
-    return found
+    scaled: Image = np.clip((image.astype(np.float64) - black) / (white - black), 0, 1)
+    return scaled
 
 
 def residual(image: Image, rebuilt: Image) -> Image:
@@ -78,5 +78,5 @@ def residual(image: Image, rebuilt: Image) -> Image:
         )
     if image.ndim != rebuilt.ndim:
         image, rebuilt = (one.mean(2) if one.ndim == 3 else one for one in (image, rebuilt))
-    found: Image = np.abs(image - rebuilt)
-    return found.mean(2) if found.ndim == 3 else found
+    difference: Image = np.abs(image - rebuilt)
+    return difference.mean(2) if difference.ndim == 3 else difference

@@ -72,9 +72,9 @@ class ScoreScale:
         ends = self.forward(np.array([self.low, self.high]))
         if ends[1] <= ends[0]:
             return np.linspace(self.low - self.width / 2, self.high + self.width / 2, n + 1)
-        found = self.inverse(np.linspace(ends[0], ends[1], n + 1))
-        found[[0, -1]] = self.low, self.high  # not a rounding error beside them
-        return found
+        values = self.inverse(np.linspace(ends[0], ends[1], n + 1))
+        values[[0, -1]] = self.low, self.high  # not a rounding error beside them
+        return values
 
     def clipped(self, values: Floats) -> tuple[Floats, int]:
         """Return scores as they are drawn, and how many lie beyond the ends."""

@@ -60,8 +60,8 @@ def score_distributions(
     every = np.concatenate(list(groups.values()))
     shown = threshold is not None and np.isfinite(threshold)
     scale = ScoreScale.of(groups[names[0]], np.append(every, threshold) if shown else every)  # type: ignore[arg-type]
-    made = style.figure(58)
-    ax = made.subplots()
+    figure = style.figure(58)
+    ax = figure.subplots()
     entries = _bars(ax, groups, scale, style)
     if shown:
         assert threshold is not None
@@ -73,9 +73,9 @@ def score_distributions(
     ax.set_ylim(bottom=0)
     style.dress(ax, grid="y")
     n_beyond = scale.clipped(every)[1]
-    said = f"Scores beyond the axis, in its outermost bars: {n_beyond:,}." if n_beyond else ""
-    style.below(made, entries, said)
-    return made
+    note = f"Scores beyond the axis, in its outermost bars: {n_beyond:,}." if n_beyond else ""
+    style.below(figure, entries, note)
+    return figure
 
 
 def _bars(

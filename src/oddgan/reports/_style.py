@@ -190,8 +190,8 @@ class Style:
             alignment="left",
             **how,
         )
-        for text, (_, said) in zip(made.get_texts(), entries, strict=True):
-            text.set(text=said, parse_math=False)
+        for text, (_, label) in zip(made.get_texts(), entries, strict=True):
+            text.set(text=label, parse_math=False)
 
     def below(
         self,
@@ -208,7 +208,7 @@ class Style:
         lines = self.wrapped(note, self.width) if note else []
         height = made.get_figheight() / _MM
         for_note = _LINE * len(lines) + 1.5 * bool(lines)
-        longest = max((len(said) for _, said in entries), default=0)
+        longest = max((len(label) for _, label in entries), default=0)
         n_columns = int(
             np.clip(self.width / (_HANDLE + _LETTER * longest), 1, max(1, len(entries)))
         )
@@ -236,9 +236,9 @@ class Style:
 
     def title(self, ax: Axes, text: str, **how: Any) -> Text:
         """Write a title at the left above axes."""
-        said = ax.set_title(text, loc="left", fontsize=SIZE, color=self.theme.text, **how)
-        said.set_parse_math(False)
-        return said
+        label = ax.set_title(text, loc="left", fontsize=SIZE, color=self.theme.text, **how)
+        label.set_parse_math(False)
+        return label
 
     def wrapped(self, text: str, width: float) -> list[str]:
         """Return `text` in lines that are at most so many millimetres wide, in small print."""

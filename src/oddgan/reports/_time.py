@@ -68,8 +68,8 @@ def scores_over_time(
     when, values = when[order], values[order]
     flagged = values > (np.inf if threshold is None else threshold)
     shares = threshold is not None
-    made = style.figure(84 if shares else 60)
-    axes = made.subplots(
+    figure = style.figure(84 if shares else 60)
+    axes = figure.subplots(
         1 + shares, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + shares]
     )[:, 0]
     entries, n_drawn = _scores(axes[0], when, values, flagged, threshold, style)
@@ -78,21 +78,21 @@ def scores_over_time(
     _date_axis(axes[-1], dated, times is None)
     for ax in axes:
         style.dress(ax, grid="y")
-    said = f"{n_drawn:,} of {len(values):,} points are drawn, the highest among them."
-    style.below(made, entries, said if n_drawn < len(values) else "")
-    return made
+    note = f"{n_drawn:,} of {len(values):,} points are drawn, the highest among them."
+    style.below(figure, entries, note if n_drawn < len(values) else "")
+    return figure
 
 
 def _times(times: Any, n: int) -> tuple[Floats, bool]:
     """Return times as numbers, and whether they are Matplotlib's for dates."""
     if times is None:
         return np.arange(n, dtype=np.float64), False
-    given = np.asarray(times) if not isinstance(times, pd.Series | pd.Index) else times
-    if pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given):
-        return finite(np.asarray(given), "times", n), False
+    values = np.asarray(times) if not isinstance(times, pd.Series | pd.Index) else times
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return finite(np.asarray(values), "times", n), False
     try:
         # In UTC: an hour that summer time repeats is then two hours.
-        dates = _dates(pd.Series(given).reset_index(drop=True))
+        dates = _dates(pd.Series(values).reset_index(drop=True))
     except (TypeError, ValueError) as error:
         raise ValueError("times must be dates or numbers, one for each sample") from error
     if len(dates) != n:

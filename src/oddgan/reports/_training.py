@@ -58,8 +58,8 @@ def training_curves(
         raise ValueError("history has training steps but no losses")
     style, checks = Style.of(look), list(checks)
     failed = sorted((c for c in checks if not c.passed), key=lambda c: c.severity != "severe")
-    made = style.figure(10 + max(22, 58 / len(names)) * len(names))
-    axes: list[Axes] = list(made.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0])
+    figure = style.figure(10 + max(22, 58 / len(names)) * len(names))
+    axes: list[Axes] = list(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0])
     ends = _stages(runs[0])
     entries: dict[str, Artist] = {}
     for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
@@ -71,12 +71,12 @@ def training_curves(
         style.dress(ax, grid="y")
     axes[-1].set_xlabel("training step")
     axes[-1].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    found = "\n".join(f"{check.severity}: {check}" for check in failed)
+    note = "\n".join(f"{check.severity}: {check}" for check in failed)
     if checks and not failed:
-        found = f"Checks of the fit: {len(checks)}, all passed."
-    named = [(artist, said) for said, artist in entries.items()]
-    style.below(made, named, found, alarm=bool(failed))
-    return made
+        note = f"Checks of the fit: {len(checks)}, all passed."
+    named = [(artist, label) for label, artist in entries.items()]
+    style.below(figure, named, note, alarm=bool(failed))
+    return figure
 
 
 def _runs(history: Any) -> list[list[Mapping[str, float]]]:
@@ -115,20 +115,20 @@ def _panel(
     """Draw one loss of all runs; return the signs that need a name."""
     colour = style.theme.colours[i % len(style.theme.colours)]
     curves = [_curve(run, name) for run in runs]
-    found: dict[str, Artist] = {}
+    signs: dict[str, Artist] = {}
     for steps, losses in curves:
         thin = len(runs) > 1
         (line,) = ax.plot(
             steps, losses, color=colour, linewidth=0.6 if thin else 1.2, alpha=0.55 if thin else 1
         )
         if thin:
-            found["one member"] = line
+            signs["one member"] = line
     if len(runs) > 1 and all(np.array_equal(steps, curves[0][0]) for steps, _ in curves):
         mean = np.mean([losses for _, losses in curves], axis=0)
-        (found["mean over the members"],) = ax.plot(curves[0][0], mean, color=colour, linewidth=1.6)
-    found |= _signs(ax, curves, name, style)
+        (signs["mean over the members"],) = ax.plot(curves[0][0], mean, color=colour, linewidth=1.6)
+    signs |= _signs(ax, curves, name, style)
     _scale(ax, np.concatenate([losses for _, losses in curves]))
-    return found
+    return signs
 
 
 def _curve(run: Sequence[Mapping[str, float]], name: str) -> tuple[Floats, Floats]:
@@ -140,17 +140,17 @@ def _signs(
     ax: Axes, curves: Sequence[tuple[Floats, Floats]], name: str, style: Style
 ) -> dict[str, Artist]:
     """Mark where a loss says that training failed."""
-    found: dict[str, Artist] = {}
+    signs: dict[str, Artist] = {}
     steps, losses = (np.concatenate(parts) for parts in zip(*curves, strict=True))
     # A critic's loss is a distance, which may well be 0.
     if "discriminator" in name and (near := np.abs(losses) < SEPARATES).any():
         (marks,) = ax.plot(
             steps[near], losses[near], "X", color=style.theme.alarm, markersize=4, clip_on=False
         )
-        found[f"discriminator loss below {SEPARATES:g}: nothing left to learn"] = marks
+        signs[f"discriminator loss below {SEPARATES:g}: nothing left to learn"] = marks
     for step in steps[~np.isfinite(losses)]:
-        found["loss is NaN or infinite"] = ax.axvline(step, color=style.theme.alarm, linewidth=1)
-    return found
+        signs["loss is NaN or infinite"] = ax.axvline(step, color=style.theme.alarm, linewidth=1)
+    return signs
 
 
 def _scale(ax: Axes, losses: Floats) -> None:

@@ -161,14 +161,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     def health(wanted: bool) -> Response:
         ready = all(worker.ready for worker in service.workers.values())
-        told = schemas.Health(
+        answer = schemas.Health(
             status="ok" if ready else "not ready",
             live=True,
             ready=ready,
             models=len(service.models),
         )
         status = 200 if ready or not wanted else 503
-        return Response(told.model_dump_json(), status, media_type="application/json")
+        return Response(answer.model_dump_json(), status, media_type="application/json")
 
     @app.get("/health", response_model=schemas.Health, **description.HEALTH)
     async def whole_health() -> Response:
@@ -204,8 +204,8 @@ def _add_page(app: FastAPI) -> None:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = {404: "there is nothing at this address", 405: "this address has no such method"}
-    message = said.get(error.status_code, str(error.detail))
+    messages = {404: "there is nothing at this address", 405: "this address has no such method"}
+    message = messages.get(error.status_code, str(error.detail))
     return refused(error.status_code, message, error.headers)
 
 

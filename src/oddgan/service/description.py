@@ -68,7 +68,7 @@ _form = {
         },
         "condition": {
             "type": "string",
-            "description": "For images with a known context: a JSON list, an object for each file.",
+            "description": "For images with a condition: a JSON list, an object for each file.",
         },
     },
 }

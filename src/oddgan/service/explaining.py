@@ -21,18 +21,18 @@ from .samples import Samples
 
 def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
     """Return for each sample what made it as odd as it is."""
-    found: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     for _, explanation in model.detector.iter_outputs(model.open(samples), "explain"):
-        start = len(found)
+        start = len(answers)
         stop = start + len(explanation)
-        part = Samples(samples.raw[start:stop], context=_part(samples.context, start, stop))
+        part = Samples(samples.raw[start:stop], conditions=_part(samples.conditions, start, stop))
         of_kind = _of_rows if model.kind == "table" else _of_images
-        found += of_kind(model, part, explanation)
-    return found
+        answers += of_kind(model, part, explanation)
+    return answers
 
 
-def _part(context: pa.Table | None, start: int, stop: int) -> pa.Table | None:
-    return None if context is None else context[start:stop]
+def _part(conditions: pa.Table | None, start: int, stop: int) -> pa.Table | None:
+    return None if conditions is None else conditions[start:stop]
 
 
 # ---------------------------------------------------------------------------------------- tables
@@ -88,12 +88,12 @@ def _of_images(
     """Return the map of each image, and the pixels that are odd by the pixel threshold."""
     threshold = explanation.pixel_threshold
     normal = _reconstructions(model, images)
-    found = []
+    answers = []
     for i, each in enumerate(explanation.anomaly_map):
         deadline.check()
         anomaly_map = np.asarray(each, dtype=np.float64)
         most = float(anomaly_map.max())
-        found.append(
+        answers.append(
             {
                 "height": anomaly_map.shape[0],
                 "width": anomaly_map.shape[1],
@@ -104,7 +104,7 @@ def _of_images(
                 "reconstruction": None if normal is None else png(normal[i]),
             }
         )
-    return found
+    return answers
 
 
 def _reconstructions(model: Model, images: Samples) -> list[NDArray[np.float64]] | None:

@@ -146,9 +146,9 @@ class Guard:
     def _check_token(self, headers: Headers) -> None:
         if self._token is None:
             return
-        given = headers.get("authorization", "").encode("latin-1", "replace")
+        header = headers.get("authorization", "").encode("latin-1", "replace")
         # Digests are of one length whatever was given, and compared in constant time.
-        if not hmac.compare_digest(_digest(given), self._token):
+        if not hmac.compare_digest(_digest(header), self._token):
             raise RequestError(
                 401,
                 "this needs the service's token, as 'Authorization: Bearer TOKEN'",

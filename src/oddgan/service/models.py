@@ -27,7 +27,7 @@ class Model:
     detector : Detector
     kind : {"table", "image"}
     columns : dict of str to bool
-        The columns that rows must have, in training order, those of the context last; and whether
+        The columns that rows must have, in training order, those of the condition last; and whether
         each holds text.
     """
 
@@ -39,15 +39,15 @@ class Model:
         detector.set_params(verbose=0)  # bars are for terminals
         self._inner.set_params(verbose=0)
         deadline.watch(detector.networks_)
-        codec, context = detector.codec_, detector.condition_codec_
+        codec, condition = detector.codec_, detector.condition_codec_
         self.columns = _texts(codec) if self.kind == "table" else {}
-        self._context = _texts(context) if context else {}
-        if shared := self.columns.keys() & self._context.keys():
+        self._conditions = _texts(condition) if condition else {}
+        if shared := self.columns.keys() & self._conditions.keys():
             raise ValueError(
                 f"model {name}: the column {min(shared)!r} is one of its samples and one of their "
-                "context, so rows cannot tell them apart; fit it with other names to serve it"
+                "condition, so rows cannot tell them apart; fit it with other names to serve it"
             )
-        self.columns |= self._context if self.kind == "table" else {}
+        self.columns |= self._conditions if self.kind == "table" else {}
 
     @property
     def text_columns(self) -> list[str]:
@@ -55,13 +55,13 @@ class Model:
         return [name for name, text in self.columns.items() if text]
 
     @property
-    def context_columns(self) -> dict[str, bool]:
-        """The columns of the context, and whether each holds text."""
-        return self._context
+    def condition_columns(self) -> dict[str, bool]:
+        """The columns of the condition, and whether each holds text."""
+        return self._conditions
 
-    def can(self, question: str) -> bool:
+    def can(self, output: str) -> bool:
         """Tell whether the detector answers a question such as "explain"."""
-        return question not in self._inner.unavailable
+        return output not in self._inner.unavailable
 
     @property
     def searches(self) -> bool:
@@ -70,16 +70,16 @@ class Model:
 
     def split(self, table: pa.Table) -> Samples:
         """Return rows as samples, with columns that were no part of the training samples apart."""
-        if not self._context or self.detector.condition_columns_:
+        if not self._conditions or self.detector.condition_columns_:
             return Samples(table)
-        if lacking := [name for name in self._context if name not in table.column_names]:
-            raise ValueError(f"column {lacking[0]!r} is missing: it is the context of the rows")
-        names = list(self._context)
-        return Samples(table.drop_columns(names), context=table.select(names))
+        if lacking := [name for name in self._conditions if name not in table.column_names]:
+            raise ValueError(f"column {lacking[0]!r} is missing: it is the condition of the rows")
+        names = list(self._conditions)
+        return Samples(table.drop_columns(names), conditions=table.select(names))
 
     def open(self, samples: Samples) -> inputs.Source:
         """Return samples as the detector reads them."""
-        return self.detector.source(samples, condition=samples.context)
+        return self.detector.source(samples, condition=samples.conditions)
 
     def check(self, samples: Samples) -> None:
         """Refuse samples that the detector cannot read, before they are joined with others.
@@ -137,7 +137,7 @@ def _texts(codec: inputs.Codec) -> dict[str, bool]:
     return {column.name: column.name in codec.text_columns for column in codec.columns}
 
 
-def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Model]:
+def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Model]:
     """Load model files, each named by its file or as ``NAME=PATH``.
 
     Parameters
@@ -155,7 +155,7 @@ def open_models(given: Iterable[str], device: str | None = None) -> dict[str, Mo
         There is no such file.
     """
     paths: dict[str, str] = {}
-    for text in given:
+    for text in specs:
         name, path = named(text)
         if name in paths:
             raise ValueError(

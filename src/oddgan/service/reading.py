@@ -109,10 +109,10 @@ async def receive(request: Request, model: Model, limits: Limits) -> Received:
 
 def _content_type(request: Request) -> str:
     """Return what the body says it is, without parameters such as a charset."""
-    given = request.headers.get("content-type", "")
+    header = request.headers.get("content-type", "")
     message = Message()
-    message["content-type"] = given
-    return message.get_content_type() if given else ""
+    message["content-type"] = header
+    return message.get_content_type() if header else ""
 
 
 class _Form(MultiPartParser):
@@ -169,7 +169,7 @@ def _one_table(
     if len(files) > 1:
         raise RequestError(422, f"model {model.name!r} takes one table at a time, not {len(files)}")
     if fields:
-        raise RequestError(422, "the context of a row is in columns of the table, not in a field")
+        raise RequestError(422, "the condition of a row is in columns of the table, not in a field")
     name, content = files[0]
     kind = _TABLES.get(PurePosixPath(name.lower()).suffix)
     if kind is None:
@@ -225,25 +225,25 @@ def _table(received: Received, model: Model, limits: Limits) -> pa.Table:
 
 
 def _images(received: Received, model: Model, limits: Limits) -> Samples:
-    context = None
-    if model.context_columns:
-        context = _context(received, model, limits)
+    conditions = None
+    if model.condition_columns:
+        conditions = _conditions(received, model, limits)
     elif received.fields:
         raise ValueError(f"model {model.name!r} was fitted without a condition")
     raw = images.decoded(received.files, limits, received.share)
-    return Samples(raw, [name for name, _ in received.files], context)
+    return Samples(raw, [name for name, _ in received.files], conditions)
 
 
-def _context(received: Received, model: Model, limits: Limits) -> pa.Table:
+def _conditions(received: Received, model: Model, limits: Limits) -> pa.Table:
     if "condition" not in received.fields:
         raise ValueError(
-            f"model {model.name!r} judges by a context ({', '.join(model.context_columns)}): send "
+            f"model {model.name!r} needs a condition ({', '.join(model.condition_columns)}): send "
             "in the field 'condition' a JSON list with an object for each file"
         )
     rows, n = _json(received.fields["condition"].encode()), len(received.files)
     if not isinstance(rows, list) or len(rows) != n:
         raise ValueError(f"'condition' must be a JSON list with an object for each of {n} files")
-    return tables.from_rows(rows, model.context_columns, limits)
+    return tables.from_rows(rows, model.condition_columns, limits)
 
 
 def _json(content: bytes) -> Any:

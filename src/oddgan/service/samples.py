@@ -24,14 +24,14 @@ class Samples(inputs.Source):
         Rows, or images that may differ in size.
     names : list of str, optional
         What the samples are called.
-    context : pyarrow.Table, optional
+    conditions : pyarrow.Table, optional
         Their condition, if it is not in `raw`.
     """
 
     def __init__(
-        self, raw: Raw, names: list[str] | None = None, context: pa.Table | None = None
+        self, raw: Raw, names: list[str] | None = None, conditions: pa.Table | None = None
     ) -> None:
-        self.raw, self.names, self.context = raw, names, context
+        self.raw, self.names, self.conditions = raw, names, conditions
         self.kind = "table" if isinstance(raw, pa.Table) else "image"
         self.columns = raw.column_names if isinstance(raw, pa.Table) else None
 
@@ -40,16 +40,18 @@ class Samples(inputs.Source):
         """Return the samples of several requests, all with the same `likeness`."""
         if len(several) == 1:
             return several[0]
-        contexts = [one.context for one in several if one.context is not None]
+        tables = [one.conditions for one in several if one.conditions is not None]
         raw = inputs.concat([one.raw for one in several])
-        return cls(raw, context=pa.concat_tables(contexts) if contexts else None)
+        return cls(raw, conditions=pa.concat_tables(tables) if tables else None)
 
     @property
     def likeness(self) -> Hashable:
         """What must be equal of samples that are joined: a number stays of the type it came in."""
         of_rows = self.raw.schema.remove_metadata() if isinstance(self.raw, pa.Table) else None
-        of_context = None if self.context is None else self.context.schema.remove_metadata()
-        return str(of_rows), str(of_context)
+        of_conditions = (
+            None if self.conditions is None else self.conditions.schema.remove_metadata()
+        )
+        return str(of_rows), str(of_conditions)
 
     def count(self) -> int:
         """Return the number of samples."""

@@ -34,7 +34,7 @@ class ModelInfo(BaseModel):
     has_probabilities: bool
     explains: bool
     columns: list[Column] | None
-    condition: list[Column] | None = Field(description="The known context that samples need.")
+    condition: list[Column] | None = Field(description="The known condition that samples need.")
     image: ImageSize | None
 
 

@@ -82,17 +82,17 @@ def _texts(name: str, values: list[Any]) -> pa.Array:
 
 
 def _numbers(name: str, values: list[Any]) -> pa.Array:
-    found: list[float | None] = []
+    numbers: list[float | None] = []
     for i, value in enumerate(values):
         if not (value is None or isinstance(value, int | float)):
             raise ValueError(
                 f"column {name!r}, row {i}: expected a number, but it holds {_shown(value)}"
             )
         try:
-            found.append(None if value is None else float(value))
+            numbers.append(None if value is None else float(value))
         except OverflowError as error:
             raise ValueError(f"column {name!r}, row {i}: the number is too large") from error
-    return pa.array(found, pa.float64())
+    return pa.array(numbers, pa.float64())
 
 
 def _shown(value: Any) -> str:

@@ -162,14 +162,14 @@ def _headline(detector: Detector, scored: Scored, origin: Origin) -> list[str]:
     flagged, n = scored.scores > detector.threshold_, len(scored.scores)
     n_flagged = int(flagged.sum())
     fpr, n_held_out = detector.fitted_params_["target_fpr"], len(detector.calibration_scores_)
-    found = words.flagged(n_flagged, n)
+    sentence = words.flagged(n_flagged, n)
     if scored.labels is None:
         promised = fpr if n_held_out >= decisions.smallest_sample(fpr) else 1 / (n_held_out + 1)
-        found += f" {words.by_chance(promised, n, n_flagged)}"
+        sentence += f" {words.by_chance(promised, n, n_flagged)}"
     elif scored.labels.any():
         n_found = int((flagged & scored.labels).sum())
-        found += f" {words.found(n_found, int(scored.labels.sum()), n_flagged)}"
-    sentences = [found, words.promise(fpr, n_held_out), words.fit(detector.health_checks_)]
+        sentence += f" {words.found(n_found, int(scored.labels.sum()), n_flagged)}"
+    sentences = [sentence, words.promise(fpr, n_held_out), words.fit(detector.health_checks_)]
     if origin.trained:
         sentences.append(
             "Some of these samples trained the model. Such samples score lower than new ones, so "
@@ -213,17 +213,17 @@ def _samples(
     """Return the samples that are shown, with what is said of each."""
     first = oddest(scored, n_oddest)
     second = borderline(scored, detector.threshold_, n_borderline, first)
-    found = shown(detector, scored, np.concatenate([first, second]), _TOP)
+    samples = shown(detector, scored, np.concatenate([first, second]), _TOP)
     threshold = getattr(detector, "pixel_threshold_", None)
-    brightest = pictures.draw(found, threshold)
+    brightest = pictures.draw(samples, threshold)
     return {
-        "oddest": found[: len(first)],
-        "borderline": found[len(first) :],
+        "oddest": samples[: len(first)],
+        "borderline": samples[len(first) :],
         "kind": scored.source.kind,
         "brightest": brightest,
-        "pixel_threshold": threshold if pictures.has_outlines(found) else None,
+        "pixel_threshold": threshold if pictures.has_outlines(samples) else None,
         "expects": any(
-            one.columns is not None and one.columns["expected"].notna().any() for one in found
+            one.columns is not None and one.columns["expected"].notna().any() for one in samples
         ),
         "unexplained": detector.unavailable.get("explain"),
     }

@@ -25,18 +25,18 @@ Facts = list[tuple[str, str]]
 def of_data(scored: Scored, name: str, identity: str, split: str | None) -> Facts:
     """Say which data the report is on."""
     source = scored.source
-    found = [("data", name), ("digest", identity), ("samples", count(len(scored.scores)))]
+    facts = [("data", name), ("digest", identity), ("samples", count(len(scored.scores)))]
     if split:
-        found.append(("which of them", split))
+        facts.append(("which of them", split))
     if source.columns:
-        found.append(("columns", count(len(source.columns))))
+        facts.append(("columns", count(len(source.columns))))
     if scored.labels is not None:
-        found.append(("labels", f"{count(int(scored.labels.sum()))} anomalous"))
+        facts.append(("labels", f"{count(int(scored.labels.sum()))} anomalous"))
     if skipped := source.skipped:
         named = ", ".join(bad for bad, _ in skipped[:20])
         more = f" and {len(skipped) - 20:,} more" if len(skipped) > 20 else ""
-        found.append(("left out", f"{count(len(skipped), 'file')} not readable: {named}{more}"))
-    return found
+        facts.append(("left out", f"{count(len(skipped), 'file')} not readable: {named}{more}"))
+    return facts
 
 
 def of_model(detector: Detector, name: str | None) -> Facts:

@@ -52,14 +52,14 @@ class Axis:
     def positions(self, scores: Floats) -> Floats:
         """Return where scores lie; those beyond an end at that end."""
         along = self._scale.forward(np.asarray(scores, dtype=np.float64))
-        found: Floats = np.clip((along - self.low) / (self.high - self.low), 0, 1)
-        return found
+        shares: Floats = np.clip((along - self.low) / (self.high - self.low), 0, 1)
+        return shares
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return positions and labels of scores, the roundest where there is no room for all."""
         if self.kind == "linear":
-            found = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
-            scores = np.asarray([score for score in found if self.low <= score <= self.high])
+            values = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
+            scores = np.asarray([score for score in values if self.low <= score <= self.high])
             return [
                 (at, figure(score))
                 for at, score in zip(self.positions(scores).tolist(), scores.tolist(), strict=True)

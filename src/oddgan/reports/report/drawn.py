@@ -79,8 +79,8 @@ def _darkened(svg: bytes) -> bytes:
     Drawing it anew would take as long again, and t-SNE takes seconds.
     """
     colours = dict(zip(_colours(THEMES["light"]), _colours(THEMES["dark"]), strict=True))
-    found = re.compile("|".join(colours).encode())
-    return found.sub(lambda match: colours[match[0].decode()].encode(), svg)
+    pattern = re.compile("|".join(colours).encode())
+    return pattern.sub(lambda match: colours[match[0].decode()].encode(), svg)
 
 
 def _colours(theme: Theme) -> list[str]:
@@ -149,13 +149,13 @@ def latents(detector: Detector, scored: Scored) -> list[Drawing]:
     chosen = _some(scored, _ON_MAP_SEARCHED if detector._searches else _ON_MAP)
     if len(chosen) < 8:
         return []
-    found = [values for _, values in detector.iter_outputs(scored.subset(chosen), "embed")]
+    chunks = [values for _, values in detector.iter_outputs(scored.subset(chosen), "embed")]
     return [
         drawing(
             "Latent space",
             f"t-SNE of the latent vectors of {len(chosen):,} samples, by {_grouped(scored)}.",
             latent_map,
-            np.concatenate(found),
+            np.concatenate(chunks),
             _groups(scored, chosen, detector.threshold_),
             note=f"{len(chosen):,} of {len(scored.scores):,} samples"
             f"{', drawn at random' if len(chosen) < len(scored.scores) else ''}.",

@@ -90,11 +90,11 @@ def score(detector: Detector, source: inputs.Source, labels: ArrayLike | None) -
     ValueError
         There is no sample, or the labels are not 0 or 1 for each.
     """
-    found = list(detector.iter_outputs(source))
-    if not found:
+    chunks = list(detector.iter_outputs(source))
+    if not chunks:
         raise ValueError("there is no sample to report on")
-    rows = np.concatenate([index for index, _ in found])
-    scores = np.concatenate([values for _, values in found])
+    rows = np.concatenate([index for index, _ in chunks])
+    scores = np.concatenate([values for _, values in chunks])
     every = np.flatnonzero(source.keep) if isinstance(source, inputs.Subset) else None
     places = rows if every is None else np.searchsorted(every, rows)
     called = source.sample_names(rows)
@@ -106,13 +106,13 @@ def score(detector: Detector, source: inputs.Source, labels: ArrayLike | None) -
 
 def checked(labels: ArrayLike, n: int) -> Flags:
     """Return which samples are anomalies."""
-    given = np.asarray(labels)
-    if given.shape != (n,) or not np.isin(given, (0, 1)).all():
+    array = np.asarray(labels)
+    if array.shape != (n,) or not np.isin(array, (0, 1)).all():
         raise ValueError(
             f"labels must be 0 (normal) or 1 (anomaly) for each of the {n} samples, not of shape "
-            f"{given.shape}"
+            f"{array.shape}"
         )
-    return given.astype(bool)
+    return array.astype(bool)
 
 
 def oddest(scored: Scored, n: int) -> Rows:
@@ -189,7 +189,7 @@ def _look(
         sample.image = image
     if "reconstruct" in detector.unavailable:
         return
-    found = (values for _, values in detector.iter_outputs(source, "reconstruct"))
-    reconstructed = (one for values in found for one in codec.for_display(values))
+    chunks = (values for _, values in detector.iter_outputs(source, "reconstruct"))
+    reconstructed = (one for values in chunks for one in codec.for_display(values))
     for sample, image in zip(samples, reconstructed, strict=True):
         sample.reconstruction = image

@@ -63,21 +63,21 @@ def has_outlines(samples: Sequence[Shown]) -> bool:
 
 
 def _of(sample: Shown, side: int, brightest: float, threshold: float | None) -> dict[str, str]:
-    found = {}
+    pictures = {}
     if sample.image is not None:
-        found["input"] = address(_smaller(sample.image, side))
+        pictures["input"] = address(_smaller(sample.image, side))
     if sample.reconstruction is not None:
-        found["reconstruction"] = address(_smaller(sample.reconstruction, side))
+        pictures["reconstruction"] = address(_smaller(sample.reconstruction, side))
     if sample.anomaly_map is not None:
-        found["anomaly map"] = address(_heat(sample.anomaly_map, side, brightest, threshold))
-    return found
+        pictures["anomaly map"] = address(_heat(sample.anomaly_map, side, brightest, threshold))
+    return pictures
 
 
 def _smaller(image: NDArray[np.uint8], side: int) -> Image.Image:
     """Return an image whose longer side is at most `side`."""
-    made = Image.fromarray(image)
-    made.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return made
+    picture = Image.fromarray(image)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
 
 
 def _heat(

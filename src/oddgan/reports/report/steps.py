@@ -49,18 +49,18 @@ class Steps:
         cls, scores: Floats, labels: Flags | None, held_out: Floats, threshold: float
     ) -> "Steps":
         """Count the samples above thresholds; those that are chosen include `threshold`."""
-        found = np.unique(np.concatenate([scores, held_out, [threshold]]))
-        exact = len(found) <= _MOST_EXACT
+        steps = np.unique(np.concatenate([scores, held_out, [threshold]]))
+        exact = len(steps) <= _MOST_EXACT
         if not exact:
             groups = [scores, held_out] + ([] if labels is None else [scores[labels]])
-            found = np.unique(np.concatenate([*map(_chosen, groups), [threshold]]))
-        flagged = _above(scores, found)
-        at_least = _above(scores, np.nextafter(found, -np.inf))
+            steps = np.unique(np.concatenate([*map(_chosen, groups), [threshold]]))
+        flagged = _above(scores, steps)
+        at_least = _above(scores, np.nextafter(steps, -np.inf))
         return cls(
-            thresholds=found,
+            thresholds=steps,
             flagged=flagged,
-            anomalous=None if labels is None else _above(scores[labels], found),
-            held_out=_above(held_out, found),
+            anomalous=None if labels is None else _above(scores[labels], steps),
+            held_out=_above(held_out, steps),
             exact=exact,
             widest=int((flagged[:-1].astype(np.int64) - at_least[1:]).max(initial=0)),
         )
