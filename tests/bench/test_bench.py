@@ -1,4 +1,4 @@
-"""The experiment runner: specs, resuming after a kill, failures, the command, a user's own data."""
+"""The experiment runner: specs, resuming, failures, the command, a user's own data."""
 
 import fcntl
 import functools
@@ -95,13 +95,13 @@ def test_cells_are_the_product_seed_by_seed():
     assert [c.seed for c in spec(quick=True).cells()] == [7] * 10
 
 
-def test_each_seed_has_a_split_of_its_own_only_where_asked():
+def test_each_seed_has_its_own_split_only_with_resplit():
     task = SPEC["tasks"][0]
     fixed = {c.task.protocol["seed"] for c in spec().cells()}
     own_split = spec(tasks=[{**task, "resplit": True}]).cells()
     assert fixed == {0}
     assert all(c.task.protocol["seed"] == c.seed for c in own_split)
-    # Then a baseline without chance has another result for another seed as well.
+    # Then the result of a deterministic baseline also depends on the seed.
     assert len(own_split) == 2 * 5 * 2
 
 
@@ -160,7 +160,7 @@ def test_a_wrong_spec_is_refused_before_anything_runs(changes, message):
         spec(**changes)
 
 
-def test_a_file_that_is_no_spec_is_named(tmp_path):
+def test_a_file_that_is_not_a_spec_is_named(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("title: [")
     with pytest.raises(ValueError, match=r"mine.yaml is not YAML"):
@@ -178,8 +178,8 @@ def test_a_file_that_is_no_spec_is_named(tmp_path):
 # --------------------------------------------------------------------------------------- runs
 
 
-def test_what_is_measured_is_what_the_detector_says(finished):
-    """The runner adds nothing of its own: the same detector by hand has the same figures."""
+def test_measured_metrics_equal_those_of_the_detector_by_hand(finished):
+    """The runner changes nothing: the same detector by hand has the same metrics."""
     digits = datasets.load("digits")
     split = evaluation.OneClassAnomalous(0).split(digits).limited(train=100, test=200)
     fitted = Autoencoder(**QUICK, random_state=1).fit(digits.X[split.train])
@@ -190,20 +190,22 @@ def test_what_is_measured_is_what_the_detector_says(finished):
     assert line["auroc"].item() == pytest.approx(by_hand.auroc, abs=1e-6)
     assert line["f1"].item() == pytest.approx(by_hand.f1, abs=1e-6)
     assert (line["n_train"].item(), line["n_test"].item()) == (100, 200)
-    kept = evaluation.evaluate_promises(
+    promises = evaluation.evaluate_promises(
         split.y_test, fitted.anomaly_score(digits.X[split.test]), fitted.calibration_scores_
     )
-    assert kept.fpr_at_5 is None  # ten held-out samples can promise 10 % and no less
+    assert promises.fpr_at_5 is None  # ten held-out samples can promise 10 % and no less
     assert np.isnan(line["fpr_at_5"].item())
     for name in ("fpr_at_10", "fdr_at_10", "recall_at_fdr_10"):
-        assert line[name].item() == pytest.approx(getattr(kept, name), abs=1e-6)
-    assert line["fpr_at_10_high"].item() == pytest.approx(kept.intervals["fpr_at_10"][1], abs=1e-6)
+        assert line[name].item() == pytest.approx(getattr(promises, name), abs=1e-6)
+    assert line["fpr_at_10_high"].item() == pytest.approx(
+        promises.intervals["fpr_at_10"][1], abs=1e-6
+    )
     assert line["n_held_out"].item() == 10
     others = finished.frame.query("kind != 'detector'")
     assert others["fpr_at_10"].isna().all()  # they promise nothing
 
 
-def test_the_results_are_written_as_one_tidy_table_and_as_tables_to_read(finished):
+def test_results_are_written_as_a_tidy_table_and_as_tables_to_read(finished):
     stored = pd.read_parquet(finished.folder / "results.parquet")
     assert len(stored) == 2 * (2 * (1 + 2 * 2 + 1) + 1)
     assert set(stored["status"]) == {"done"}
@@ -217,7 +219,7 @@ def test_the_results_are_written_as_one_tidy_table_and_as_tables_to_read(finishe
     assert "<table" in (finished.folder / "table.html").read_text()
 
 
-def test_one_training_serves_all_scores_and_equals_trainings_apart():
+def test_one_training_serves_all_scores_and_equals_separate_trainings():
     cells = spec().cells()
     both = next(c for c in cells if c.method.title == "EGBAD degree=1").definition()
     alone = {**both, "method": {**both["method"], "scores": ["feature_matching"]}}
@@ -230,8 +232,8 @@ def test_one_training_serves_all_scores_and_equals_trainings_apart():
     ("scores", "fitted_with"),
     [(["l2", "local", "latent_knn"], [1]), (["l2", "input_knn,l1", "local"], [])],
 )
-def test_one_training_serves_all_parts_of_scores(scores, fitted_with):
-    """It learns what all of them need; a threshold is that of the score it was fitted with."""
+def test_one_training_serves_all_score_components(scores, fitted_with):
+    """It fits what all of them need; only the score it was fitted with has a threshold."""
     # By itself "local" would have the training shift the images.
     cell = spec(params={**QUICK, "augment": None}).cells()[0].definition()
     assert cell["method"]["name"] == "autoencoder"
@@ -239,15 +241,15 @@ def test_one_training_serves_all_parts_of_scores(scores, fitted_with):
     def measured(names):
         return run_cell({**cell, "method": {**cell["method"], "scores": names}})
 
-    result, found = measured(scores)
-    assert list(found) == [row["score"] for row in result["rows"]] == scores
+    result, scores_by_name = measured(scores)
+    assert list(scores_by_name) == [row["score"] for row in result["rows"]] == scores
     for name in scores:
-        np.testing.assert_array_equal(found[name], measured([name])[1][name])
+        np.testing.assert_array_equal(scores_by_name[name], measured([name])[1][name])
     thresholds = [row["metrics"]["threshold"] for row in result["rows"]]
     assert [i for i, value in enumerate(thresholds) if value is not None] == fitted_with
 
 
-def test_what_is_done_is_not_done_again(finished):
+def test_finished_cells_are_not_measured_again(finished):
     before = {p: p.stat().st_mtime_ns for p in (finished.folder / "cells").glob("*.json")}
     again = bench.run(spec(), out=finished.folder, jobs=2)
     after = {p: p.stat().st_mtime_ns for p in (finished.folder / "cells").glob("*.json")}
@@ -255,23 +257,23 @@ def test_what_is_done_is_not_done_again(finished):
     assert again.markdown() == finished.markdown()
 
 
-def test_a_result_that_was_cut_short_is_named(finished, tmp_path):
+def test_a_truncated_result_is_named(finished, tmp_path):
     cell = spec().cells()[0]
-    whole = (finished.folder / "cells" / f"{cell.key}.json").read_text()
-    (tmp_path / f"{cell.key}.json").write_text(whole[:100])
+    text = (finished.folder / "cells" / f"{cell.key}.json").read_text()
+    (tmp_path / f"{cell.key}.json").write_text(text[:100])
     with pytest.raises(ValueError, match=f"{cell.key}.json is not a result .* delete it"):
         run_cells([cell], tmp_path, jobs=1, listener=Log())
 
 
 def quality(results):
-    """Return what does not change from run to run: all but times and memory."""
-    kept = [c for c in results.frame if not c.endswith("_seconds") and c != "peak_mib"]
-    return results.frame[kept]
+    """Return the columns that are equal in all runs: all but times and memory."""
+    columns = [c for c in results.frame if not c.endswith("_seconds") and c != "peak_mib"]
+    return results.frame[columns]
 
 
 @pytest.mark.usefixtures("measured_here")
 def test_a_run_killed_in_the_middle_of_its_cells_resumes_with_the_same_results(finished, tmp_path):
-    """Its processes end with it; what it measured is kept, the rest is measured here."""
+    """Its processes end with it; its results stay, the others are measured here."""
     path = tmp_path / "digits.yaml"
     # Each of the two processes is caught by an endless cell: one at once, one after five others.
     path.write_text(yaml.safe_dump({**SPEC, "seeds": 1, "methods": [ENDLESS, *SPEC["methods"]]}))
@@ -281,21 +283,21 @@ def test_a_run_killed_in_the_middle_of_its_cells_resumes_with_the_same_results(f
         _wait_until(lambda: len(list(cells.glob("*.json"))) == 5)
         process.kill()
         assert process.wait(timeout=30) == -signal.SIGKILL
-        _wait_until_nobody_works_in(cells)
+        _wait_until_no_process_uses(cells)
     finally:
         process.kill()
-    kept = {p: p.stat().st_mtime_ns for p in cells.glob("*.json")}
-    assert 3 <= len(kept) < 10, "the run was to be killed in the middle"
+    times = {p: p.stat().st_mtime_ns for p in cells.glob("*.json")}
+    assert 3 <= len(times) < 10, "the run was to be killed in the middle"
     assert not (tmp_path / "out" / "table.md").exists()
     path.write_text(yaml.safe_dump({**SPEC, "seeds": 1}))
     results = bench.run(path, out=tmp_path / "out", jobs=1)
-    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert {p: p.stat().st_mtime_ns for p in times} == times
     of_first_seed = quality(finished).query("seed == 0").reset_index(drop=True)
     pd.testing.assert_frame_equal(quality(results), of_first_seed)
 
 
 def test_ctrl_c_ends_a_run_and_its_processes(tmp_path):
-    """In the middle of a cell that would take for ever, with others waiting."""
+    """In the middle of a cell that would take forever, with others waiting."""
     stand_in = _stand_in(tmp_path, "time.sleep(10**6)")
     site = tmp_path / "site"
     site.mkdir()
@@ -319,9 +321,9 @@ def test_ctrl_c_ends_a_run_and_its_processes(tmp_path):
         _wait_until(lambda: (cells / "requests").exists())  # it is at work
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(timeout=30) == 130
-        _wait_until_nobody_works_in(cells)
+        _wait_until_no_process_uses(cells)
     finally:
-        process.kill()  # if the test failed, it would work for ever
+        process.kill()  # if the test failed, it would run forever
     assert len((cells / "requests").read_text().splitlines()) == 1
 
 
@@ -362,8 +364,8 @@ def _wait_until(condition):
         time.sleep(0.02)
 
 
-def _wait_until_nobody_works_in(cells):
-    """The processes of a killed run end by themselves, without anybody's help."""
+def _wait_until_no_process_uses(cells):
+    """Wait for the processes of a killed run, which end by themselves."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if not [p for p in _command_lines() if str(cells) in p]:
@@ -383,7 +385,7 @@ def _command_lines():
 
 
 class Log:
-    """A listener that only remembers."""
+    """A listener that stores the results."""
 
     def start(self, cells, done, jobs):
         self.results = []
@@ -414,7 +416,7 @@ def test_a_cell_that_fails_is_reported_and_stops_no_other(tmp_path):
     assert "has no class" in results.markdown()
 
 
-def test_a_process_that_dies_takes_one_cell_with_it(tmp_path, monkeypatch):
+def test_a_process_that_dies_fails_one_cell(tmp_path, monkeypatch):
     """As when the system ends it because memory runs out."""
     deadly = "if 'forest' in key: os.kill(os.getpid(), signal.SIGKILL)"
     only_zero = {**SPEC["tasks"][0]["protocol"], "anomaly": 0}
@@ -440,7 +442,7 @@ def test_a_process_that_dies_takes_one_cell_with_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_two_runs_do_not_share_a_folder(tmp_path, fresh):
+def test_two_runs_cannot_use_one_folder(tmp_path, fresh):
     cells = spec().cells()
     folder = tmp_path / "cells"
     folder.mkdir()
@@ -454,7 +456,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path, fresh):
 
 
 @pytest.mark.usefixtures("measured_here")
-def test_fresh_measures_anew_and_so_does_another_version(tmp_path):
+def test_fresh_and_another_version_measure_again(tmp_path):
     cells = spec(seeds=1, methods=SPEC["methods"][:1], baselines=["mean_distance"]).cells()
     log = Log()
     run_cells(cells, tmp_path, jobs=1, listener=log)
@@ -468,7 +470,7 @@ def test_fresh_measures_anew_and_so_does_another_version(tmp_path):
     assert [cell.key for cell, _ in log.results] == [cells[0].key]
 
 
-def test_a_users_module_is_not_taken_for_the_librarys(tmp_path, monkeypatch):
+def test_a_users_module_does_not_shadow_the_librarys(tmp_path, monkeypatch):
     (tmp_path / "statistics.py").write_text("raise RuntimeError('not yours')")
     monkeypatch.chdir(tmp_path)
     log = Log()
@@ -477,7 +479,7 @@ def test_a_users_module_is_not_taken_for_the_librarys(tmp_path, monkeypatch):
     assert [result["status"] for _, result in log.results] == ["done"]
 
 
-def test_a_process_that_was_ended_idle_is_not_blamed_on_the_next_cell(tmp_path, monkeypatch):
+def test_a_process_killed_while_idle_does_not_fail_the_next_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(_stand_in(tmp_path, "pass")))
     workers = _Workers(tmp_path)
     first, second = spec(seeds=1, methods=SPEC["methods"][:1], baselines=[]).cells()[:2]
@@ -562,7 +564,7 @@ def test_a_result_that_failed_does_not_choose(frauds, tmp_path):
     assert selection.choose(results).kept != kept
 
 
-def test_own_data_take_their_own_protocol(tmp_path):
+def test_own_data_get_their_default_protocol(tmp_path):
     assert (
         selection.selection_spec("digits", None, "3").tasks[0].protocol["name"]
         == "one-class-anomalous"
@@ -581,7 +583,7 @@ def test_own_data_take_their_own_protocol(tmp_path):
         selection.selection_spec(tmp_path / "c.csv", "odd")
 
 
-def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
+def test_oddgan_is_compared_with_its_controls_on_own_data(frauds):
     of_kind = {
         "table": selection.selection_spec(frauds, "fraud", "yes"),
         "image": selection.selection_spec("digits", None, "3"),
@@ -590,9 +592,9 @@ def test_oddgan_has_its_controls_beside_it_on_own_data(frauds):
         methods = {method.title: method for method in chosen.methods}
         for title, control in OddGAN.controls(kind).items():
             method = methods[title]
-            made = all_detectors()[method.name](score_name=control.score_name, **method.params)
-            assert type(made) is type(control)
-            assert made.get_params() == control.get_params()
+            detector = all_detectors()[method.name](score_name=control.score_name, **method.params)
+            assert type(detector) is type(control)
+            assert detector.get_params() == control.get_params()
             assert method.scores == (",".join(np.atleast_1d(control.score_name)),)
 
 
@@ -612,23 +614,23 @@ def test_the_half_that_chooses_is_not_the_half_that_reports():
     assert (y[first].sum(), y[second].sum()) == (15, 16)
 
 
-def test_the_figure_comes_from_the_half_that_did_not_choose(monkeypatch):
-    """A method that knows one half by heart and has the other upside down is not a good one."""
+def test_the_estimate_comes_from_the_half_that_did_not_choose(monkeypatch):
+    """A method that is perfect on one half and reversed on the other is not a good one."""
     y = np.arange(200) < 40
     first, _ = selection._halves(y)
-    by_heart = np.where(first, y, ~y).astype(float)
+    memorised = np.where(first, y, ~y).astype(float)
     noise = np.random.default_rng(0).normal(size=200)
     monkeypatch.setattr(selection, "_labels", lambda cell: y)
     monkeypatch.setattr(
-        selection, "_stored_scores", lambda *_: {"heart": [by_heart], "noise": [noise]}
+        selection, "_stored_scores", lambda *_: {"memorised": [memorised], "noise": [noise]}
     )
     choice = selection.choose(bench.Results(spec(), Path(), pd.DataFrame(), None))
-    assert choice.kept == "heart"
-    assert choice.chances["heart"] == 1
+    assert choice.kept == "memorised"
+    assert choice.chances["memorised"] == 1
     assert choice.figure == pytest.approx(0.2)  # all normal samples come first
 
 
-def test_the_time_left_is_what_like_cells_took():
+def test_the_time_left_is_estimated_from_similar_cells():
     cells = spec(seeds=2, methods=SPEC["methods"][:1], baselines=["isolation_forest"]).cells()
     bar = Bar()
     bar.start(cells, [], jobs=2)
@@ -666,11 +668,11 @@ def test_maps_are_measured_where_the_data_have_masks():
     assert measured["pixel_auroc"] == pytest.approx(by_hand.pixel_auroc)
 
 
-def test_the_command_is_what_was_given(tmp_path):
+def test_the_command_repeats_the_arguments(tmp_path):
     path = tmp_path / "digits.yaml"
     path.write_text(yaml.safe_dump({**SPEC, "seeds": [5, 9]}))
-    whole, fewer = bench.read_spec(path), bench.read_spec(path, quick=True, seeds=1)
-    assert describe(whole, [], [], []).command == f"oddgan bench {path}"
+    full, fewer = bench.read_spec(path), bench.read_spec(path, quick=True, seeds=1)
+    assert describe(full, [], [], []).command == f"oddgan bench {path}"
     assert describe(fewer, [], [], ["leak"]).command == (
         f"oddgan bench {path} --seeds 1 --quick --as-published leak"
     )

@@ -1,4 +1,4 @@
-"""Which published numbers stand beside an experiment's tasks, and what is known of each."""
+"""Which published numbers match an experiment's tasks, and what is known about each."""
 
 from dataclasses import replace
 
@@ -14,12 +14,12 @@ NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 def task(data, cls=None, **protocol):
     """Give a task; the class is the anomalous or the normal one."""
     key = {"one-class-anomalous": "anomaly", "one-class-normal": "normal"}.get(protocol["name"])
-    given = {**protocol, **({key: cls} if key else {})}
-    return Task(title=data if cls is None else f"{data} {cls}", data=data, protocol=given)
+    values = {**protocol, **({key: cls} if key else {})}
+    return Task(title=data if cls is None else f"{data} {cls}", data=data, protocol=values)
 
 
 def records(tasks, paper, *, size="full", **method):
-    """Give the published figures that stand beside tasks on which one detector runs."""
+    """Return the published records for tasks on which one detector runs."""
     spec = Spec(
         name="small",
         title="Small",
@@ -39,9 +39,9 @@ def one_class(data, classes, **protocol):
     return [task(data, c, name="one-class-normal", **protocol) for c in classes]
 
 
-def test_a_record_brings_all_that_is_known_of_it():
-    found = records([task("kddcup99", name="kdd99")], "egbad-2018", published={"": "EGBAD sigma"})
-    ours = {r["metric"]: r for r in found if r["row"] == "Ours"}
+def test_a_record_has_all_that_is_known_about_it():
+    matches = records([task("kddcup99", name="kdd99")], "egbad-2018", published={"": "EGBAD sigma"})
+    ours = {r["metric"]: r for r in matches if r["row"] == "Ours"}
     assert ours.keys() == {"precision_at_rate", "recall_at_rate", "f1_at_rate"}
     f1 = ours["f1_at_rate"]
     assert (f1["task"], f1["data"], f1["value"], f1["sd"]) == (
@@ -53,12 +53,12 @@ def test_a_record_brings_all_that_is_known_of_it():
     assert (f1["decimals"], f1["over"], f1["whole"], f1["own"]) == (4, None, False, True)
     assert (f1["provenance"], f1["via"]) == ("quoted", "issue 7 of the official repository")
     assert f1["source_note"].startswith("The released code trains on unscaled KDD99 columns")
-    recalled = next(r for r in found if r["method"] == "AnoGAN sigma")
+    recalled = next(r for r in matches if r["method"] == "AnoGAN sigma")
     assert (recalled["row"], recalled["confidence"]) == (None, "medium")
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-def test_only_the_papers_way_to_pool_matches(pooled):
+def test_only_the_papers_pooling_matches(pooled):
     # ALAD pools CIFAR-10's two parts, Deep SVDD's numbers are of the official ones.
     tasks = one_class("cifar-10", NAMES, pooled=pooled)
     assert bool(records(tasks, "alad-2018")) == pooled
@@ -69,8 +69,8 @@ def test_only_the_papers_way_to_pool_matches(pooled):
 
 @pytest.mark.parametrize(("flag_rate", "n"), [(0.15, 10 * 3), (0.2, 0)])
 def test_only_the_papers_flagged_share_matches(flag_rate, n):
-    found = records([task("arrhythmia", name="dagmm", flag_rate=flag_rate)], "dagmm-2018")
-    assert len(found) == n
+    matches = records([task("arrhythmia", name="dagmm", flag_rate=flag_rate)], "dagmm-2018")
+    assert len(matches) == n
 
 
 def test_classes_match_by_number_and_by_name():
@@ -87,8 +87,8 @@ def test_classes_match_by_number_and_by_name():
 
 def test_a_mean_is_whole_if_the_tasks_are_its_classes_and_nothing_else():
     def means(tasks, **options):
-        found = records(tasks, "deep-svdd-2018", **options)
-        return {(r["data"], r["over"]): r["whole"] for r in found if r["task"] is None}
+        matches = records(tasks, "deep-svdd-2018", **options)
+        return {(r["data"], r["over"]): r["whole"] for r in matches if r["task"] is None}
 
     digits, photographs = one_class("mnist", range(10)), one_class("cifar-10", NAMES)
     assert means(digits) == {("mnist", 10): True}
@@ -96,20 +96,20 @@ def test_a_mean_is_whole_if_the_tasks_are_its_classes_and_nothing_else():
     assert means(digits[:2]) == {("mnist", 10): False}
     assert means([*digits, *photographs]) == {("mnist", 10): False, ("cifar-10", 10): False}
     # Ten tasks that are not ten classes.
-    twice = replace(digits[0], title="mnist 0 again")
-    assert means([*digits[:9], twice]) == {("mnist", 10): False}
+    duplicate = replace(digits[0], title="mnist 0 again")
+    assert means([*digits[:9], duplicate]) == {("mnist", 10): False}
 
 
 def test_values_are_whole_if_the_tasks_are_the_classes_of_the_printed_table():
-    def whole(classes):
+    def is_whole(classes):
         tasks = [task("mnist", c, name="one-class-anomalous") for c in classes]
-        found = records(tasks, "egbad-2018")
-        return {r["whole"] for r in found if r["method"] == "EGBAD sigma"}
+        matches = records(tasks, "egbad-2018")
+        return {r["whole"] for r in matches if r["method"] == "EGBAD sigma"}
 
     # EGBAD's figure was quoted for five digits.
-    assert whole([1, 4, 5, 7, 9]) == {True}
-    assert whole(range(10)) == {False}
-    assert whole([1, 4]) == {False}
+    assert is_whole([1, 4, 5, 7, 9]) == {True}
+    assert is_whole(range(10)) == {False}
+    assert is_whole([1, 4]) == {False}
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_values_are_whole_if_the_tasks_are_the_classes_of_the_printed_table():
 @pytest.mark.parametrize("quick", [False, True])
 def test_every_name_that_a_built_in_spec_gives_finds_its_numbers(name, quick):
     spec = read_spec(name, quick=quick)
-    found = describe(spec, [], [], ()).published
-    named = {n for m in spec.methods for n in m.published.values()}
-    assert named == {
+    numbers = describe(spec, [], [], ()).published
+    names = {n for m in spec.methods for n in m.published.values()}
+    assert names == {
         r["method"]
-        for r in found
+        for r in numbers
         if r["row"] in {m.row(s) for m in spec.methods for s in m.published}
     }
 
 
-def test_the_same_data_under_another_protocol_have_other_figures():
+def test_the_same_data_under_another_protocol_have_other_numbers():
     assert records([task("mnist", 1, name="one-class-anomalous")], "egbad-2018")
     assert not records([task("mnist", 1, name="one-class-normal", pooled=True)], "egbad-2018")

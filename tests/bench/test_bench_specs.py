@@ -45,6 +45,8 @@ def method(**changes):
         ({"faults": "leak"}, "faults is a list of names, not 'leak'"),
         ({"baselines": "knn"}, "baselines is a list of names or all, not 'knn'"),
         ({"third_party": "ecod"}, "third_party is a list of names or all, not 'ecod'"),
+        ({"peers": ["ecod"]}, "the key 'peers' is called 'third_party' now"),
+        ({"quick": {"peers": "all"}}, "the key 'peers' is called 'third_party' now"),
         ({"third_party": ["luck"]}, "no third-party detector is called 'luck'; there are .*ecod"),
         ({"tasks": TASK}, "tasks is a list in which a task is a mapping, not {'data'"),
         ({"tasks": None}, "it has no tasks"),
@@ -80,7 +82,7 @@ def test_a_wrong_value_is_named_with_its_key(changes, message):
         spec(changes)
 
 
-def test_all_and_nothing_are_values_too():
+def test_all_and_empty_are_valid_values():
     assert {m.kind for m in spec({"baselines": "all"}).methods} == {"detector", "baseline"}
     nothing = dict.fromkeys(["baselines", "published", "faults", "params"])
     assert [m.kind for m in spec(nothing).methods] == ["detector"]
@@ -151,18 +153,18 @@ def machines(tmp_path, monkeypatch):
     return tmp_path
 
 
-def own(**load):
-    """Give the changes that make a spec one of the machines."""
-    mine = {
+def machines_task(**load):
+    """Return the changes that turn a spec into one for the machines."""
+    task = {
         "data": "data/machines.csv",
         "protocol": {"name": "labelled", "anomaly": "broken"},
         "load": load,
     }
-    return {"tasks": [mine], **method(detector="pcareconstruction")}
+    return {"tasks": [task], **method(detector="pcareconstruction")}
 
 
 def test_a_users_own_file_is_a_task(machines):
-    (machines / "mine.yaml").write_text(yaml.safe_dump({**SPEC, **own(label="state")}))
+    (machines / "mine.yaml").write_text(yaml.safe_dump({**SPEC, **machines_task(label="state")}))
     (cell,) = bench.read_spec("mine.yaml").cells()
     result, scores = run_cell(cell.definition())
     assert (result["statement"]["n_train"], result["statement"]["n_test"]) == (126, 74)
@@ -173,10 +175,10 @@ def test_a_users_own_file_is_a_task(machines):
 
 
 def test_other_content_is_another_cell(machines):
-    (before,) = spec(own(label="state")).cells()
+    (before,) = spec(machines_task(label="state")).cells()
     path = machines / "data" / "machines.csv"
     path.write_text(path.read_text() + "0,0,0,fine\n")
-    (after,) = spec(own(label="state")).cells()
+    (after,) = spec(machines_task(label="state")).cells()
     assert after.key != before.key
     assert run_cell(after.definition())[0]["statement"]["n_test"] == 75
     with pytest.raises(ValueError, match=r"machines\.csv has changed since"):
@@ -193,7 +195,7 @@ def test_other_content_is_another_cell(machines):
 )
 def test_a_file_needs_a_label_that_it_has(machines, load, message):
     with pytest.raises(ValueError, match=message):
-        spec(own(**load))
+        spec(machines_task(**load))
 
 
 def test_a_data_set_by_name_goes_before_a_folder_of_that_name(machines):

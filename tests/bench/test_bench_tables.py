@@ -1,4 +1,4 @@
-"""From results of cells to tables: what each cell of a table says, by hand on small experiments."""
+"""Tables from results of cells: each cell of a table by hand, on small experiments."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from oddgan.evaluation.metrics import evaluate_scores
 
 
 def result(row, seed=0, *, task="cardio", faults=(), error=None, fit=2.0, **metrics):
-    """Give the result of one cell as its JSON file has it; `row` may be a list of scores' rows."""
+    """Return a result as in its JSON file; `row` may be a list with one row per score."""
     rows = [row] if isinstance(row, str) else row
     several = len(rows) > 1
     kind = "detector" if rows[0][0].isupper() else "baseline"
@@ -63,9 +63,9 @@ def result(row, seed=0, *, task="cardio", faults=(), error=None, fit=2.0, **metr
 
 
 def report(results, tasks=("cardio",), **changes):
-    """Describe an experiment in which just these cells were planned."""
+    """Describe an experiment in which exactly these cells were planned."""
     titles = list(dict.fromkeys(tidy(results)["row"]))
-    given = Report(
+    description = Report(
         title="Small",
         about="Made up.",
         headline=("auroc",),
@@ -75,27 +75,27 @@ def report(results, tasks=("cardio",), **changes):
         planned=Counter((line.row, line.task, line.faults) for line in tidy(results).itertuples()),
         command="oddgan bench small",
     )
-    return replace(given, **changes)
+    return replace(description, **changes)
 
 
 def published(row, value, **changes):
-    """Give a published figure as `describe` passes it on."""
+    """Return a published record as from `describe`."""
     record = {"row": row, "method": "EGBAD sigma", "task": "cardio", "metric": "auroc"}
     facts = {"data": "cardio", "over": None, "whole": False, "own": True, "decimals": 2}
     source = {"provenance": "read", "via": "", "confidence": None, "cite": "Zenati 2018"}
-    said = {"value": value, "sd": None, "source_note": "", "note": ""}
-    return {**record, **facts, **source, **said, **changes}
+    fields = {"value": value, "sd": None, "source_note": "", "note": ""}
+    return {**record, **facts, **source, **fields, **changes}
 
 
 def grid(title, about, results):
-    found = [g for g in tables(about, tidy(results)) if g.title == title]
-    assert len(found) == 1, [g.title for g in tables(about, tidy(results))]
-    return found[0]
+    grids = [g for g in tables(about, tidy(results)) if g.title == title]
+    assert len(grids) == 1, [g.title for g in tables(about, tidy(results))]
+    return grids[0]
 
 
-def shown(found):
+def cells_by_row(table):
     """Return titles and cells as a dict; columns by name."""
-    return {r.title: dict(zip(found.columns, r.cells, strict=False)) for r in found.rows}
+    return {r.title: dict(zip(table.columns, r.cells, strict=False)) for r in table.rows}
 
 
 # Results as one table.
@@ -151,7 +151,7 @@ def test_results_go_through_files(tmp_path):
 def test_a_cell_is_mean_and_sample_standard_deviation_over_seeds():
     results = [result("EGBAD", seed, auroc=a) for seed, a in enumerate((0.8, 0.9))]
     results.append(result("isolation forest", auroc=0.7))
-    table = shown(grid("AUROC", report(results), results))
+    table = cells_by_row(grid("AUROC", report(results), results))
     # (.9 - .8) / sqrt 2
     assert table["EGBAD"] == {"cardio": ".8500 ±.071", "seeds": "2"}
     assert table["isolation forest"] == {"cardio": ".7000", "seeds": "1"}
@@ -162,28 +162,28 @@ def test_the_mean_over_tasks_is_taken_seed_by_seed():
     results = [result("EGBAD", s, task=t, auroc=a) for (t, s), a in values.items()]
     about = report(results, ("cardio", "pima"))
     # .75 and .65
-    assert shown(grid("AUROC", about, results))["EGBAD"]["mean over tasks"] == ".7000 ±.071"
+    assert cells_by_row(grid("AUROC", about, results))["EGBAD"]["mean over tasks"] == ".7000 ±.071"
     # With a seed less on one task seeds do not pair: .85 and .70.
-    table = shown(grid("AUROC", about, [r for r in results if r != results[3]]))
+    table = cells_by_row(grid("AUROC", about, [r for r in results if r != results[3]]))
     assert table["EGBAD"]["mean over tasks"] == ".7750 (1 of 2)"
     assert (table["EGBAD"]["pima"], table["EGBAD"]["seeds"]) == (".7000 (1 of 2)", "1–2")
     # Nor is the mean whole if all tasks lack the same seed.
     short = [r for r in results if r["cell"]["seed"] == 0]
-    table = shown(grid("AUROC", about, short))
+    table = cells_by_row(grid("AUROC", about, short))
     assert table["EGBAD"]["mean over tasks"] == ".7500 (1 of 2)"
 
 
-def test_failed_missing_and_not_planned_are_told_apart():
+def test_failed_missing_and_not_planned_are_distinct():
     tasks = ("cardio", "pima", "thyroid")
     done = [result("EGBAD", task="cardio", auroc=0.8), result("ALAD", task="cardio", auroc=0.7)]
     failed = result("EGBAD", task="pima", error="the loss | is NaN")
     missing = result("EGBAD", task="thyroid", auroc=0.1)
     about = report([*done, failed, missing], tasks)
-    found = [*done, failed]
-    table = shown(grid("AUROC", about, found))
+    results = [*done, failed]
+    table = cells_by_row(grid("AUROC", about, results))
     assert list(table["EGBAD"].values()) == [".8000", "failed", "–", "–", "0–1"]
     assert list(table["ALAD"].values()) == [".7000", "", "", "", "1"]
-    text = markdown(about, tidy(found))
+    text = markdown(about, tidy(results))
     assert "- 1 of 4 results are missing" in text
     assert "- EGBAD on pima, seed 0: the loss | is NaN" in text
     assert "Failed" not in markdown(about, tidy([*done, missing]))
@@ -191,17 +191,17 @@ def test_failed_missing_and_not_planned_are_told_apart():
 
 def test_nothing_finished_is_a_table_too():
     about = report([result("EGBAD", auroc=0.5)])
-    assert shown(grid("AUROC", about, []))["EGBAD"] == {"cardio": "–", "seeds": "0"}
+    assert cells_by_row(grid("AUROC", about, []))["EGBAD"] == {"cardio": "–", "seeds": "0"}
     assert "1 of 1 results" in html(about, tidy([]))
 
 
-def test_two_results_for_one_place_are_refused():
+def test_two_results_for_one_cell_are_refused():
     results = [result("EGBAD", auroc=0.8), result("EGBAD", auroc=0.9)]
     with pytest.raises(ValueError, match="EGBAD on cardio with seed 0 has two results"):
         markdown(report(results), tidy(results))
 
 
-def test_published_values_stand_below_ours_and_the_others_apart():
+def test_published_values_are_below_ours_and_the_others_separate():
     results = [result("EGBAD", auroc=0.8), result("ALAD", auroc=0.7), result("pca", auroc=0.6)]
     records = (
         published("EGBAD", 0.94, sd=0.044, decimals=3),
@@ -209,8 +209,8 @@ def test_published_values_stand_below_ours_and_the_others_apart():
         published(None, 0.5, method="AnoGAN", decimals=4),
     )
     about = report(results, rows=("EGBAD", "ALAD"), published=records)
-    found = grid("AUROC", about, results)
-    assert [(r.title, r.kind, *r.cells[:1]) for r in found.rows] == [
+    table = grid("AUROC", about, results)
+    assert [(r.title, r.kind, *r.cells[:1]) for r in table.rows] == [
         ("EGBAD", "normal", ".8000"),
         ("published (read) [1]", "published", ".940 ±.044"),
         ("published (impossible) [2]", "published", ".92"),
@@ -230,30 +230,32 @@ def test_a_printed_mean_is_compared_only_if_it_is_over_these_tasks():
 
     def row(*records, **changes):
         about = report(results, tasks, published=records, **changes)
-        found = grid("AUROC", about, results).rows[1]
-        return found.title, *found.cells[:3]
+        published_row = grid("AUROC", about, results).rows[1]
+        return published_row.title, *published_row.cells[:3]
 
-    each = [published("EGBAD", v, task=t) for t, v in zip(tasks, (0.9, 0.7), strict=True)]
+    numbers = [published("EGBAD", v, task=t) for t, v in zip(tasks, (0.9, 0.7), strict=True)]
     printed = published("EGBAD", 0.81, **mean)
-    beside = "published (read) [1]"
-    assert row(*each, printed) == (beside, ".90", ".70", ".810")
-    assert row(*each, printed, size="quick") == (beside, ".90", ".70", ".810")
-    assert row(printed) == (beside, "", "", ".810")
-    # Over other classes, or of other data, it stands in the title.
+    title = "published (read) [1]"
+    assert row(*numbers, printed) == (title, ".90", ".70", ".810")
+    assert row(*numbers, printed, size="quick") == (title, ".90", ".70", ".810")
+    assert row(printed) == (title, "", "", ".810")
+    # Over other classes, or for other data, it is in the title.
     other = published("EGBAD", 0.913, **{**mean, "over": 10, "whole": False})
-    told = f"{beside}; mean over 10 classes of mnist printed: .913"
-    assert row(*each, other) == (told, ".90", ".70", "")
+    title_with_mean = f"{title}; mean over 10 classes of mnist printed: .913"
+    assert row(*numbers, other) == (title_with_mean, ".90", ".70", "")
     more = published("EGBAD", 0.6, **{**mean, "data": "cifar-10", "over": 10, "whole": False})
-    assert row(other, more)[0] == f"{told}; mean over 10 classes of cifar-10 printed: .600"
+    assert (
+        row(other, more)[0] == f"{title_with_mean}; mean over 10 classes of cifar-10 printed: .600"
+    )
 
 
 def test_values_printed_one_by_one_have_a_mean_only_if_they_are_all_there():
     tasks = ("mnist 0", "mnist 1")
     results = [result("EGBAD", task=t, auroc=0.8) for t in tasks]
 
-    def cells(whole, values):
+    def cells(is_whole, values):
         records = [
-            published("EGBAD", v, task=t, sd=0.01, whole=whole)
+            published("EGBAD", v, task=t, sd=0.01, whole=is_whole)
             for t, v in zip(tasks, values, strict=False)
         ]
         about = report(results, tasks, published=tuple(records))
@@ -265,7 +267,7 @@ def test_values_printed_one_by_one_have_a_mean_only_if_they_are_all_there():
     assert cells(True, (0.9,)) == (".90 ±.01", "", "")
 
 
-def test_prevalence_stands_below_average_precision():
+def test_prevalence_is_below_average_precision():
     tasks = ("cardio", "pima")
     results = [
         result("EGBAD", task="cardio", average_precision=0.8),
@@ -281,28 +283,31 @@ def test_prevalence_stands_below_average_precision():
 def test_intervals_are_means_of_the_bounds():
     results = [result("EGBAD", seed, auroc=a) for seed, a in enumerate((0.8, 0.9))]
     # .7 and .8; .85 and .95
-    table = shown(grid("AUROC: intervals", report(results), results))
+    table = cells_by_row(grid("AUROC: intervals", report(results), results))
     assert table["EGBAD"]["cardio"] == ".7500 to .9000"
 
 
-def test_promises_stand_beside_what_was_observed_and_only_where_it_was():
+def test_promised_rates_are_shown_with_those_observed():
     results = [
         result("EGBAD", seed, task=task, fpr_at_5=value, fdr_at_10=0.0)
         for task in ("cardio", "letter")
         for seed, value in enumerate((0.04, 0.06))
     ]
-    for one in results:
-        value = one["rows"][0]["metrics"]["fpr_at_5"]
-        one["rows"][0]["intervals"]["fpr_at_5"] = [value - 0.01, value + 0.03]
+    for line in results:
+        value = line["rows"][0]["metrics"]["fpr_at_5"]
+        line["rows"][0]["intervals"]["fpr_at_5"] = [value - 0.01, value + 0.03]
     results += [result("VAE", task="cardio"), result("pca", task="cardio")]
-    found = grid("Promises kept", report(results, ("cardio", "letter")), results)
-    assert found.columns == ("FPR, promised 5 %", "FDR, promised 10 %")
-    kept = (".0500 ±.014 (.0400 to .0800)", ".0000 ±.000")  # without bounds where none are known
-    assert [(r.title, r.kind, r.cells) for r in found.rows] == [
+    table = grid("Promises kept", report(results, ("cardio", "letter")), results)
+    assert table.columns == ("FPR, promised 5 %", "FDR, promised 10 %")
+    observed = (
+        ".0500 ±.014 (.0400 to .0800)",
+        ".0000 ±.000",
+    )  # without bounds where none are known
+    assert [(r.title, r.kind, r.cells) for r in table.rows] == [
         ("cardio", "heading", ()),
-        ("EGBAD", "normal", kept),
+        ("EGBAD", "normal", observed),
         ("letter", "heading", ()),
-        ("EGBAD", "normal", kept),
+        ("EGBAD", "normal", observed),
     ]
     assert "Promises kept" in markdown(report(results, ("cardio", "letter")), tidy(results))
     without = [result("EGBAD", auroc=0.6)]
@@ -312,12 +317,12 @@ def test_promises_stand_beside_what_was_observed_and_only_where_it_was():
 def test_all_metrics_leave_out_what_no_row_has():
     values = evaluate_scores([0, 0, 1], [0.0, 1.0, 2.0]).as_dict()
     results = [result("EGBAD", **values), result("pca", auroc=0.6, aupro=0.3)]
-    found = grid("All metrics: cardio", report(results), results)
+    table = grid("All metrics: cardio", report(results), results)
     oracle = "oracle F1 (chosen on the test labels)"
-    assert {"AUROC", "AUPRC", "FPR at 95 % TPR", "F1 rate", oracle, "AUPRO"} <= {*found.columns}
-    assert "F1 own" not in found.columns  # no threshold
-    assert "pixel AUROC" not in found.columns
-    table = shown(found)
+    assert {"AUROC", "AUPRC", "FPR at 95 % TPR", "F1 rate", oracle, "AUPRO"} <= {*table.columns}
+    assert "F1 own" not in table.columns  # no threshold
+    assert "pixel AUROC" not in table.columns
+    table = cells_by_row(table)
     assert (table["EGBAD"]["AUPRO"], table["pca"]["AUPRO"]) == ("", ".3000")
     assert table["EGBAD"]["FPR at 95 % TPR"] == ".0000"
     four = tuple("abcd")
@@ -341,18 +346,18 @@ def test_shares_that_faults_explain():
     records = (published("EGBAD", 0.9), published("ALAD", 0.9))
     about = report(results, published=records, faults={"leak": "It leaks."})
     name = "AUROC: with the faults of the papers' code"
-    found = {row.title: row.cells for row in grid(name, about, results).rows}
-    left = ("cardio", ".90 (read) [1]", ".8000", "+.1000")
+    rows = {row.title: row.cells for row in grid(name, about, results).rows}
+    common = ("cardio", ".90 (read) [1]", ".8000", "+.1000")
     expected = (".8500", "50 %", ".7000", "-100 %", "1.0000", "200 %")
-    assert found["EGBAD"] == (*left, *expected)
-    assert found["ALAD"][2:] == (".8950", "within .01", ".9900", "", "", "", "", "")
-    assert "VAE" not in found
-    # Faulty figures stand nowhere else.
-    assert shown(grid("AUROC", about, results))["EGBAD"]["cardio"] == ".8000"
+    assert rows["EGBAD"] == (*common, *expected)
+    assert rows["ALAD"][2:] == (".8950", "within .01", ".9900", "", "", "", "", "")
+    assert "VAE" not in rows
+    # Results with faults are in no other table.
+    assert cells_by_row(grid("AUROC", about, results))["EGBAD"]["cardio"] == ".8000"
     assert "leak: It leaks." in markdown(about, tidy(results))
 
 
-def test_an_impossible_number_is_nothing_that_faults_could_explain():
+def test_faults_cannot_explain_an_impossible_number():
     results = [result("EGBAD", auroc=0.8), result("EGBAD", faults=["leak"], auroc=0.85)]
     about = report(results, published=(published("EGBAD", 0.9, provenance="impossible"),))
     row = grid("AUROC: with the faults of the papers' code", about, results).rows[0]
@@ -372,7 +377,7 @@ def test_only_a_papers_own_numbers_are_explained_by_its_faults():
     assert cells == ("cardio", ".90 (read) [2]", ".8000", "+.1000", ".8500", "50 %")
 
 
-def test_what_is_within_the_spread_of_the_seeds_is_not_explained():
+def test_a_gap_within_the_spread_of_the_seeds_is_not_explained():
     def cells(aurocs):
         results = [result("EGBAD", s, auroc=a) for s, a in enumerate(aurocs)]
         results.append(result("EGBAD", faults=["leak"], auroc=0.85))
@@ -391,9 +396,9 @@ def test_faults_have_a_line_for_each_task_that_they_were_run_on():
     about = report(results, tasks)
     assert [row.cells[0] for row in grid(FAULTS, about, results).rows] == ["pima"]
     results.append(result("EGBAD", task="cardio", faults=["leak"], auroc=0.85))
-    found = grid(FAULTS, report(results, tasks), results)
-    assert [row.cells[0] for row in found.rows] == ["cardio", "pima", "mean over tasks"]
-    assert "shorter training" not in found.note
+    table = grid(FAULTS, report(results, tasks), results)
+    assert [row.cells[0] for row in table.rows] == ["cardio", "pima", "mean over tasks"]
+    assert "shorter training" not in table.note
     assert "shorter training" in grid(FAULTS, report(results, tasks, size="quick"), results).note
 
 
@@ -403,25 +408,25 @@ def test_methods_are_compared_over_five_tasks():
     results = [result("EGBAD", task=t, auroc=a) for t, a in zip(tasks, theirs, strict=True)]
     results += [result("ALAD", task=t, auroc=a) for t, a in zip(tasks, ours, strict=True)]
     results.append(result("VAE", task="a", auroc=0.9))
-    found = grid("AUROC: who is better over the tasks", report(results, tasks), results)
-    assert [row.title for row in found.rows] == ["1. ALAD", "2. EGBAD"]
+    table = grid("AUROC: who is better over the tasks", report(results, tasks), results)
+    assert [row.title for row in table.rows] == ["1. ALAD", "2. EGBAD"]
     # Four first ranks and one shared; p as SciPy's signed ranks have it, one pair only.
-    assert found.rows[0].cells[0] == "1.10"
-    assert found.rows[0].cells[2].startswith("0.90 (")
-    assert found.rows[1].cells[1].startswith("0.10 (")
-    assert "Left out, because a task has no result: VAE." in found.note
+    assert table.rows[0].cells[0] == "1.10"
+    assert table.rows[0].cells[2].startswith("0.90 (")
+    assert table.rows[1].cells[1].startswith("0.10 (")
+    assert "Left out, because a task has no result: VAE." in table.note
     fewer = [g.title for g in tables(report(results, tasks[:4]), tidy(results))]
     assert not [t for t in fewer if "who is better" in t]
 
 
-def test_of_error_rates_the_smaller_one_is_better():
+def test_smaller_error_rates_are_better():
     tasks = tuple("abcde")
     results = [result("EGBAD", task=t, fpr_at_95_tpr=0.3) for t in tasks]
     results += [result("ALAD", task=t, fpr_at_95_tpr=0.2) for t in tasks]
     about = report(results, tasks, headline=("fpr_at_95_tpr",))
-    found = grid("FPR at 95 % TPR: who is better over the tasks", about, results)
-    assert [row.title for row in found.rows] == ["1. ALAD", "2. EGBAD"]
-    assert found.rows[0].cells[2].startswith("1.00 (")
+    table = grid("FPR at 95 % TPR: who is better over the tasks", about, results)
+    assert [row.title for row in table.rows] == ["1. ALAD", "2. EGBAD"]
+    assert table.rows[0].cells[2].startswith("1.00 (")
 
 
 def test_costs_are_multiples_of_the_first_method():
@@ -432,24 +437,24 @@ def test_costs_are_multiples_of_the_first_method():
         result("minus", fit=None),
     ]
     about = report(results, rows=("EGBAD sigma", "EGBAD fm", "ALAD"), others=("minus",))
-    found = grid("Costs", about, results)
-    assert found.columns == ("fit", "scoring", "fit and scoring, s", "peak MiB")
-    assert [(r.title, *r.cells) for r in found.rows] == [
+    table = grid("Costs", about, results)
+    assert table.columns == ("fit", "scoring", "fit and scoring, s", "peak MiB")
+    assert [(r.title, *r.cells) for r in table.rows] == [
         ("EGBAD", "1", "1", "", "401"),
         ("ALAD", "3", "1", "", "400"),
         ("minus", "", "", "0.50", "400"),
     ]
     # .5 s for 100 samples
-    assert "EGBAD needs 3.00 s to fit and 5,000 ms to score 1,000 samples" in found.note
-    assert "Baselines and third-party detectors fit and score in one" in found.note
+    assert "EGBAD needs 3.00 s to fit and 5,000 ms to score 1,000 samples" in table.note
+    assert "Baselines and third-party detectors fit and score in one" in table.note
 
 
 def test_costs_of_baselines_alone_are_compared_with_no_detector():
     results = [result("minus", task=t, fit=None) for t in ("cardio", "pima")]
     results[1]["score_seconds"] = 2.0
-    found = grid("Costs", report(results, ("cardio", "pima")), results)
-    assert found.rows[0].cells == ("", "", "0.50–2.00", "400")
-    assert "multiples" not in found.note
+    table = grid("Costs", report(results, ("cardio", "pima")), results)
+    assert table.rows[0].cells == ("", "", "0.50–2.00", "400")
+    assert "multiples" not in table.note
 
 
 # What stands around the tables.
@@ -525,9 +530,9 @@ def test_neither_the_order_of_results_nor_their_times_change_the_tables_of_quali
 
 def test_every_line_of_a_table_has_its_columns():
     about, results = rich_example()
-    for found in tables(about, tidy(results)):
-        lengths = {len(row.cells) for row in found.rows if row.kind != "heading"}
-        assert lengths == {len(found.columns)}, found.title
+    for table in tables(about, tidy(results)):
+        lengths = {len(row.cells) for row in table.rows if row.kind != "heading"}
+        assert lengths == {len(table.columns)}, table.title
     for block in markdown(about, tidy(results)).split("\n\n"):
         if block.startswith("|"):
             bars = [line.replace("\\|", "").count("|") for line in block.splitlines()]

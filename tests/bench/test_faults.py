@@ -1,4 +1,4 @@
-"""Each fault of published code does what it is said to do, and nothing more."""
+"""Each fault of published code does what its description says, and nothing more."""
 
 import copy
 import re
@@ -30,7 +30,7 @@ def arrhythmia(n=452, n_odd=66):
 
 
 def same(split, other, but):
-    """Say whether two splits agree in all but some fields."""
+    """Return whether two splits agree in all but some fields."""
     fields = set(vars(split)) - set(but)
     return all(np.array_equal(getattr(split, name), getattr(other, name)) for name in fields)
 
@@ -65,7 +65,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_changes_one_thing(name, table):
-    """At every other place of a run all stays as it was."""
+    """All other steps of a run stay unchanged."""
     fault, data, y = FAULTS[name], arrhythmia(), np.array([0, 1])
     changed = set()
     params = {"scaling": "minmax", "width": 8}
@@ -81,8 +81,10 @@ def test_a_fault_changes_one_thing(name, table):
         calls.append(unfitted)
         return unfitted.fit(table)
 
-    found = fault.fit(detector, fit, lambda fitted: fitted.anomaly_score(table[:2]), y)
-    if found is not detector or calls != [detector]:
+    detector_with_fault = fault.fit(
+        detector, fit, lambda fitted: fitted.anomaly_score(table[:2]), y
+    )
+    if detector_with_fault is not detector or calls != [detector]:
         changed.add("fit")
     if fault.scorer is not None:
         changed.add("scorer")
@@ -93,7 +95,7 @@ def test_a_fault_changes_one_thing(name, table):
     assert changed == CHANGES[name]
 
 
-def test_each_says_what_it_is_and_where_it_was_read():
+def test_each_has_a_description_and_a_source():
     for name, fault in FAULTS.items():
         assert fault.name == name
         assert re.fullmatch(r"[^.]*(\.\d[^.]*)*", fault.description), (
@@ -140,9 +142,9 @@ def test_limits_do_not_change_the_share_that_leaks(limits):
     np.testing.assert_array_equal(leaky.test[leaky.y_test == 1], split.test[split.y_test == 1])
     normal = leaky.test[leaky.y_test == 0]
     assert len(set(normal)) == len(split.y_test) - split.y_test.sum()
-    seen = np.isin(normal, leaky.train)
-    assert seen.mean() == pytest.approx(0.8, abs=0.5 / len(normal))
-    assert set(normal[~seen]) <= set(split.test)
+    leaked = np.isin(normal, leaky.train)
+    assert leaked.mean() == pytest.approx(0.8, abs=0.5 / len(normal))
+    assert set(normal[~leaked]) <= set(split.test)
     assert "but 80% of its normal rows train" in leaky.description
 
 
@@ -156,9 +158,9 @@ def test_no_more_rows_leak_than_train():
 def test_another_seed_leaks_other_rows():
     data, protocol = digits(), OneClassAnomalous(3)
     split = protocol.split(data)
-    one, again, other = (FAULTS["leak"].split(data, split, protocol, s).test for s in (0, 0, 1))
-    np.testing.assert_array_equal(one, again)
-    assert set(one) != set(other)
+    first, again, other = (FAULTS["leak"].split(data, split, protocol, s).test for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert set(first) != set(other)
 
 
 # ----------------------------------------------------------------------------- contaminated
@@ -167,34 +169,34 @@ def test_another_seed_leaks_other_rows():
 def test_the_training_half_keeps_its_anomalies():
     data, protocol = arrhythmia(), RandomHalf(flag_rate=0.15)
     split = protocol.split(data)
-    found = FAULTS["contaminated"].split(data, split, protocol, 0)
-    assert same(found, split, but=("train", "training", "contaminating"))
+    contaminated = FAULTS["contaminated"].split(data, split, protocol, 0)
+    assert same(contaminated, split, but=("train", "training", "contaminating"))
     # Half of the rows and all of them, as the loader that selects no class has it.
-    np.testing.assert_array_equal(found.train, np.setdiff1d(np.arange(452), split.test))
-    assert len(found.train) == 226
-    odd = data.y[found.train] == 1
-    assert odd.sum() == 66 - split.y_test.sum() > 0
-    np.testing.assert_array_equal(found.contaminating, found.train[odd])
-    assert f"and {odd.sum()} anomalies that it would leave out" in found.description
+    np.testing.assert_array_equal(contaminated.train, np.setdiff1d(np.arange(452), split.test))
+    assert len(contaminated.train) == 226
+    is_anomaly = data.y[contaminated.train] == 1
+    assert is_anomaly.sum() == 66 - split.y_test.sum() > 0
+    np.testing.assert_array_equal(contaminated.contaminating, contaminated.train[is_anomaly])
+    assert f"and {is_anomaly.sum()} anomalies that it would leave out" in contaminated.description
 
 
 def test_a_limited_training_part_is_contaminated_in_proportion():
     data, protocol = arrhythmia(), RandomHalf(flag_rate=0.15)
-    whole = FAULTS["contaminated"].split(data, protocol.split(data), protocol, 0)
+    full = FAULTS["contaminated"].split(data, protocol.split(data), protocol, 0)
     split = protocol.split(data).limited(train=50)
-    found = FAULTS["contaminated"].split(data, split, protocol, 0)
-    share = [len(part.contaminating) / len(part.train) for part in (whole, found)]
+    limited = FAULTS["contaminated"].split(data, split, protocol, 0)
+    share = [len(part.contaminating) / len(part.train) for part in (full, limited)]
     assert share[1] == pytest.approx(share[0], abs=0.01)
-    assert (data.y[found.contaminating] == 1).all()
-    assert set(split.train) < set(found.train)
+    assert (data.y[limited.contaminating] == 1).all()
+    assert set(split.train) < set(limited.train)
 
 
 def test_kdd99_is_contaminated_by_normal_connections():
     y = np.array(["normal.", "smurf.", "smurf.", "neptune."] * 50)
     data = Dataset("kddcup99", "table", pd.DataFrame({"a": range(200)}), y, None, "")
-    found = FAULTS["contaminated"].split(data, KDD99().split(data), KDD99(), 0)
-    assert set(data.y[found.contaminating]) == {"normal."}
-    assert len(found.train) == 100
+    contaminated = FAULTS["contaminated"].split(data, KDD99().split(data), KDD99(), 0)
+    assert set(data.y[contaminated.contaminating]) == {"normal."}
+    assert len(contaminated.train) == 100
 
 
 def test_a_protocol_that_leaves_nothing_out_cannot_be_contaminated():
@@ -228,51 +230,51 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one(cls, kind, monkeypatch):
 
     monkeypatch.setattr(training.Trainer, "_report", look)
     quick(cls, max_steps=30).fit(DATA[kind]())
-    found = torch.nn.ModuleDict(short.networks_).state_dict()
+    weights = torch.nn.ModuleDict(short.networks_).state_dict()
     assert bool(cls().ema_decay) == (cls is EGBAD)
-    assert found.keys() == caught.keys()
-    for name, tensor in found.items():
+    assert weights.keys() == caught.keys()
+    for name, tensor in weights.items():
         assert torch.equal(tensor, caught[name]), name
 
 
 def test_the_length_that_is_best_on_the_test_samples_is_kept(table):
     y, fit, score = as_usual(EGBAD, table)
     plain = quick(EGBAD, max_steps=50).fit(table)
-    found = FAULTS["oracle-epoch"].fit(quick(EGBAD, max_steps=50), fit, score, y)
+    chosen = FAULTS["oracle-epoch"].fit(quick(EGBAD, max_steps=50), fit, score, y)
     aurocs = [
         roc_auc_score(y, quick(EGBAD, max_steps=steps).fit(table).anomaly_score(table))
         for steps in (10, 20, 30, 40, 50)
     ]
     assert len(set(aurocs)) > 1
     best = int(np.argmax(aurocs))
-    assert roc_auc_score(y, score(found)) == aurocs[best] >= roc_auc_score(y, score(plain))
-    assert found.provenance_["oracle_epoch"] == {
+    assert roc_auc_score(y, score(chosen)) == aurocs[best] >= roc_auc_score(y, score(plain))
+    assert chosen.provenance_["oracle_epoch"] == {
         "steps": [10, 20, 30, 40, 50],
         "auroc": aurocs,
         "chosen": (10, 20, 30, 40, 50)[best],
     }
-    assert found.history_[-1]["step"] == (10, 20, 30, 40, 50)[best]
+    assert chosen.history_[-1]["step"] == (10, 20, 30, 40, 50)[best]
 
 
 @pytest.mark.parametrize("best", [10, 30, 50])
 def test_the_oracle_looks_at_the_test_samples_alone(best, table):
-    """Whichever length they prefer is kept: the losses of training have no say."""
+    """The length that they prefer is kept, whatever the training losses."""
     y, fit, _ = as_usual(VAE, table)
 
     def score(detector):
         right = detector.history_[-1]["step"] == best
         return np.where(y == right, 1.0, 0.0)
 
-    found = FAULTS["oracle-epoch"].fit(quick(VAE, max_steps=50), fit, score, y)
-    assert found.provenance_["oracle_epoch"]["chosen"] == found.history_[-1]["step"] == best
+    chosen = FAULTS["oracle-epoch"].fit(quick(VAE, max_steps=50), fit, score, y)
+    assert chosen.provenance_["oracle_epoch"]["chosen"] == chosen.history_[-1]["step"] == best
 
 
 def test_the_oracle_takes_the_length_that_epochs_give(table):
-    """270 training rows in batches of 90 for 5 epochs are 15 rounds, not `max_steps`."""
+    """270 training rows in batches of 90 for 5 epochs are 15 training steps, not `max_steps`."""
     y, fit, score = as_usual(VAE, table)
     detector = quick(VAE, max_steps=3000, min_steps=1, epochs=5, batch_size=90)
-    found = FAULTS["oracle-epoch"].fit(detector, fit, score, y)
-    assert found.provenance_["oracle_epoch"]["steps"] == [3, 6, 9, 12, 15]
+    chosen = FAULTS["oracle-epoch"].fit(detector, fit, score, y)
+    assert chosen.provenance_["oracle_epoch"]["steps"] == [3, 6, 9, 12, 15]
 
 
 def test_a_closed_form_has_no_epochs(table):
@@ -304,7 +306,7 @@ def test_a_score_then_depends_on_its_batch_mates(judged):
 def test_batches_are_64_samples_with_the_normal_ones_first(judged):
     """Against GANomaly's networks in training mode, as its code leaves them."""
     detector, X, y = judged
-    found = FAULTS["batch-statistics"].scorer(detector, X, y)
+    scores = FAULTS["batch-statistics"].scorer(detector, X, y)
     nets = copy.deepcopy(detector.networks_)
     order = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)])
     for net in nets.values():
@@ -315,10 +317,10 @@ def test_batches_are_64_samples_with_the_normal_ones_first(judged):
             x = detector.codec_.encode(X[batch])
             z = nets["encoder"](x)
             by_hand = (z - nets["second_encoder"](nets["generator"](z))).abs().sum(1)
-            np.testing.assert_allclose(found[batch], by_hand, rtol=1e-4)
+            np.testing.assert_allclose(scores[batch], by_hand, rtol=1e-4)
 
 
-def test_the_detector_is_as_it_was_afterwards(judged):
+def test_the_detector_is_unchanged_afterwards(judged):
     detector, X, y = judged
     before = {role: copy.deepcopy(net.state_dict()) for role, net in detector.networks_.items()}
     scores = detector.anomaly_score(X)
@@ -330,10 +332,10 @@ def test_the_detector_is_as_it_was_afterwards(judged):
         assert all(torch.equal(after[name], before[role][name]) for name in after)
 
 
-def test_networks_without_batch_norm_score_as_ever(table):
+def test_networks_without_batch_norm_have_the_same_scores(table):
     detector, y = fitted(EGBAD, "table"), np.arange(len(table)) % 2
-    found = FAULTS["batch-statistics"].scorer(detector, pd.DataFrame(table), y)
-    np.testing.assert_allclose(found, detector.anomaly_score(table), rtol=1e-5)
+    scores = FAULTS["batch-statistics"].scorer(detector, pd.DataFrame(table), y)
+    np.testing.assert_allclose(scores, detector.anomaly_score(table), rtol=1e-5)
 
 
 # ------------------------------------------------------------------------------ test-minmax

@@ -1,4 +1,4 @@
-"""Baselines: as measured on KDD99, by hand on few rows, the same again for a seed."""
+"""Baselines: as measured on KDD99, by hand on few rows, reproducible by seed."""
 
 import math
 from dataclasses import replace
@@ -162,14 +162,14 @@ def test_density_ratio_equals_brute_force():
     a, b = train.to_numpy(np.float64), test.to_numpy(np.float64)
     a, b = (a - a.mean(axis=0)) / a.std(axis=0), (b - a.mean(axis=0)) / a.std(axis=0)
     between = np.sqrt(((b[:, None] - a) ** 2).sum(axis=-1))
-    own = np.sort(np.sqrt(((a[:, None] - a) ** 2).sum(axis=-1)), axis=1)[:, 1:21].mean(axis=1)
+    within = np.sort(np.sqrt(((a[:, None] - a) ** 2).sum(axis=-1)), axis=1)[:, 1:21].mean(axis=1)
     nearest = np.argsort(between, axis=1)[:, :20]
-    expected = np.take_along_axis(between, nearest, 1).mean(axis=1) / own[nearest].mean(axis=1)
+    expected = np.take_along_axis(between, nearest, 1).mean(axis=1) / within[nearest].mean(axis=1)
     scores = BASELINES["density_ratio"].score(train, test, 0)
     assert scores == pytest.approx(expected)
 
 
-def test_a_copy_among_copies_lies_as_dense_as_they():
+def test_a_copy_among_copies_has_their_density():
     train = np.repeat(np.array([[0.0], [1.0]], np.float32), 30, axis=0)
     scores = BASELINES["density_ratio"].score(train, np.array([[1.0], [1.1]], np.float32), 0)
     assert scores[0] == 1
@@ -193,7 +193,7 @@ def test_copies_and_order_change_no_score(name):
     np.testing.assert_array_equal(scores[:10], scores[10:])
     one_by_one = [BASELINES[name].score(train, test[i : i + 1], 0)[0] for i in range(10)]
     assert scores[:10] == pytest.approx(one_by_one, rel=1e-12)
-    # The rows are not sorted, so that mixed-up places would be seen.
+    # The rows are not sorted, so that mixed-up positions would show.
     assert (np.diff(test["c0"][:10]) < 0).any()
 
 
@@ -203,14 +203,14 @@ def test_copies_and_order_change_no_score(name):
 def test_the_seed_draws_from_more_rows_than_the_cap(name, most):
     train, test = parts(n_train=most + 1000, n_columns=2)
     score = BASELINES[name].score
-    drawn = score(train, test, 1)
-    np.testing.assert_array_equal(drawn, score(train, test, 1))
-    assert (drawn != score(train, test, 2)).any()
+    scores = score(train, test, 1)
+    np.testing.assert_array_equal(scores, score(train, test, 1))
+    assert (scores != score(train, test, 2)).any()
     few = train[:most]
     np.testing.assert_array_equal(score(few, test, 1), score(few, test, 2))
 
 
-def test_only_what_is_random_depends_on_the_seed():
+def test_only_random_baselines_depend_on_the_seed():
     train, test = parts(n_train=300)
     differ = {
         name
@@ -236,7 +236,7 @@ def test_a_mixed_table_with_gaps_can_be_scored():
         empty=np.full(200, np.nan),
     )
     matrix = baseline_matrix(data)
-    # a, b, gaps, empty; x, y; the commonest 100 identifiers; False, True.
+    # a, b, gaps, empty; x, y; the most common 100 identifiers; False, True.
     assert matrix.shape == (200, 4 + 2 + 100 + 2)
     split = Labelled().split(data)
     scores = run_baselines(data, split)
@@ -279,7 +279,7 @@ def test_a_wrong_name_is_refused():
         run_baselines(digits, split, ["minus_count"])
 
 
-def test_pixels_are_brought_to_one():
+def test_pixels_are_scaled_to_one():
     X = np.random.default_rng(0).integers(0, 256, (100, 4, 4), dtype=np.uint8)
     matrix = baseline_matrix(Dataset("toy", "image", X, np.arange(100) % 5, None, ""))
     assert matrix.shape == (100, 16)
@@ -291,14 +291,14 @@ def test_pixels_are_brought_to_one():
 def test_images_are_averaged_down_for_the_density_ratio_alone(monkeypatch):
     X = np.arange(60 * 28 * 21 * 3, dtype=np.uint8).reshape(60, 28, 21, 3)
     y = np.arange(60) % 2
-    data, seen = Dataset("toy", "image", X, y, None, ""), {}
+    data, arguments = Dataset("toy", "image", X, y, None, ""), {}
     for name in ("knn", "density_ratio"):
-        noted = replace(BASELINES[name], score=lambda *a, name=name: seen.update({name: a}))
+        noted = replace(BASELINES[name], score=lambda *a, name=name: arguments.update({name: a}))
         monkeypatch.setitem(BASELINES, name, noted)
     split = OneClassNormal(0).split(data)
     run_baselines(data, split, ["knn", "density_ratio"])
-    assert seen["knn"][0].shape == (len(split.train), 28 * 21 * 3)
-    small = seen["density_ratio"][0].reshape(-1, 3, 14, 14)
+    assert arguments["knn"][0].shape == (len(split.train), 28 * 21 * 3)
+    small = arguments["density_ratio"][0].reshape(-1, 3, 14, 14)
     image = X[split.train[4]] / 255
     # Half as high: two rows make one. Of 21 columns, the first of 14 is the mean of the first two.
     assert small[4, 1, 0, 0] == pytest.approx(image[0:2, 0:2, 1].mean())

@@ -1,4 +1,4 @@
-"""Tables as they are read."""
+"""Tables for the terminal and in Markdown."""
 
 import numpy as np
 from rich.console import Console
@@ -23,7 +23,7 @@ def test_tables_show_mean_and_spread():
     assert lines[0].startswith("| method | AUROC | AUPRC | prev. | P own |")
     assert lines[2].startswith("| egbad | .5000 ±.370 |")  # 16/21 and 5/21
     assert lines[3].startswith("| pca | .2381 |")
-    assert "| .3000 | – | – | – | – |" in lines[3]  # it has no threshold of its own
+    assert "| .3000 | – | – | – | – |" in lines[3]  # it has no threshold
     assert len({line.count("|") for line in lines[:4]}) == 1
 
 
@@ -35,11 +35,11 @@ def test_the_terminal_table_fits_80_columns_and_cuts_no_digit():
     console = Console(width=80)
     with console.capture() as capture:
         console.print(results_table(rows, title="KDD99"))
-    shown = capture.get()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "…" not in shown
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
     for word in ("KDD99", ".5000", "±.370", "1.0000", "perfect"):
-        assert word in shown
+        assert word in text
 
 
 def test_intervals_are_means_of_bounds_and_fit_80_columns():
@@ -55,10 +55,10 @@ def test_intervals_are_means_of_bounds_and_fit_80_columns():
     console = Console(width=80)
     with console.capture() as capture:
         console.print(intervals_table(rows))
-    shown = capture.get()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "…" not in shown
-    assert ".5500 to .8500" in shown
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert ".5500 to .8500" in text
 
 
 def test_columns_that_no_row_has_are_left_out():

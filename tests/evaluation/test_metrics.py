@@ -119,9 +119,9 @@ def test_19_of_20_anomalies_are_enough_for_95_percent():
     assert evaluate_scores(np.tile([0, 1], 20), np.arange(40) // 2).fpr_at_95_tpr == 0.95
 
 
-def test_every_figure_is_defined_in_one_sentence():
-    shown = (Metrics, PixelMetrics, Promises)
-    fields = {f.name for cls in shown for f in dataclasses.fields(cls)}
+def test_every_metric_is_defined_in_one_sentence():
+    classes = (Metrics, PixelMetrics, Promises)
+    fields = {f.name for cls in classes for f in dataclasses.fields(cls)}
     counts = {"n", "n_anomalies", "n_regions", "n_held_out", "threshold", "flag_rate", "intervals"}
     assert METRICS.keys() == fields - counts
     assert METRICS.keys() > LOWER_IS_BETTER
@@ -146,7 +146,7 @@ def tied_scores(n, n_odd, seed=0):
 
 
 def brute_force(y, n_resamples, seed=0):
-    """Give the rows of every resample: the anomalies are drawn first, then the normal samples."""
+    """Yield the rows of each resample: anomalies are drawn first, then normal samples."""
     rng = np.random.default_rng(seed)
     for _ in range(n_resamples):
         parts = [np.flatnonzero(y), np.flatnonzero(~y)]
@@ -158,13 +158,13 @@ def brute_force(y, n_resamples, seed=0):
 def test_intervals_are_those_of_evaluate_scores_on_each_resample(n, n_odd, flag_rate):
     y, scores = tied_scores(n, n_odd)
     options = {"threshold": 0.5, "flag_rate": flag_rate}
-    found = bootstrap_intervals(y, scores, metrics=INTERVALS, n_resamples=50, seed=3, **options)
+    intervals = bootstrap_intervals(y, scores, metrics=INTERVALS, n_resamples=50, seed=3, **options)
     measured = [
         evaluate_scores(y[rows], scores[rows], **options).as_dict()
         for rows in brute_force(y, 50, seed=3)
     ]
-    assert list(found) == INTERVALS
-    for name, interval in found.items():
+    assert list(intervals) == INTERVALS
+    for name, interval in intervals.items():
         expected = np.quantile([m[name] for m in measured], [0.025, 0.975])
         assert interval == pytest.approx(tuple(expected), abs=1e-12), name
 
@@ -188,15 +188,15 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
 def test_more_resamples_for_small_test_sets():
     for n, expected in ((60, 1000), (20_001, 200)):
         y, scores = tied_scores(n, n // 3)
-        one, other, third = (
+        first, other, third = (
             bootstrap_intervals(y, scores, metrics=["auroc"], n_resamples=number)
             for number in (None, expected, expected + 1)
         )
-        assert one == other != third
+        assert first == other != third
     assert bootstrap_intervals(y, scores, metrics=["auroc"], seed=1) != other
 
 
-def test_figures_at_the_threshold_need_one():
+def test_metrics_at_the_threshold_need_one():
     y, scores = tied_scores(40, 10)
     without = bootstrap_intervals(y, scores, n_resamples=5)
     assert "f1" not in without
@@ -221,13 +221,13 @@ def test_a_paired_difference_draws_the_same_samples_for_both(metric):
         )
         return of_a - of_b
 
-    found = np.array([difference(rows) for rows in brute_force(y, 50, seed=3)])
+    differences = np.array([difference(rows) for rows in brute_force(y, 50, seed=3)])
     assert result.difference == pytest.approx(difference(np.arange(60)), abs=1e-12)
     assert (result.low, result.high) == pytest.approx(
-        tuple(np.quantile(found, [0.025, 0.975])), abs=1e-12
+        tuple(np.quantile(differences, [0.025, 0.975])), abs=1e-12
     )
-    better = -found if metric == "fpr_at_95_tpr" else found
-    even = np.abs(found) < 1e-12
+    better = -differences if metric == "fpr_at_95_tpr" else differences
+    even = np.abs(differences) < 1e-12
     assert result.p_better == pytest.approx(np.mean((better > 0) & ~even) + np.mean(even) / 2)
     assert 0 < result.p_better < 1
 
@@ -278,8 +278,8 @@ def test_map_metrics_equal_values_by_hand():
 def test_a_small_region_counts_as_much_as_a_large_one():
     only_small, only_large = (MASK * (np.arange(14) == 0), MASK * (np.arange(14) > 0))
     # Half of the regions at once, the other half along the line from (0, 1/2) to (1, 1).
-    for found, pixels in ((only_small, 1), (only_large, 3)):
-        m = evaluate_maps([MASK], [found])
+    for anomaly_map, pixels in ((only_small, 1), (only_large, 3)):
+        m = evaluate_maps([MASK], [anomaly_map])
         assert m.aupro == pytest.approx((0.5 + 0.65) / 2)
         assert m.pixel_auroc == pytest.approx((pixels + (4 - pixels) / 2) / 4)
 
@@ -444,5 +444,5 @@ def test_bad_tables_are_refused():
         compare(table.iloc[:0])
     with pytest.raises(ValueError, match="more than one column 'a'"):
         compare(table[["a", "a"]])
-    one = compare(table.iloc[:1])
-    assert (one.smallest_p, one.pairs[0].p) == (1.0, 1.0)
+    comparison = compare(table.iloc[:1])
+    assert (comparison.smallest_p, comparison.pairs[0].p) == (1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Protocols: promises that all keep, the papers' counts, and what each says of itself."""
+"""Protocols: properties of all of them, the papers' counts, and their descriptions."""
 
 import dataclasses
 import json
@@ -89,7 +89,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("protocol", "data"), EXAMPLES)
-def test_every_protocol_keeps_its_promises(protocol, data):
+def test_every_protocol_splits_cleanly(protocol, data):
     split = protocol.split(data)
     assert not set(split.train) & set(split.test)
     assert len(split.train) > 0
@@ -98,10 +98,10 @@ def test_every_protocol_keeps_its_promises(protocol, data):
     for rows in (split.train, split.test):
         assert (np.diff(rows) > 0).all()
     # What trains has only classes that are normal in the test, except what contaminates it.
-    odd = set(data.y[split.test][split.y_test == 1])
+    anomalous_classes = set(data.y[split.test][split.y_test == 1])
     clean = np.setdiff1d(split.train, split.contaminating)
-    assert not odd & set(data.y[clean])
-    assert set(data.y[split.contaminating]) <= odd
+    assert not anomalous_classes & set(data.y[clean])
+    assert set(data.y[split.contaminating]) <= anomalous_classes
     assert len(split.train) - len(clean) == len(split.contaminating)
     assert (len(split.contaminating) > 0) == isinstance(protocol, Contaminated)
     if isinstance(protocol, DefectFree | Contaminated) and data.groups is not None:
@@ -135,8 +135,8 @@ def test_every_protocol_has_an_example():
     ],
 )
 def test_another_seed_is_another_split(build, data):
-    one, other = build(1).split(data), build(2).split(data)
-    assert set(one.train) != set(other.train)
+    first, other = build(1).split(data), build(2).split(data)
+    assert set(first.train) != set(other.train)
 
 
 def test_pooled_counts():
@@ -231,10 +231,10 @@ def test_contamination_with_too_few_anomalies_is_refused():
 
 
 def test_contamination_takes_its_base_as_an_object_or_a_mapping():
-    one = Contaminated(KDD99(), 0.1)
-    assert Contaminated({"name": "kdd99"}, 0.1) == one
-    assert one.metric == KDD99.metric == "f1_at_rate"
-    for base in (one, "kdd99"):
+    protocol = Contaminated(KDD99(), 0.1)
+    assert Contaminated({"name": "kdd99"}, 0.1) == protocol
+    assert protocol.metric == KDD99.metric == "f1_at_rate"
+    for base in (protocol, "kdd99"):
         with pytest.raises(ValueError, match=r"protocol contaminated: base is .*, not another"):
             Contaminated(base, 0.1)
 
@@ -273,33 +273,33 @@ def test_a_statement_says_what_the_split_is():
 
 def test_limits_keep_the_share_of_anomalies():
     data = table()
-    whole = Contaminated(Labelled(), 0.1).split(data)
-    split = whole.limited(train=50, test=20, seed=3)
+    full = Contaminated(Labelled(), 0.1).split(data)
+    split = full.limited(train=50, test=20, seed=3)
     assert (len(split.train), len(split.contaminating), len(split.test)) == (50, 5, 20)
-    assert set(split.train) < set(whole.train)
-    assert set(split.test) < set(whole.test)
-    assert set(split.contaminating) == set(split.train) & set(whole.contaminating)
+    assert set(split.train) < set(full.train)
+    assert set(split.test) < set(full.test)
+    assert set(split.contaminating) == set(split.train) & set(full.contaminating)
     # 6 anomalies among 60 rows.
     assert split.y_test.sum() == 2
     np.testing.assert_array_equal(split.y_test, data.y[split.test])
     assert (np.diff(split.test) > 0).all()
-    assert split.training == f"{whole.training} (50 of 140 training rows, drawn by seed 3)"
-    assert split.testing == f"{whole.testing} (20 of 60 test rows, drawn by seed 3)"
-    assert set(whole.limited(test=20, seed=4).test) != set(split.test)
-    np.testing.assert_array_equal(whole.limited(50, 20, 3).test, split.test)
+    assert split.training == f"{full.training} (50 of 140 training rows, drawn by seed 3)"
+    assert split.testing == f"{full.testing} (20 of 60 test rows, drawn by seed 3)"
+    assert set(full.limited(test=20, seed=4).test) != set(split.test)
+    np.testing.assert_array_equal(full.limited(50, 20, 3).test, split.test)
 
 
 def test_limits_keep_both_kinds_and_leave_small_parts():
-    whole = Labelled().split(table())
-    few = whole.limited(test=2)
+    full = Labelled().split(table())
+    few = full.limited(test=2)
     assert sorted(few.y_test) == [0, 1]
-    np.testing.assert_array_equal(few.train, whole.train)
-    assert few.training == whole.training
-    assert whole.limited(126, 74).description == whole.description
+    np.testing.assert_array_equal(few.train, full.train)
+    assert few.training == full.training
+    assert full.limited(126, 74).description == full.description
     with pytest.raises(ValueError, match="1 test rows is too low: it must be at least 2"):
-        whole.limited(test=1)
+        full.limited(test=1)
     with pytest.raises(ValueError, match="0 training rows is too low: it must be at least 1"):
-        whole.limited(train=0)
+        full.limited(train=0)
 
 
 def test_an_empty_part_is_refused():
@@ -379,11 +379,11 @@ def test_limits_of_kdd_say_what_was_drawn(kdd):
 def test_thyroid_halves(real):
     thyroid = real("adbench/thyroid")
     split = RandomHalf(0.025).split(thyroid)
-    odd = int(split.y_test.sum())
+    n_anomalies = int(split.y_test.sum())
     # 3,772 rows with 93 anomalies: the half that trains loses those of its own.
     assert len(split.test) == 1_886
-    assert len(split.train) == 1_886 - (93 - odd)
-    assert 30 < odd < 63
+    assert len(split.train) == 1_886 - (93 - n_anomalies)
+    assert 30 < n_anomalies < 63
     assert default_protocol(thyroid) == Labelled()
 
 

@@ -30,14 +30,14 @@ RATE = ("precision_at_rate", "recall_at_rate", "f1_at_rate")
 
 def record(values, metrics=RATE, **facts):
     """Give a record with four decimals."""
-    known = {"data": "kddcup99", "protocol": "kdd99", "cls": None, "decimals": 4, **facts}
+    fields = {"data": "kddcup99", "protocol": "kdd99", "cls": None, "decimals": 4, **facts}
     return Published(
         paper="egbad-2018",
         table="",
         method="",
         provenance="read",
         metrics=dict(zip(metrics, values, strict=True)),
-        **known,
+        **fields,
     )
 
 
@@ -73,8 +73,8 @@ def test_what_was_copied_or_run_by_others_is_not_the_papers_own():
 
 def test_parameters_are_those_of_the_protocol():
     for r in ALL:
-        given = {"one-class-anomalous": "anomaly", "one-class-normal": "normal"}.get(r.protocol)
-        of_class = {given: 0} if given else {}
+        parameter = {"one-class-anomalous": "anomaly", "one-class-normal": "normal"}.get(r.protocol)
+        of_class = {parameter: 0} if parameter else {}
         if r.params:  # from_dict refuses what the protocol does not have
             assert (
                 r.params.items()
@@ -82,23 +82,23 @@ def test_parameters_are_those_of_the_protocol():
             )
 
 
-def test_no_number_is_there_twice():
+def test_no_number_is_duplicated():
     keys = [(r.paper, r.table, r.data, r.cls, r.method, m) for r in ALL for m in r.metrics]
     assert len(keys) == len(set(keys))
 
 
-def test_what_cannot_be_is_marked_and_nothing_else():
+def test_exactly_the_impossible_numbers_are_marked():
     checks = (f1_is_possible, auprc_is_possible, mean_is_possible)
-    found = [r for r in ALL if not all(check(r) for check in checks)]
-    assert found == [r for r in ALL if r.provenance == "impossible"]
-    names = {(r.method, r.cls) for r in found}
+    impossible = [r for r in ALL if not all(check(r) for check in checks)]
+    assert impossible == [r for r in ALL if r.provenance == "impossible"]
+    names = {(r.method, r.cls) for r in impossible}
     assert {("AnoGAN FM", None), ("VAE", 1), ("VAE", 7), ("VAE", 9)} <= names
 
 
-def test_what_no_fixed_rate_gives_is_said_and_nothing_else():
-    found = [r for r in ALL if not follows_fixed_rate(r)]
-    assert found == [r for r in ALL if " % rule" in r.note]
-    assert {"EGBAD FM", "EGBAD sigma", "OC-SVM"} <= {r.method for r in found}
+def test_exactly_the_numbers_that_break_the_fixed_rate_are_noted():
+    violations = [r for r in ALL if not follows_fixed_rate(r)]
+    assert violations == [r for r in ALL if " % rule" in r.note]
+    assert {"EGBAD FM", "EGBAD sigma", "OC-SVM"} <= {r.method for r in violations}
 
 
 def test_f1_of_means_is_at_most_the_harmonic_mean():
@@ -236,21 +236,21 @@ def test_a_spec_can_be_read(name, quick):
 @pytest.mark.parametrize("size", ["full", "quick"])
 def test_published_numbers_of_a_spec_belong_to_its_tasks(spec, size):
     spec = spec[size]
-    asked = spec.get("published", [])
-    assert set(asked) <= papers().keys()
-    assert asked or not any(map(published_names, spec["methods"]))
+    papers_of_spec = spec.get("published", [])
+    assert set(papers_of_spec) <= papers().keys()
+    assert papers_of_spec or not any(map(published_names, spec["methods"]))
     for method in spec["methods"]:
         scores = method.get("scores", all_detectors()[method["detector"]].scores)
         for score, name in published_names(method).items():
             assert score is None or score in scores
-            found = [
+            matches = [
                 record
-                for task, own in cells(spec)
-                if own is method
-                for record in published(asked, task["data"], task["protocol"]["name"])
+                for task, class_of_task in cells(spec)
+                if class_of_task is method
+                for record in published(papers_of_spec, task["data"], task["protocol"]["name"])
                 if record.method == name and record.metrics.keys() & set(spec["headline"])
             ]
-            assert found, name
+            assert matches, name
 
 
 def test_classes_of_published_numbers_are_those_of_the_specs():

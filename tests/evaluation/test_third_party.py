@@ -134,19 +134,19 @@ def test_very_many_training_rows_are_drawn_by_the_seed(fake):
     data = Dataset("mine", "table", X, (np.arange(n + 10) >= n).astype(int), None, "")
     split = Labelled(train_fraction=0.99).split(data)
     assert len(split.train) > 20_000
-    seen = []
+    train_matrices = []
 
     def scores(train, test):
-        seen.append(train)
+        train_matrices.append(train)
         return np.arange(len(test))
 
     fake(scores)
     for name, seed in (("knn", 1), ("knn", 2), ("hbos", 1)):
         run_third_party(name, data, split, seed)
-    one, other, every = seen
-    assert len(one) == len(other) == 20_000
-    assert set(one[:, 0]) != set(other[:, 0])
-    assert len(every) == len(split.train)
+    first, other, all_rows = train_matrices
+    assert len(first) == len(other) == 20_000
+    assert set(first[:, 0]) != set(other[:, 0])
+    assert len(all_rows) == len(split.train)
 
 
 @pytest.mark.parametrize(

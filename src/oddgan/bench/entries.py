@@ -15,7 +15,7 @@ from oddgan.evaluation.third_party import THIRD_PARTY_DETECTORS
 
 from .data import digest
 from .spec import Method, Task
-from .values import check_keys, mapping, named, row_limits, texts
+from .values import check_keys, known_names, mapping, row_limits, texts
 
 _TASK_KEYS = {"data", "protocol", "resplit", "title", "limits", "load", "params"}
 _METHOD_KEYS = {
@@ -128,8 +128,8 @@ def methods_from(values: Any) -> list[Method]:
 
 def other_methods(values: Mapping[str, Any]) -> list[Method]:
     """Return the baselines of a spec, and those of its third-party detectors that are installed."""
-    baselines = named(values, "baselines", "baseline", BASELINES, or_all=True)
-    third_party = named(
+    baselines = known_names(values, "baselines", "baseline", BASELINES, or_all=True)
+    third_party = known_names(
         values, "third_party", "third-party detector", THIRD_PARTY_DETECTORS, or_all=True
     )
     return [

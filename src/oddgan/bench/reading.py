@@ -17,7 +17,7 @@ from oddgan.evaluation.published import papers
 from .entries import methods_from, other_methods, tasks_from
 from .faults import FAULTS
 from .spec import Spec
-from .values import check_keys, mapping, mappings, named, row_limits, seed_numbers, texts
+from .values import check_keys, known_names, mapping, mappings, row_limits, seed_numbers, texts
 
 _KEYS = {
     "title",
@@ -114,21 +114,21 @@ def spec_from(values: Any, *, name: str, quick: bool = False) -> Spec:
         headline=_headline(values),
         tasks=tuple(
             task
-            for each in mappings(values, "tasks", "a task")
-            for task in tasks_from(each, row_limits(values))
+            for entry in mappings(values, "tasks", "a task")
+            for task in tasks_from(entry, row_limits(values))
         ),
         methods=(
-            *(m for each in mappings(values, "methods", "a method") for m in methods_from(each)),
+            *(m for entry in mappings(values, "methods", "a method") for m in methods_from(entry)),
             *other_methods({"baselines": "all", **values}),
         ),
         seeds=seed_numbers(values.get("seeds", 1)),
         params=mapping(values, "params"),
-        published=named(values, "published", "published paper", papers()),
-        faults=named(values, "faults", "fault", FAULTS),
+        published=known_names(values, "published", "published paper", papers()),
+        faults=known_names(values, "faults", "fault", FAULTS),
         keep_scores=bool(values.get("keep_scores", False)),
     )
     # The quick size may leave out data and faults that methods of the full size name.
-    tasks = [each for size in (values, full) for each in mappings(size, "tasks", "a task")]
+    tasks = [entry for size in (values, full) for entry in mappings(size, "tasks", "a task")]
     data = list(dict.fromkeys(str(task["data"]) for task in tasks if "data" in task))
     faults = list(dict.fromkeys([*spec.faults, *texts(full, "faults")]))
     _check_names(spec, data, faults)

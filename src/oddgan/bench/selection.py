@@ -267,9 +267,11 @@ def _stored_scores(
         for score in cell.method.scores if is_done(folder, cell) else ():
             scores = np.load(scores_path(folder, cell.key, score))
             by_row.setdefault(cell.method.row(score), []).append(scores)
-    wrong = [name for name, by_seed in by_row.items() if any(len(s) != n for s in by_seed)]
-    if wrong:
-        raise ValueError(f"{folder}: the scores of {wrong[0]} do not belong to these {n} test rows")
+    mismatched = [name for name, by_seed in by_row.items() if any(len(s) != n for s in by_seed)]
+    if mismatched:
+        raise ValueError(
+            f"{folder}: the scores of {mismatched[0]} do not belong to these {n} test rows"
+        )
     return by_row
 
 

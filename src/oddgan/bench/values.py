@@ -49,7 +49,7 @@ def texts(
     return tuple(value)
 
 
-def named(
+def known_names(
     values: Mapping[str, Any],
     key: str,
     kind: str,
