@@ -16,7 +16,7 @@ def opening(report: Report) -> list[str]:
     """Return the paragraphs above the tables."""
     quick = (
         "Quick size: shorter training, smaller networks, fewer rows, seeds, tasks or methods than "
-        "the experiment has in full."
+        "the full size."
     )
     return [part for part in (report.about, quick if report.size == "quick" else "") if part]
 
@@ -131,10 +131,10 @@ def _legend(figures: Figures) -> list[str]:
     metrics = [m for m in labels if any(figures.has(m, task) for task in figures.report.tasks)]
     return [
         (
-            "±: sample standard deviation over seeds; (3 of 5): seeds that finished, where some "
-            "did not, of a mean on the task that lacks most; –: not run yet; empty: does not "
-            "apply. A mean over tasks is given where every task has a result; (our mean): of "
-            "published values; none of them is printed."
+            "±: sample standard deviation over seeds; (3 of 5): finished seeds, if some are "
+            "missing (for a mean over tasks, on the task that lacks most); –: not run yet; empty: does "
+            "not apply. A mean over tasks needs a result on every task; (our mean): computed "
+            "from published values, because no mean was printed."
         ),
         *(f"{labels[metric]}: {METRICS[metric]}" for metric in metrics),
     ]

@@ -38,14 +38,14 @@ def faults(figures: Figures, metric: str) -> list[Grid]:
     columns = ("task", "published", "right", "to explain")
     pairs = (column for text in headings for column in (f"with {text}", "share"))
     note = (
-        "Published: in the paper whose code it is. Right: without a fault. To explain: published "
-        "minus right; nothing within .01, or within the standard deviation of ours over seeds. "
+        "Published: in the paper whose code has the fault. Right: without faults. To explain: "
+        "published minus right, unless within .01 or our standard deviation over seeds. "
         "Share: (with fault minus right) / (published minus right)."
     )
     if report.size == "quick":
         note += (
-            " What is to explain is also due to shorter training and smaller networks, and the "
-            "shares with it: this is the quick size."
+            " In the quick size shorter training and smaller networks also contribute to what is "
+            "to explain, and so change the shares."
         )
     title = f"{heading(metric)}: with the faults of the papers' code"
     return [Grid(title, (*columns, *pairs), (*rows,), note)] if rows else []
@@ -131,10 +131,10 @@ def comparison(figures: Figures, metric: str) -> list[Grid]:
 def _explanation(result: Comparison, left_out: Sequence[str]) -> str:
     note = (
         f"Over {result.n_datasets} tasks, by average rank (1 is best). A cell is the chance that "
-        "the row's method is better than the column's: the share of pairs of their seeds, equal "
-        "ones counting half, averaged over the tasks; in brackets p of Wilcoxon's signed ranks on "
+        "the row's method is better than the column's: the share of pairs of their seeds, ties "
+        "counting half, averaged over the tasks; in brackets p of Wilcoxon's signed ranks on "
         "the means of the tasks, two-sided, after Holm's correction for all pairs. Tasks of one "
-        "data set are not independent: then p is too small."
+        "data set are not independent, which makes p too small."
     )
     if result.friedman_p is not None:
         note += f" Friedman's test of equal ranks: p {result.friedman_p:.2g}."
@@ -179,8 +179,8 @@ def costs(figures: Figures) -> list[Grid]:
         memory = f"{np.nanmax(peak):,.0f}" if np.isfinite(peak).any() else ""
         rows.append(Row(method, (*times, memory), report.kind(title)))
     note = (
-        "Memory is the most that a process held in any cell, with what earlier cells left loaded. "
-        "Cells may have run side by side."
+        "Memory is the peak of a process in any cell, including what earlier cells left loaded. "
+        "Cells may have run in parallel."
     )
     if detectors:
         fit, score = (_range(costs_by_method[detectors[0]][:, i]) for i in range(2))
@@ -191,8 +191,8 @@ def costs(figures: Figures) -> list[Grid]:
         )
     if len(detectors) < len(methods):
         note += (
-            " Baselines and third-party detectors fit and score in one: all their seconds, the "
-            "least and the most of any task."
+            " Baselines and third-party detectors fit and score in one call: total seconds, lowest "
+            "and highest of any task."
         )
     return [Grid("Costs", ("fit", "scoring", "fit and scoring, s", "peak MiB"), tuple(rows), note)]
 
