@@ -132,9 +132,9 @@ def _legend(figures: Figures) -> list[str]:
     return [
         (
             "±: sample standard deviation over seeds; (3 of 5): finished seeds, if some are "
-            "missing (for a mean over tasks, on the task that lacks most); –: not run yet; empty: does "
-            "not apply. A mean over tasks needs a result on every task; (our mean): computed "
-            "from published values, because no mean was printed."
+            "missing (for a mean over tasks, on the task that lacks most); –: not run yet; "
+            "empty: does not apply. A mean over tasks needs a result on every task; (our mean): "
+            "computed from published values, because no mean was printed."
         ),
         *(f"{labels[metric]}: {METRICS[metric]}" for metric in metrics),
     ]
