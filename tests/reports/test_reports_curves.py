@@ -100,7 +100,7 @@ def test_names_are_written_as_they_are():
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        (np.zeros(3), {"A": [1, 2, 3]}, "labels hold 0 anomalous and 3 normal samples"),
+        (np.zeros(3), {"A": [1, 2, 3]}, "labels have 0 anomalous and 3 normal samples"),
         ([0, 1, 2], {"A": [1, 2, 3]}, "labels must be 0 .normal. or 1"),
         ([0, 1, 1], {"A": [1, 2, np.nan]}, "scores of A: 1 of 3 values are NaN or infinite"),
         ([0, 1, 1], [1, np.inf, np.inf], "scores: 2 of 3 values are NaN or infinite"),
@@ -160,7 +160,7 @@ def test_the_largest_number_does_not_hide_the_others():
     heights, edges = shares(figure, 1)
     assert edges[-1] < 1e8
     assert heights[-1] == 0.5
-    assert "Scores beyond the axis, in its outermost bars: 1." in notes(figure)
+    assert "Scores outside the axis, counted in its outermost bars: 1." in notes(figure)
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -1e300])
@@ -245,7 +245,9 @@ def test_times_that_are_none_are_refused(times, message):
 
 
 def test_the_window_has_samples():
-    with pytest.raises(ValueError, match="window is 1 to 3, the number of samples, not 4"):
+    with pytest.raises(
+        ValueError, match="window must be from 1 to 3, the number of samples, not 4"
+    ):
         reports.scores_over_time(None, [1, 2, 3], 2, window=4)
 
 
@@ -270,7 +272,7 @@ def test_bars_are_the_metrics_of_each_detector():
 
 
 def test_metrics_that_need_a_threshold_have_no_place_in_a_comparison():
-    with pytest.raises(ValueError, match="there is no metric 'auc'; there are "):
+    with pytest.raises(ValueError, match="unknown metric 'auc'; the metrics are "):
         reports.comparison(LABELS, {"A": SCORES}, metrics=["auc"])
     with pytest.raises(ValueError, match="metric 'f1' needs a threshold"):
         reports.comparison(LABELS, {"A": SCORES}, metrics=["f1"], n_resamples=9)
@@ -303,10 +305,10 @@ BLIND = {
 @pytest.mark.parametrize("name", THEMES)
 def test_print_stands_out_from_the_ground(name):
     theme = THEMES[name]
-    for colour in (theme.text, theme.quiet, theme.alarm):
-        assert contrast(colour, theme.ground) >= 4.5, colour
-    for colour in (*theme.colours, theme.normal, theme.odd):
-        assert contrast(colour, theme.ground) >= 3, colour
+    for colour in (theme.text, theme.muted, theme.alarm):
+        assert contrast(colour, theme.background) >= 4.5, colour
+    for colour in (*theme.colours, theme.normal, theme.anomalous):
+        assert contrast(colour, theme.background) >= 3, colour
 
 
 @pytest.mark.parametrize("name", THEMES)
@@ -332,7 +334,7 @@ def lab(linear):
 
 def test_a_look_is_what_was_asked_for():
     figure = reports.roc_curves(LABELS, SCORES, theme="dark", width=120)
-    assert to_hex(figure.get_facecolor()) == THEMES["dark"].ground
+    assert to_hex(figure.get_facecolor()) == THEMES["dark"].background
     assert figure.get_figwidth() == pytest.approx(120 / 25.4)
     figure = reports.roc_curves(LABELS, SCORES, background="none")
     assert figure.get_facecolor()[3] == 0

@@ -102,7 +102,7 @@ def test_a_population_knows_the_losses_of_each_member(table, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "history is empty: the weights have a closed form"),
+        ([], "history is empty: the fit has a closed form"),
         ([[], []], "history is empty"),
         ([{"loss": 1.0}], 'each with its training step, "step"'),
         ([{"step": 1}], "history has training steps but no losses"),
@@ -172,7 +172,7 @@ def test_latents_may_be_alike_or_of_one_dimension(latents):
 def test_latents_that_cannot_be_mapped_are_refused():
     with pytest.raises(ValueError, match="latents must be vectors of at least 4 samples"):
         reports.latent_map(np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="latents 'a': 1 of 4 vectors hold NaN"):
+    with pytest.raises(ValueError, match="latents 'a': 1 of 4 vectors contain NaN"):
         reports.latent_map({"a": np.diag([1, 1, 1, np.inf])})
     with pytest.raises(ValueError, match="not of the same samples"):
         reports.latent_map({"a": np.eye(4), "b": np.eye(5)})
@@ -213,7 +213,7 @@ def test_a_gallery_draws_each_image_and_what_belongs_to_it():
     assert {image.get_clim()[1] for image in shown[3::4]} == {maps[9].max()}  # one scale
     texts = [text.get_text() for text in figure.texts]
     assert {"oddest", "borderline", "most normal", "j", "9", "map", "residual"} <= set(texts)
-    assert "flagged, the score is above the threshold 7.5" in notes(figure)
+    assert "Frames mark flagged images: the score is above the threshold 7.5" in notes(figure)
     framed = [
         ax
         for ax in figure.axes
@@ -395,7 +395,7 @@ def test_plot_draws_every_kind(typed, models, words, data, tmp_path):
         (["roc", "t", "plain.csv"], "plot roc needs the truth: give --label"),
         (["roc", "t"], "plot roc needs data"),
         (["training", "t", "plain.csv"], "plot training needs no data"),
-        (["training", "i"], "history is empty: the weights have a closed form"),
+        (["training", "i"], "history is empty: the fit has a closed form"),
         (["gallery", "t", "plain.csv"], "plot gallery is for images"),
         (["contributions", "t", "plain.csv", "--row", "120"], "--row 120: there is no such row"),
         (["scores", "t", "plain.csv", "--row", "1"], "--row is for plot contributions"),

@@ -84,7 +84,15 @@ def _darkened(svg: bytes) -> bytes:
 
 
 def _colours(theme: Theme) -> list[str]:
-    one = (theme.ground, theme.text, theme.quiet, theme.grid, theme.normal, theme.odd, theme.alarm)
+    one = (
+        theme.background,
+        theme.text,
+        theme.muted,
+        theme.grid,
+        theme.normal,
+        theme.anomalous,
+        theme.alarm,
+    )
     return [*theme.colours, *one]
 
 
