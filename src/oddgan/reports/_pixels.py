@@ -17,14 +17,14 @@ def as_images(arrays: Any, name: str, channels: Channels) -> list[Image]:
     Raises
     ------
     ValueError
-        There are none, one is not an image, or one holds NaN or infinity.
+        There are none, one is not an image, or one contains NaN or infinity.
     """
     images = [_with_channels_last(np.asarray(image), name, channels) for image in arrays]
     if not images:
         raise ValueError(f"{name} is empty")
     for i, image in enumerate(images):
         if not np.isfinite(image).all():
-            raise ValueError(f"{name}: image {i} holds NaN or infinity")
+            raise ValueError(f"{name}: image {i} contains NaN or infinity")
     return images
 
 
