@@ -1,4 +1,4 @@
-"""Figures of scores: what is drawn is what was given."""
+"""Figures of scores: the drawing matches the data."""
 
 from itertools import pairwise
 
@@ -27,28 +27,28 @@ def shares(figure, i):
 # ------------------------------------------------------------------------------------ ROC and PR
 
 
-def test_a_roc_curve_is_drawn_through_its_points_and_named_by_its_auroc():
+def test_a_roc_curve_passes_through_its_points_and_shows_its_auroc():
     figure = reports.roc_curves(LABELS, {"A": SCORES, "B": -SCORES})
     line, other, chance = figure.axes[0].lines
     above = np.append(SCORES, np.inf)[:, None] <= SCORES
-    reached = {(a.sum(), b.sum()) for a, b in zip(above[:, ~LABELS], above[:, LABELS], strict=True)}
+    points = {(a.sum(), b.sum()) for a, b in zip(above[:, ~LABELS], above[:, LABELS], strict=True)}
     counts = np.rint(line.get_xydata() * [np.sum(~LABELS), np.sum(LABELS)])
-    assert {tuple(point) for point in counts} <= reached
+    assert {tuple(point) for point in counts} <= points
     area = auc(*line.get_data())
     assert area == pytest.approx(roc_auc_score(LABELS, SCORES))
     assert auc(*other.get_data()) == pytest.approx(1 - area)
     assert np.array_equal(chance.get_data(), [[0, 1], [0, 1]])
-    said = f"AUROC {area:.3f}".replace("0.", ".")
-    assert legend(figure)[0] == f"A, {said}"
+    label = f"AUROC {area:.3f}".replace("0.", ".")
+    assert legend(figure)[0] == f"A, {label}"
     assert legend(figure)[-1] == "chance"
 
 
-def test_precision_and_recall_are_drawn_in_the_steps_of_the_average():
+def test_precision_recall_curves_have_the_steps_of_the_average_precision():
     figure = reports.precision_recall_curves(LABELS, {"A": SCORES})
     line, chance = figure.axes[0].lines
     recall, precision = line.get_data()
     average = average_precision_score(LABELS, SCORES)
-    # Of "steps-pre" each point is the right end of its step.
+    # With "steps-pre" each point is the right end of its step.
     assert line.get_drawstyle() == "steps-pre"
     assert np.sum(np.diff(recall) * precision[1:]) == pytest.approx(average)
     assert set(precision) <= set(precision_recall_curve(LABELS, SCORES)[0])
@@ -88,7 +88,7 @@ def test_long_curves_are_thinned_and_end_where_they_should(draw):
     assert y[-1] == (1 if draw is reports.roc_curves else 0.5)
 
 
-def test_names_are_written_as_they_are():
+def test_names_are_drawn_literally():
     name = "_$a$ and a name so long that its middle has to be left out"
     figure = reports.roc_curves(LABELS, {name: SCORES})
     figure.savefig("/dev/null", format="svg")
@@ -100,7 +100,7 @@ def test_names_are_written_as_they_are():
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        (np.zeros(3), {"A": [1, 2, 3]}, "labels hold 0 anomalous and 3 normal samples"),
+        (np.zeros(3), {"A": [1, 2, 3]}, "labels have 0 anomalous and 3 normal samples"),
         ([0, 1, 2], {"A": [1, 2, 3]}, "labels must be 0 .normal. or 1"),
         ([0, 1, 1], {"A": [1, 2, np.nan]}, "scores of A: 1 of 3 values are NaN or infinite"),
         ([0, 1, 1], [1, np.inf, np.inf], "scores: 2 of 3 values are NaN or infinite"),
@@ -109,7 +109,7 @@ def test_names_are_written_as_they_are():
         ([0, 1, 1], {}, "scores_by_name is empty"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(labels, scores, message):
+def test_invalid_labels_and_scores_raise_errors(labels, scores, message):
     for draw in (reports.roc_curves, reports.precision_recall_curves, reports.comparison):
         with pytest.raises(ValueError, match=message):
             draw(labels, scores)
@@ -118,17 +118,17 @@ def test_what_cannot_be_drawn_is_refused(labels, scores, message):
 # --------------------------------------------------------------------------------- distributions
 
 
-def test_bars_hold_every_score_of_their_class():
-    normal, odd = SCORES[~LABELS], SCORES[LABELS]
-    figure = reports.score_distributions(normal, odd, 1.5)
-    for i, values in enumerate((normal, odd)):
+def test_bars_count_every_score_of_their_class():
+    normal, anomalous = SCORES[~LABELS], SCORES[LABELS]
+    figure = reports.score_distributions(normal, anomalous, 1.5)
+    for i, values in enumerate((normal, anomalous)):
         heights, edges = shares(figure, i)
         counts = [np.sum((values >= a) & (values < b)) for a, b in pairwise(edges)]
         counts[-1] += np.sum(values == edges[-1])
         np.testing.assert_allclose(heights * len(values), counts)
         assert heights.sum() == pytest.approx(1)
     assert set(figure.axes[0].lines[0].get_xdata()) == {1.5}
-    share = [f"{100 * np.mean(values > 1.5):.1f} %" for values in (normal, odd)]
+    share = [f"{100 * np.mean(values > 1.5):.1f} %" for values in (normal, anomalous)]
     assert legend(figure) == [
         "normal, 350",
         "anomalous, 50",
@@ -154,13 +154,13 @@ def test_a_tail_is_drawn_on_a_logarithmic_axis():
     assert np.median(np.abs(ticks)) < 500  # and not all of them in the tail
 
 
-def test_the_largest_number_does_not_hide_the_others():
+def test_a_huge_score_does_not_hide_the_others():
     largest = float(np.finfo(np.float32).max)
     figure = reports.score_distributions(SCORES, [2.0, largest])
     heights, edges = shares(figure, 1)
     assert edges[-1] < 1e8
     assert heights[-1] == 0.5
-    assert "Scores beyond the axis, in its outermost bars: 1." in notes(figure)
+    assert "Scores outside the axis, counted in its outermost bars: 1." in notes(figure)
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -1e300])
@@ -170,13 +170,15 @@ def test_equal_scores_are_one_bar(value):
     assert edges[0] < value < edges[-1]
 
 
-def test_places_on_an_axis_and_back():
-    for every in (np.exp(rng.normal(size=99)) * 100, np.append(SCORES, 1e5)):
-        scale = ScoreScale.of(SCORES, every)
-        np.testing.assert_allclose(scale.inverse(scale.forward(every)), every, rtol=1e-9, atol=1e-9)
+def test_axis_positions_are_invertible():
+    for scores in (np.exp(rng.normal(size=99)) * 100, np.append(SCORES, 1e5)):
+        scale = ScoreScale.of(SCORES, scores)
+        np.testing.assert_allclose(
+            scale.inverse(scale.forward(scores)), scores, rtol=1e-9, atol=1e-9
+        )
 
 
-def test_distributions_refuse_what_they_cannot_draw():
+def test_invalid_scores_of_distributions_raise_errors():
     with pytest.raises(ValueError, match="anomalous scores: 1 of 2 values are NaN"):
         reports.score_distributions([1, 2], [1, np.nan])
     with pytest.raises(ValueError, match=r"normal scores must be one number for each sample, .*0"):
@@ -239,13 +241,15 @@ def test_many_points_are_thinned_and_the_highest_is_drawn():
         (["2024-01-01"], "times: 1 values for 3 samples"),
     ],
 )
-def test_times_that_are_none_are_refused(times, message):
+def test_invalid_times_raise_errors(times, message):
     with pytest.raises(ValueError, match=message):
         reports.scores_over_time(times, [1, 2, 3])
 
 
-def test_the_window_has_samples():
-    with pytest.raises(ValueError, match="window is 1 to 3, the number of samples, not 4"):
+def test_a_window_longer_than_the_data_raises_an_error():
+    with pytest.raises(
+        ValueError, match="window must be from 1 to 3, the number of samples, not 4"
+    ):
         reports.scores_over_time(None, [1, 2, 3], 2, window=4)
 
 
@@ -269,8 +273,8 @@ def test_bars_are_the_metrics_of_each_detector():
     assert len(reports.comparison(LABELS, SCORES, n_resamples=9, curves=False).axes) == 2
 
 
-def test_metrics_that_need_a_threshold_have_no_place_in_a_comparison():
-    with pytest.raises(ValueError, match="there is no metric 'auc'; there are "):
+def test_metrics_that_need_a_threshold_are_refused_in_a_comparison():
+    with pytest.raises(ValueError, match="unknown metric 'auc'; the metrics are "):
         reports.comparison(LABELS, {"A": SCORES}, metrics=["auc"])
     with pytest.raises(ValueError, match="metric 'f1' needs a threshold"):
         reports.comparison(LABELS, {"A": SCORES}, metrics=["f1"], n_resamples=9)
@@ -281,8 +285,8 @@ def test_metrics_that_need_a_threshold_have_no_place_in_a_comparison():
 
 def luminance(colour):
     """Relative luminance of WCAG 2.2."""
-    parts = np.array([int(to_hex(colour)[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    channels = np.array([int(to_hex(colour)[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return linear @ [0.2126, 0.7152, 0.0722]
 
 
@@ -291,7 +295,7 @@ def contrast(a, b):
     return (high + 0.05) / (low + 0.05)
 
 
-# Machado, Oliveira and Fernandes, 2009: who lacks the long, or the middle, cones.
+# Machado, Oliveira and Fernandes, 2009: vision without the long or the middle cones.
 BLIND = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
                    [-0.003882, -0.048116, 1.051998]],
@@ -301,25 +305,27 @@ BLIND = {
 
 
 @pytest.mark.parametrize("name", THEMES)
-def test_print_stands_out_from_the_ground(name):
+def test_text_and_lines_have_contrast_with_the_background(name):
     theme = THEMES[name]
-    for colour in (theme.text, theme.quiet, theme.alarm):
-        assert contrast(colour, theme.ground) >= 4.5, colour
-    for colour in (*theme.colours, theme.normal, theme.odd):
-        assert contrast(colour, theme.ground) >= 3, colour
+    for colour in (theme.text, theme.muted, theme.alarm):
+        assert contrast(colour, theme.background) >= 4.5, colour
+    for colour in (*theme.colours, theme.normal, theme.anomalous):
+        assert contrast(colour, theme.background) >= 3, colour
 
 
 @pytest.mark.parametrize("name", THEMES)
 @pytest.mark.parametrize("kind", BLIND)
-def test_the_colour_blind_can_tell_colours_apart(name, kind):
+def test_colours_are_distinct_with_colour_blindness(name, kind):
     theme = THEMES[name]
-    seen = []
+    perceived = []
     for colour in theme.colours:
-        parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        seen.append(lab(np.clip(np.array(BLIND[kind]) @ linear, 0, 1)))
-    apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
-    assert min(apart) > 10, apart
+        channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        perceived.append(lab(np.clip(np.array(BLIND[kind]) @ linear, 0, 1)))
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(perceived) for b in perceived[:i]]
+    assert min(distances) > 10, distances
 
 
 def lab(linear):
@@ -330,19 +336,19 @@ def lab(linear):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def test_a_look_is_what_was_asked_for():
+def test_figures_have_the_requested_look():
     figure = reports.roc_curves(LABELS, SCORES, theme="dark", width=120)
-    assert to_hex(figure.get_facecolor()) == THEMES["dark"].ground
+    assert to_hex(figure.get_facecolor()) == THEMES["dark"].background
     assert figure.get_figwidth() == pytest.approx(120 / 25.4)
     figure = reports.roc_curves(LABELS, SCORES, background="none")
     assert figure.get_facecolor()[3] == 0
-    for wrong, message in (
+    for look, message in (
         ({"theme": "blue"}, "theme must be 'light' or 'dark', not 'blue'"),
         ({"background": "bleu"}, "background 'bleu' is not a colour"),
         ({"width": 20}, "width is 60 to 400 millimetres, not 20"),
     ):
         with pytest.raises(ValueError, match=message):
-            reports.roc_curves(LABELS, SCORES, **wrong)
+            reports.roc_curves(LABELS, SCORES, **look)
 
 
 def test_a_notebook_shows_a_figure_without_pyplot():

@@ -1,4 +1,4 @@
-"""The house of all HTML pages: one style, one frame, and no request to anywhere."""
+"""The shared frame and style of all HTML pages, which make no request to any host."""
 
 from importlib import resources
 
@@ -7,19 +7,19 @@ from markupsafe import Markup
 
 
 def render(package: str, template: str, **content: object) -> str:
-    """Fill a template of a package, which may extend ``base.html.j2``.
+    """Render a template of a package. The template may extend ``base.html.j2``.
 
-    Whatever is filled in is escaped. A template has ``inlined(name)``, the text of a file of the
-    package, for its style and its scripts: a page is one file.
+    All content is escaped. A template can call ``inlined(name)`` for the text of a file of the
+    package (a style or a script), so that each page is a single file.
 
     Parameters
     ----------
     package : str
-        The package beside whose modules the template lies.
+        The package that contains the template.
     template : str
-        Its file.
+        The file name of the template.
     **content
-        What it asks for; a name that it asks for and does not get is an error.
+        The variables of the template. A missing variable is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(p, "") for p in (package, __name__)]),
@@ -29,9 +29,9 @@ def render(package: str, template: str, **content: object) -> str:
         undefined=jinja2.StrictUndefined,
     )
 
-    def inlined(name: str, of: str = package) -> Markup:
-        return Markup(resources.files(of).joinpath(name).read_text(encoding="utf-8"))
+    def inlined(name: str, source_package: str = package) -> Markup:
+        return Markup(resources.files(source_package).joinpath(name).read_text(encoding="utf-8"))
 
     environment.globals["inlined"] = inlined
-    environment.globals["house"] = __name__
+    environment.globals["base_package"] = __name__
     return environment.get_template(template).render(**content)

@@ -1,10 +1,10 @@
 """Figures and the report.
 
-Each figure is a function that takes arrays and returns a Matplotlib figure; `write_report` writes
-one HTML file of what a detector says of some data.
+Each figure function takes arrays and returns a Matplotlib figure. `write_report` writes the results
+of a detector on some data as one HTML file.
 
-Figures are shown in a notebook and saved by ``figure.savefig``; pyplot is not used, and no global
-state is read or changed.
+Notebooks display the figures, and ``figure.savefig`` saves them. The functions do not use pyplot,
+and neither read nor change global state.
 
 >>> import numpy as np
 >>> from oddgan import reports

@@ -1,4 +1,4 @@
-"""What figures are given, as arrays that can be drawn."""
+"""Checks of the data that figures draw."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def finite(values: ArrayLike, name: str, n: int | None = None) -> Floats:
     Raises
     ------
     ValueError
-        There is none, another number than `n`, or one is NaN or infinite.
+        There are no values, their number is not `n`, or some are NaN or infinite.
     """
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -26,18 +26,18 @@ def finite(values: ArrayLike, name: str, n: int | None = None) -> Floats:
         raise ValueError(f"{name} must be one number for each sample, not of shape {array.shape}")
     if n is not None and len(array) != n:
         raise ValueError(f"{name}: {len(array)} values for {n} samples")
-    if bad := int(np.sum(~np.isfinite(array))):
-        raise ValueError(f"{name}: {bad} of {len(array)} values are NaN or infinite")
+    if n_invalid := int(np.sum(~np.isfinite(array))):
+        raise ValueError(f"{name}: {n_invalid} of {len(array)} values are NaN or infinite")
     return array
 
 
 def threshold_of(value: float | None) -> float | None:
-    """Return the threshold, if there is one.
+    """Check a threshold that may be missing.
 
     Raises
     ------
     ValueError
-        It is NaN.
+        The threshold is NaN.
     """
     if value is not None and np.isnan(value):
         raise ValueError("threshold is NaN")
@@ -47,23 +47,23 @@ def threshold_of(value: float | None) -> float | None:
 def labelled(
     labels: ArrayLike, scores_by_name: Mapping[str, ArrayLike] | ArrayLike
 ) -> tuple[Flags, dict[str, Floats]]:
-    """Return who is anomalous, and the scores of each detector.
+    """Return which samples are anomalous, and the scores of each detector.
 
     Raises
     ------
     ValueError
-        Labels are not 0 and 1 or hold one class only, there are no scores, or they are not one
-        finite number for each label.
+        The labels are not 0 and 1 or have only one class, there are no scores, or the scores are
+        not one finite number for each label.
     """
-    known: Any = np.asarray(labels)
-    if known.ndim != 1 or not np.isin(known, (0, 1)).all():
+    label_values: Any = np.asarray(labels)
+    if label_values.ndim != 1 or not np.isin(label_values, (0, 1)).all():
         raise ValueError("labels must be 0 (normal) or 1 (anomalous), one for each sample")
-    flags = known.astype(bool)
-    n_odd = int(flags.sum())
-    if n_odd in (0, len(flags)):
+    flags = label_values.astype(bool)
+    n_anomalous = int(flags.sum())
+    if n_anomalous in (0, len(flags)):
         raise ValueError(
-            f"labels hold {n_odd} anomalous and {len(flags) - n_odd} normal samples: the curves "
-            "need both"
+            f"labels have {n_anomalous} anomalous and {len(flags) - n_anomalous} normal samples: "
+            "the curves need both"
         )
     by_name = scores_by_name if isinstance(scores_by_name, Mapping) else {"": scores_by_name}
     if not by_name:
@@ -74,6 +74,6 @@ def labelled(
     }
 
 
-def thinned(n: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` of n places, evenly spread, with the first and the last."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+def evenly_spaced(n: int, limit: int) -> NDArray[np.int64]:
+    """Return at most `limit` of n indices, evenly spaced, including the first and the last."""
+    return np.unique(np.linspace(0, n - 1, min(n, limit)).round().astype(np.int64))

@@ -13,10 +13,10 @@ from ._arrays import Flags, Floats, labelled
 from ._curves import draw_precision_recall, draw_prevalence, draw_roc
 from ._style import SMALL, Figure, Look, Style, ratio, shortened
 
-#: Detectors that have small curves of their own.
-_MOST = 8
-#: Millimetres that small curves are wide, at least.
-_LEAST = 28
+#: Largest number of detectors with their own small curves.
+_MAX_CURVES = 8
+#: Smallest width of small curves, in millimetres.
+_MIN_WIDTH = 28
 _TITLES = {"auroc": "AUROC", "average_precision": "average precision", "auprc": "AUPRC"}
 
 
@@ -36,23 +36,23 @@ def comparison(
     Parameters
     ----------
     labels, scores_by_name
-        As in :func:`roc_curves`, all of the same samples.
+        As in :func:`roc_curves`; all scores are of the same samples.
     metrics : sequence of str, default=("auroc", "average_precision")
-        Names of ``evaluation.METRICS`` that need no threshold, between 0 and 1.
+        Names in ``evaluation.METRICS`` of metrics that need no threshold and lie between 0 and 1.
     confidence, n_resamples, seed
-        Of the bootstrap over the samples, as in ``evaluation.bootstrap_intervals``. It says what
-        another test set of this kind would change, not what another training would.
+        Options of the bootstrap over the samples, as in ``evaluation.bootstrap_intervals``. The
+        intervals show the variation between test sets, not between training runs.
     curves : bool, default=True
-        Whether to draw the curves below: for each detector its own in colour, those of the others
-        behind in grey; of the first 8 detectors.
+        Whether to draw the curves of the first 8 detectors below the bars: each detector in
+        colour, with the others behind it in grey.
     **look
         See :class:`Look`.
 
     Returns
     -------
     Figure
-        Bars in the order that was given. The dotted line is chance where it is known: 0.5 for the
-        AUROC, the prevalence for average precision and AUPRC.
+        Bars in the order of `scores_by_name`. The dotted line is chance level, if known: 0.5 for
+        the AUROC, the prevalence for average precision and AUPRC.
 
     Raises
     ------
@@ -60,41 +60,43 @@ def comparison(
         As in :func:`roc_curves`, or a metric is unknown or needs a threshold.
     """
     flags, scores = labelled(labels, scores_by_name)
-    measured = _measured(flags, scores, metrics, confidence, n_resamples, seed)
+    estimates = _estimates(flags, scores, metrics, confidence, n_resamples, seed)
     style = Style.of(look, 170)
-    small = list(scores)[:_MOST] if curves else []
-    fitting = max(2, int(style.width / _LEAST))
-    in_one_row = 2 * len(small) <= fitting
-    n_rows = -(-len(small) // fitting)
-    per_row = 2 * len(small) if in_one_row else -(-len(small) // max(1, n_rows))
-    bars_high = 14 + 5.5 * len(scores)
-    cell = min(46.0, style.width / max(1, per_row))
-    curves_high = (n_rows * (cell + 1) + 8) * (1 if in_one_row else 2)
-    figure = style.figure(bars_high + curves_high)
+    with_curves = list(scores)[:_MAX_CURVES] if curves else []
+    per_full_row = max(2, int(style.width / _MIN_WIDTH))
+    in_one_row = 2 * len(with_curves) <= per_full_row
+    n_rows = -(-len(with_curves) // per_full_row)
+    per_row = 2 * len(with_curves) if in_one_row else -(-len(with_curves) // max(1, n_rows))
+    bars_height = 14 + 5.5 * len(scores)
+    cell_size = min(46.0, style.width / max(1, per_row))
+    curves_height = (n_rows * (cell_size + 1) + 8) * (1 if in_one_row else 2)
+    figure = style.figure(bars_height + curves_height)
     grid = figure.add_gridspec(
-        1 + bool(small), 1, height_ratios=[bars_high, curves_high][: 1 + bool(small)]
+        1 + bool(with_curves),
+        1,
+        height_ratios=[bars_height, curves_height][: 1 + bool(with_curves)],
     )
     axes = list(grid[0].subgridspec(1, len(metrics)).subplots(sharey=True, squeeze=False)[0])
     for ax, metric in zip(axes, metrics, strict=True):
-        _bars(ax, metric, measured[metric], float(flags.mean()), style)
+        _bars(ax, metric, estimates[metric], float(flags.mean()), style)
     axes[0].set_yticks(range(len(scores)), [shortened(name, 24) for name in scores])
-    for note in axes[0].get_yticklabels():
-        note.set_color(style.theme.text)
-        note.set_parse_math(False)
-    if small:
-        below = grid[1].subgridspec(n_rows if in_one_row else 2 * n_rows, per_row)
-        _curves(below, small, flags, scores, style)
+    for label in axes[0].get_yticklabels():
+        label.set_color(style.theme.text)
+        label.set_parse_math(False)
+    if with_curves:
+        curve_grid = grid[1].subgridspec(n_rows if in_one_row else 2 * n_rows, per_row)
+        _curves(curve_grid, with_curves, flags, scores, style)
     note = (
         f"{len(flags):,} samples, {int(flags.sum()):,} anomalous. Whiskers: {100 * confidence:g} %"
     )
-    note += " bootstrap intervals over the samples; dotted: chance."
-    if curves and len(scores) > _MOST:
-        note += f" Curves of the first {_MOST} of {len(scores)}."
+    note += " bootstrap intervals over the samples. Dotted: chance."
+    if curves and len(scores) > _MAX_CURVES:
+        note += f" Only the curves of the first {_MAX_CURVES} of {len(scores)} detectors are drawn."
     style.below(figure, (), note)
     return figure
 
 
-def _measured(
+def _estimates(
     flags: Flags,
     scores: Mapping[str, Floats],
     metrics: Sequence[str],
@@ -102,15 +104,15 @@ def _measured(
     n_resamples: int | None,
     seed: int,
 ) -> dict[str, list[tuple[float, float, float]]]:
-    """Return value, low and high end of each metric for each detector."""
+    """Return the value and the ends of the interval of each metric for each detector."""
     if not metrics:
         raise ValueError("metrics is empty")
     if unknown := [name for name in metrics if name not in METRICS]:
-        raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in metrics}
+        raise ValueError(f"unknown metric {unknown[0]!r}; the metrics are {', '.join(METRICS)}")
+    estimates: dict[str, list[tuple[float, float, float]]] = {name: [] for name in metrics}
     for values in scores.values():
-        known = evaluate_scores(flags, values).as_dict()
-        ends = bootstrap_intervals(
+        by_metric = evaluate_scores(flags, values).as_dict()
+        intervals = bootstrap_intervals(
             flags,
             values,
             metrics=metrics,
@@ -119,35 +121,35 @@ def _measured(
             seed=seed,
         )
         for name in metrics:
-            if known.get(name) is None or name not in ends:
-                raise ValueError(f"metric {name!r} needs a threshold, and has no place here")
-            measured[name].append((known[name], *ends[name]))
-    return measured
+            if by_metric.get(name) is None or name not in intervals:
+                raise ValueError(f"metric {name!r} needs a threshold; the comparison has none")
+            estimates[name].append((by_metric[name], *intervals[name]))
+    return estimates
 
 
 def _bars(
-    ax: Axes, metric: str, measured: Sequence[tuple[float, float, float]], prevalence: float,
+    ax: Axes, metric: str, estimates: Sequence[tuple[float, float, float]], prevalence: float,
     style: Style,
 ) -> None:  # fmt: skip
     """Draw one metric of all detectors."""
-    values, lows, highs = (np.array(part) for part in zip(*measured, strict=True))
-    places = np.arange(len(values))
-    colours = [style.theme.colours[i % len(style.theme.colours)] for i in places]
-    ax.barh(places, values, height=0.62, color=colours, alpha=0.75)
-    # A percentile interval need not hold the value.
-    ax.hlines(places, lows, highs, color=style.theme.text, linewidth=1.1)
-    for place, value, high in zip(places, values, highs, strict=True):
+    values, lows, highs = (np.array(column) for column in zip(*estimates, strict=True))
+    positions = np.arange(len(values))
+    colours = [style.theme.colours[i % len(style.theme.colours)] for i in positions]
+    ax.barh(positions, values, height=0.62, color=colours, alpha=0.75)
+    # A percentile interval does not always contain the value.
+    ax.hlines(positions, lows, highs, color=style.theme.text, linewidth=1.1)
+    for position, value, high in zip(positions, values, highs, strict=True):
         ax.annotate(
-            f" {ratio(value)}", (max(value, high), place), va="center", fontsize=SMALL,
+            f" {ratio(value)}", (max(value, high), position), va="center", fontsize=SMALL,
             color=style.theme.text,
         )  # fmt: skip
     chance = {"auroc": 0.5, "average_precision": prevalence, "auprc": prevalence}.get(metric)
     if chance is not None:
-        ax.axvline(chance, color=style.theme.quiet, linewidth=0.9, linestyle=":")
+        ax.axvline(chance, color=style.theme.muted, linewidth=0.9, linestyle=":")
     ax.set(xlim=(0, 1.17), ylim=(len(values) - 0.4, -0.6))
     ax.set_xticks(np.linspace(0, 1, 6))
-    lower = ", lower is better" if metric in LOWER_IS_BETTER else ""
-    ax.set_xlabel(_TITLES.get(metric, metric.replace("_", " ")) + lower)
+    direction = ", lower is better" if metric in LOWER_IS_BETTER else ""
+    ax.set_xlabel(_TITLES.get(metric, metric.replace("_", " ")) + direction)
     style.dress(ax)
     ax.tick_params(axis="y", length=0)
 
@@ -155,23 +157,28 @@ def _bars(
 def _curves(
     grid: Any, names: Sequence[str], flags: Flags, scores: Mapping[str, Floats], style: Style
 ) -> None:
-    """Draw small ROC curves, and below small precision-recall curves."""
+    """Draw small ROC curves, and small precision-recall curves beside or below them."""
     in_one_row = grid.nrows == 1
     n_columns = grid.ncols // 2 if in_one_row else grid.ncols
-    others = {"color": style.theme.quiet, "alpha": 0.35, "linestyle": "-", "linewidth": 0.9}
+    background_line = {
+        "color": style.theme.muted,
+        "alpha": 0.35,
+        "linestyle": "-",
+        "linewidth": 0.9,
+    }
     for k, draw in enumerate((draw_roc, draw_precision_recall)):
         for i, name in enumerate(names):
             row, column = divmod(i, n_columns)
-            at = (0, k * n_columns + i) if in_one_row else (k * grid.nrows // 2 + row, column)
-            ax = grid.figure.add_subplot(grid[at])
+            cell = (0, k * n_columns + i) if in_one_row else (k * grid.nrows // 2 + row, column)
+            ax = grid.figure.add_subplot(grid[cell])
             for other in names:
                 if other != name:
-                    draw(ax, flags, scores[other], style, 0, zorder=1, **others)
+                    draw(ax, flags, scores[other], style, 0, zorder=1, **background_line)
             draw(ax, flags, scores[name], style, i, linestyle="-")
             if k:
                 draw_prevalence(ax, flags, style)
             else:
-                ax.plot([0, 1], [0, 1], color=style.theme.quiet, linewidth=0.8, linestyle=":")
+                ax.plot([0, 1], [0, 1], color=style.theme.muted, linewidth=0.8, linestyle=":")
             ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
             ax.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             if i + n_columns >= len(names):  # nothing is below it

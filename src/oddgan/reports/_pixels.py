@@ -1,4 +1,4 @@
-"""Images as a gallery shows them: grey or RGB between 0 and 1, and what was rebuilt beside."""
+"""Images for a gallery: grey or RGB between 0 and 1, and their residuals."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,22 +11,20 @@ Channels = Literal["auto", "first", "last"]
 Image = NDArray[Any]
 
 
-def as_images(given: Any, name: str, channels: Channels, n: int | None = None) -> list[Image]:
-    """Return one array (h, w) or (h, w, 3) for each image, in the units that it has.
+def as_images(arrays: Any, name: str, channels: Channels) -> list[Image]:
+    """Return one array (h, w) or (h, w, 3) for each image, in its original units.
 
     Raises
     ------
     ValueError
-        They are no images, hold NaN or infinity, or are not `n`.
+        There are none, one is not an image, or one contains NaN or infinity.
     """
-    images = [_with_channels_last(np.asarray(image), name, channels) for image in given]
+    images = [_with_channels_last(np.asarray(image), name, channels) for image in arrays]
     if not images:
         raise ValueError(f"{name} is empty")
-    if n is not None and len(images) != n:
-        raise ValueError(f"{name}: {len(images)} images for {n} samples")
     for i, image in enumerate(images):
         if not np.isfinite(image).all():
-            raise ValueError(f"{name}: image {i} holds NaN or infinity")
+            raise ValueError(f"{name}: image {i} contains NaN or infinity")
     return images
 
 
@@ -47,36 +45,37 @@ def _with_channels_last(image: Image, name: str, channels: Channels) -> Image:
     return image
 
 
-def range_of(images: Sequence[Image]) -> tuple[float, float]:
-    """Return what is black and what is white: of the type of pixel where it says so."""
-    kind = images[0].dtype
+def display_range(images: Sequence[Image]) -> tuple[float, float]:
+    """Return the values of black and white, by the data type where it defines them."""
     low = min(float(image.min()) for image in images)
     high = max(float(image.max()) for image in images)
-    if kind == np.uint8:
+    if images[0].dtype == np.uint8:
         return 0.0, 255.0
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     return low, high if high > low else low + 1
 
 
-def between(image: Image, black: float, white: float) -> Image:
-    """Return an image with black at 0 and white at 1."""
+def scaled_to_range(image: Image, black: float, white: float) -> Image:
+    """Scale an image so that black is 0 and white is 1."""
     scaled: Image = np.clip((image.astype(np.float64) - black) / (white - black), 0, 1)
     return scaled
 
 
-def residual(image: Image, rebuilt: Image) -> Image:
-    """Return the absolute difference, the mean over the channels, at the size of `rebuilt`.
+def residual(image: Image, reconstruction: Image) -> Image:
+    """Return the absolute difference, averaged over channels, at the size of `reconstruction`.
 
-    Of an image in colour and a grey reconstruction, or the reverse, both are made grey first.
+    If only one of the two has colours, both are converted to grey first.
     """
     image = image.astype(np.float64)
-    if image.shape[:2] != rebuilt.shape[:2]:
-        factors = [b / a for a, b in zip(image.shape, rebuilt.shape[:2], strict=False)]
+    if image.shape[:2] != reconstruction.shape[:2]:
+        factors = [b / a for a, b in zip(image.shape, reconstruction.shape[:2], strict=False)]
         image = zoom(
             image, factors + [1] * (image.ndim - 2), order=1, grid_mode=True, mode="nearest"
         )
-    if image.ndim != rebuilt.ndim:
-        image, rebuilt = (one.mean(2) if one.ndim == 3 else one for one in (image, rebuilt))
-    difference: Image = np.abs(image - rebuilt)
+    if image.ndim != reconstruction.ndim:
+        image, reconstruction = (
+            array.mean(2) if array.ndim == 3 else array for array in (image, reconstruction)
+        )
+    difference: Image = np.abs(image - reconstruction)
     return difference.mean(2) if difference.ndim == 3 else difference

@@ -1,4 +1,4 @@
-"""Score distributions, of normal and of anomalous samples."""
+"""Score distributions of normal and anomalous samples."""
 
 from typing import Unpack
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ._arrays import Floats, finite, threshold_of
 from ._scale import ScoreScale
-from ._style import Figure, Look, Style, number, percent, percents
+from ._style import Figure, Look, Style, number, percent, percent_formatter
 
 
 def score_distributions(
@@ -20,25 +20,26 @@ def score_distributions(
     names: tuple[str, str] = ("normal", "anomalous"),
     **look: Unpack[Look],
 ) -> Figure:
-    """Draw how the anomaly scores are distributed, and where the threshold cuts.
+    """Draw the distributions of the anomaly scores, and the threshold.
 
-    Each bar is a share of its own class, so that a few anomalies among many normal samples are
-    seen. Where a few scores are far from the bulk of the normal ones the axis is logarithmic: it
-    is linear if no score is further from the median than 20 times the distance of the 5 % and the
-    95 % quantile; else logarithmic if all scores are positive, the largest exceeds 20 times the
-    median and that distance is at least a fifth of the median; else arsinh((score - median) /
-    distance). Scores beyond a million of these distances are in the last bar, and are counted.
+    Each bar is a share of its class, so that a few anomalies stay visible among many normal
+    samples. The axis compresses long tails. The width of the bulk is the distance between the 5 %
+    and the 95 % quantile of the normal scores. The axis is linear if no score is further from
+    their median than 20 widths. Otherwise it is logarithmic if all scores are positive, the
+    largest exceeds 20 times the median, and the width is at least a fifth of the median.
+    Otherwise it is arsinh((score - median) / width). Scores more than a million widths away are
+    counted in the outermost bars.
 
     Parameters
     ----------
     normal : array-like of shape (n,)
-        Anomaly scores of normal samples, or of all where the truth is not known.
+        Anomaly scores of normal samples, or of all samples if there are no labels.
     anomalous : array-like of shape (m,), optional
         Anomaly scores of anomalous samples.
     threshold : float, optional
-        What is above it is flagged.
+        Samples with scores above it are flagged.
     names : (str, str), default=("normal", "anomalous")
-        What the two are called.
+        Names of the two groups.
     **look
         See :class:`Look`.
 
@@ -54,26 +55,30 @@ def score_distributions(
     groups = {names[0]: finite(normal, f"{names[0]} scores")}
     if anomalous is not None:
         if names[1] == names[0]:
-            raise ValueError(f"names are twice {names[0]!r}: they must tell the groups apart")
+            raise ValueError(f"names are both {names[0]!r}: the two groups need different names")
         groups[names[1]] = finite(anomalous, f"{names[1]} scores")
     threshold, style = threshold_of(threshold), Style.of(look)
-    every = np.concatenate(list(groups.values()))
-    shown = threshold is not None and np.isfinite(threshold)
-    scale = ScoreScale.of(groups[names[0]], np.append(every, threshold) if shown else every)  # type: ignore[arg-type]
+    all_scores = np.concatenate(list(groups.values()))
+    line_at = threshold if threshold is not None and np.isfinite(threshold) else None
+    axis_scores = all_scores if line_at is None else np.append(all_scores, line_at)
+    scale = ScoreScale.of(groups[names[0]], axis_scores)
     figure = style.figure(58)
     ax = figure.subplots()
     entries = _bars(ax, groups, scale, style)
-    if shown:
-        assert threshold is not None
-        entries.append(_threshold(ax, threshold, groups, style))
-    ax.set_xlabel(f"anomaly score{scale.said}")
+    if line_at is not None:
+        entries.append(_threshold(ax, line_at, groups, style))
+    ax.set_xlabel(f"anomaly score{scale.label_suffix}")
     ax.set_ylabel("share of the class" if len(groups) > 1 else "share of the samples")
-    ax.yaxis.set_major_formatter(percents())
+    ax.yaxis.set_major_formatter(percent_formatter())
     scale.apply(ax, "x")
     ax.set_ylim(bottom=0)
     style.dress(ax, grid="y")
-    n_beyond = scale.clipped(every)[1]
-    note = f"Scores beyond the axis, in its outermost bars: {n_beyond:,}." if n_beyond else ""
+    n_outside = scale.clipped(all_scores)[1]
+    note = (
+        f"Scores outside the axis, counted in its outermost bars: {n_outside:,}."
+        if n_outside
+        else ""
+    )
     style.below(figure, entries, note)
     return figure
 
@@ -81,10 +86,10 @@ def score_distributions(
 def _bars(
     ax: Axes, groups: dict[str, Floats], scale: ScoreScale, style: Style
 ) -> list[tuple[Artist, str]]:
-    """Draw a histogram for each group, with the same bins."""
+    """Draw a histogram of each group, all with the same bins."""
     n_bins = int(np.clip(np.sqrt(max(map(len, groups.values()))), 10, 36))
     edges = scale.edges(n_bins)
-    looks = [(style.theme.normal, None), (style.theme.odd, "/////")]
+    looks = [(style.theme.normal, None), (style.theme.anomalous, "/////")]
     entries: list[tuple[Artist, str]] = []
     for (name, scores), (colour, hatch) in zip(groups.items(), looks, strict=False):
         shares = np.histogram(scale.clipped(scores)[0], edges)[0] / len(scores)

@@ -1,4 +1,4 @@
-"""How all figures look: colours, sizes and words, in light and in dark."""
+"""The style of all figures: colours, sizes and number formats, in light and dark."""
 
 import io
 import textwrap
@@ -17,12 +17,12 @@ from matplotlib.ticker import FuncFormatter
 ThemeName = Literal["light", "dark"]
 
 _MM = 1 / 25.4
-#: Sizes of print, in points: of what is read first, and of all else. A figure of 90 mm that is
-#: printed at its size has 6.5 points at least.
+#: Font sizes in points, for main labels and for all other text. A figure of 90 mm printed at its
+#: own size has no text below 6.5 points.
 SIZE, SMALL = 7.5, 6.5
-#: Millimetres that a line of small print takes, and a line of a legend.
+#: Height in millimetres of a line of small print, and of a line of a legend.
 _LINE, _ENTRY = 2.95, 3.9
-#: Millimetres of a letter of small print, and of a mark with the room around it.
+#: Width in millimetres of a letter of small print, and of a legend marker with its margin.
 _LETTER, _HANDLE = 1.28, 12.0
 DPI = 200
 
@@ -33,11 +33,11 @@ class Look(TypedDict, total=False):
     Attributes
     ----------
     theme : {"light", "dark"}, default="light"
-        For dark print on a light ground, or the reverse.
+        Dark text on a light background, or the reverse.
     background : str or None, default=None
-        Any colour that Matplotlib knows; "none" is transparent, None is the theme's own.
+        Any Matplotlib colour; "none" is transparent, None is the background of the theme.
     width : float
-        In millimetres, 60 to 400. The height follows from what is drawn.
+        In millimetres, 60 to 400. The height depends on the content.
     """
 
     theme: ThemeName
@@ -47,74 +47,74 @@ class Look(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a theme; those that tell things apart have 3:1 on its ground, text 4.5:1.
+    """The colours of a theme: contrast at least 3:1 on its background, and 4.5:1 for text.
 
     Attributes
     ----------
-    ground, text, quiet, grid : str
-        Of the ground, of what is read, of axes and lines of chance, and of what is barely seen.
+    background, text, muted, grid : str
+        Colours of the background, the text, axes and chance lines, and grid lines.
     colours : tuple of str
-        Of lines and groups, in this order; people with any colour blindness can tell them apart.
-    normal, odd, alarm : str
-        Of normal samples, of anomalous or flagged ones, and of signs that something is wrong.
+        Colours of lines and groups, in this order, distinguishable with colour blindness.
+    normal, anomalous, alarm : str
+        Colours of normal samples, of anomalous or flagged samples, and of warnings.
     """
 
-    ground: str
+    background: str
     text: str
-    quiet: str
+    muted: str
     grid: str
     colours: tuple[str, ...]
     normal: str
-    odd: str
+    anomalous: str
     alarm: str
 
 
-# After Okabe and Ito, Color Universal Design, 2008: their hues, darker or lighter for the ground.
+# Hues after Okabe and Ito, Color Universal Design, 2008, darker or lighter for the background.
 THEMES = {
     "light": Theme(
-        ground="#ffffff",
+        background="#ffffff",
         text="#1b1f24",
-        quiet="#5c6570",
+        muted="#5c6570",
         grid="#e3e6ea",
         colours=("#0072b2", "#d55e00", "#00785a", "#b0569a", "#6b5300", "#2f9bd6"),
         normal="#0072b2",
-        odd="#d55e00",
+        anomalous="#d55e00",
         alarm="#b3261e",
     ),
     "dark": Theme(
-        ground="#16181d",
+        background="#16181d",
         text="#eceff3",
-        quiet="#a3acb8",
+        muted="#a3acb8",
         grid="#31363f",
         colours=("#56b4e9", "#f0943c", "#2fc49b", "#e59ac6", "#f0e442", "#8c9eff"),
         normal="#56b4e9",
-        odd="#f0943c",
+        anomalous="#f0943c",
         alarm="#ff8a80",
     ),
 }
-#: Lines and marks change with the colours, for who sees no colour at all.
+#: Line styles and markers vary along with the colours, for readers who see no colour.
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MARKS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
 
 
 class Figure(matplotlib_figure.Figure):
-    """A Matplotlib figure that a notebook shows though pyplot was never imported."""
+    """A Matplotlib figure that notebooks display without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        held = io.BytesIO()
-        self.savefig(held, format="png")
-        return held.getvalue()
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)
 class Style:
-    """The look of one figure.
+    """The style of one figure.
 
     Attributes
     ----------
     theme : Theme
     background : str
-        As Matplotlib reads it.
+        A Matplotlib colour.
     width : float
         In millimetres.
     """
@@ -125,46 +125,46 @@ class Style:
 
     @classmethod
     def of(cls, look: Look, width: float = 90) -> Self:
-        """Return the style that was asked for; `width` is that of who did not ask.
+        """Return the style for these options; `width` is the default width.
 
         Raises
         ------
         ValueError
-            There is no such theme or colour, or the width is out of range.
+            The theme or the colour is unknown, or the width is out of range.
         """
         name = look.get("theme", "light")
         if name not in get_args(ThemeName):
             raise ValueError(f"theme must be 'light' or 'dark', not {name!r}")
         theme = THEMES[name]
-        ground = look.get("background")
-        if ground is None:
-            ground = theme.ground
-        if not is_color_like(ground):
-            raise ValueError(f"background {ground!r} is not a colour that Matplotlib knows")
+        background = look.get("background")
+        if background is None:
+            background = theme.background
+        if not is_color_like(background):
+            raise ValueError(f"background {background!r} is not a colour that Matplotlib knows")
         width = look.get("width", width)
         if not 60 <= width <= 400:
             raise ValueError(f"width is 60 to 400 millimetres, not {width!r}")
-        return cls(theme, ground, width)
+        return cls(theme, background, width)
 
     def figure(self, height: float) -> Figure:
         """Return an empty figure of this height in millimetres."""
         size = (self.width * _MM, height * _MM)
-        made = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor=self.background)
-        made.get_layout_engine().set(w_pad=0.05, h_pad=0.05)  # type: ignore[union-attr, call-arg]
-        return made
+        empty = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor=self.background)
+        empty.get_layout_engine().set(w_pad=0.05, h_pad=0.05)  # type: ignore[union-attr, call-arg]
+        return empty
 
     def dress(self, ax: Axes, *, grid: Literal["x", "y", "both"] | None = None) -> None:
-        """Give axes the colours and sizes of the theme; labels are set before."""
+        """Apply the colours and sizes of the theme to axes whose labels are already set."""
         ax.set_facecolor("none")
         for side, spine in ax.spines.items():
             spine.set_visible(side in ("left", "bottom"))
-            spine.set(color=self.theme.quiet, linewidth=0.6)
+            spine.set(color=self.theme.muted, linewidth=0.6)
         ax.tick_params(
-            which="both", colors=self.theme.quiet, labelsize=SMALL, width=0.6, length=2.5
+            which="both", colors=self.theme.muted, labelsize=SMALL, width=0.6, length=2.5
         )
         for axis in (ax.xaxis, ax.yaxis):
             axis.label.set(color=self.theme.text, fontsize=SIZE)
-            axis.get_offset_text().set(color=self.theme.quiet, fontsize=SMALL)
+            axis.get_offset_text().set(color=self.theme.muted, fontsize=SMALL)
         ax.title.set(color=self.theme.text, fontsize=SIZE)
         if grid:
             ax.grid(visible=True, axis=grid, color=self.theme.grid, linewidth=0.6)
@@ -172,14 +172,14 @@ class Style:
 
     def legend(
         self,
-        where: Axes | matplotlib_figure.Figure,
+        parent: Axes | matplotlib_figure.Figure,
         entries: Sequence[tuple[Artist, str]],
-        **how: Any,
+        **options: Any,
     ) -> None:
-        """Name what is drawn; a text may begin or be made as it likes."""
-        # Matplotlib leaves out labels that begin with an underscore: texts are set afterwards.
+        """Add a legend whose labels may contain any characters."""
+        # Matplotlib omits labels that begin with an underscore, so the texts are set afterwards.
         handles = [handle for handle, _ in entries]
-        made = where.legend(
+        legend = parent.legend(
             handles,
             ["." for _ in handles],
             frameon=False,
@@ -188,25 +188,25 @@ class Style:
             borderaxespad=0.2,
             handlelength=2.2,
             alignment="left",
-            **how,
+            **options,
         )
-        for text, (_, label) in zip(made.get_texts(), entries, strict=True):
+        for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
             text.set(text=label, parse_math=False)
 
     def below(
         self,
-        made: matplotlib_figure.Figure,
+        figure: matplotlib_figure.Figure,
         entries: Sequence[tuple[Artist, str]] = (),
         note: str = "",
         *,
         alarm: bool = False,
     ) -> None:
-        """Name what is drawn below all axes, where no curve is hidden, and write sentences there.
+        """Add a legend and a note below all axes, where they hide no curve.
 
-        The figure grows by what that takes.
+        The height of the figure grows as needed.
         """
         lines = self.wrapped(note, self.width) if note else []
-        height = made.get_figheight() / _MM
+        height = figure.get_figheight() / _MM
         for_note = _LINE * len(lines) + 1.5 * bool(lines)
         longest = max((len(label) for _, label in entries), default=0)
         n_columns = int(
@@ -216,32 +216,32 @@ class Style:
         n_columns = -(-len(entries) // max(1, n_rows))
         reserved = for_note + _ENTRY * n_rows + bool(entries)
         height += reserved
-        made.set_figheight(height * _MM)
+        figure.set_figheight(height * _MM)
         share = reserved / height
-        made.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
+        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
         if entries:
             corner = (0, for_note / height)
-            self.legend(made, entries, loc="lower left", bbox_to_anchor=corner, ncols=n_columns)
+            self.legend(figure, entries, loc="lower left", bbox_to_anchor=corner, ncols=n_columns)
         if lines:
-            colour = self.theme.alarm if alarm else self.theme.quiet
-            self.write(made, (1.5, for_note - 0.5), "\n".join(lines), va="top", color=colour)
+            colour = self.theme.alarm if alarm else self.theme.muted
+            self.write(figure, (1.5, for_note - 0.5), "\n".join(lines), va="top", color=colour)
 
     def write(
-        self, made: matplotlib_figure.Figure, at: tuple[float, float], text: str, **how: Any
+        self, figure: matplotlib_figure.Figure, at: tuple[float, float], text: str, **options: Any
     ) -> None:
-        """Write a text at a place in millimetres from the lower left."""
-        width, height = made.get_size_inches() / _MM
-        how = {"color": self.theme.text, "size": SMALL, "linespacing": 1.25, **how}
-        made.text(at[0] / width, at[1] / height, text, parse_math=False, **how)
+        """Write text at a position in millimetres from the lower left corner."""
+        width, height = figure.get_size_inches() / _MM
+        options = {"color": self.theme.text, "size": SMALL, "linespacing": 1.25, **options}
+        figure.text(at[0] / width, at[1] / height, text, parse_math=False, **options)
 
-    def title(self, ax: Axes, text: str, **how: Any) -> Text:
-        """Write a title at the left above axes."""
-        label = ax.set_title(text, loc="left", fontsize=SIZE, color=self.theme.text, **how)
+    def title(self, ax: Axes, text: str, **options: Any) -> Text:
+        """Write a title above axes, aligned left."""
+        label = ax.set_title(text, loc="left", fontsize=SIZE, color=self.theme.text, **options)
         label.set_parse_math(False)
         return label
 
     def wrapped(self, text: str, width: float) -> list[str]:
-        """Return `text` in lines that are at most so many millimetres wide, in small print."""
+        """Wrap `text` in small print to a width in millimetres."""
         length = max(10, int(width / _LETTER))
         return [
             line
@@ -251,7 +251,7 @@ class Style:
 
 
 def shortened(text: str, length: int) -> str:
-    """Return `text` in one line with its middle left out if it is longer."""
+    """Return `text` in one line of at most `length` characters, with its middle cut out."""
     text = " ".join(str(text).split())
     if len(text) <= length:
         return text
@@ -260,7 +260,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def number(value: Any) -> str:
-    """Write a value for people: four significant digits, thousands apart; text as it is."""
+    """Format a value: four significant digits and thousands separators; text is unchanged."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         return str(value)
     size = abs(float(value))
@@ -274,18 +274,18 @@ def number(value: Any) -> str:
 
 
 def ratio(value: float) -> str:
-    """Write a metric between 0 and 1 with three decimals."""
+    """Format a metric between 0 and 1 with three decimals."""
     return f"{value:.3f}".replace("0.", ".", 1)
 
 
 def percent(share: float) -> str:
-    """Write a share in per cent, with as many digits as it needs."""
+    """Format a share in percent, with as many digits as it needs."""
     value = 100 * share
     if value in (0, 100):
         return f"{value:.0f} %"
     return f"{value:.2g} %" if value < 1 else f"{value:.1f} %"
 
 
-def percents() -> FuncFormatter:
-    """Return what writes ticks that are shares in per cent."""
+def percent_formatter() -> FuncFormatter:
+    """Return a formatter of ticks that shows shares in percent."""
     return FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %")

@@ -1,4 +1,4 @@
-"""Training curves, with the signs of a collapse."""
+"""Training curves, with marks where training failed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
@@ -21,22 +21,21 @@ def training_curves(
     checks: Iterable[HealthCheck] = (),
     **look: Unpack[Look],
 ) -> Figure:
-    """Draw each loss over the training steps, and what went wrong.
+    """Draw each loss over the training steps, and mark failures.
 
-    Each loss has a panel of its own, since their sizes differ; the axis is logarithmic where a
-    loss is positive and falls or rises by more than a factor of 50. Where a stage of training ends
-    is a vertical line. For an ensemble each member is a thin line, and the mean over the members a
-    thick one.
+    Each loss has its own panel, since the scales differ. The axis is logarithmic if a loss is
+    positive and varies by more than a factor of 50. Vertical lines mark the ends of training
+    stages. For an ensemble each member is a thin line, and the mean over the members a thick one.
 
-    Marked are: losses of a discriminator below 0.001, which tells the two sides apart without a
-    doubt and leaves nothing to learn; and losses that are NaN or infinite. Checks of the health of
-    the fit that failed are written below: a collapsed generator, a dead encoder, and so on.
+    Two failures are marked: discriminator losses below 0.001 (the discriminator separates real
+    from generated samples perfectly, which leaves nothing to learn), and losses that are NaN or
+    infinite. Failed health checks, for example a collapsed generator, are listed below the panels.
 
     Parameters
     ----------
     history : sequence of mapping
-        ``detector.history_``: mean losses by name, each with its training step, "step". Of several
-        members or runs a sequence of such, or a mapping by name.
+        ``detector.history_``: mean losses by name, each with its training step, "step". For several
+        members or runs, a sequence of histories or a mapping from names to histories.
     checks : iterable of HealthCheck
         ``detector.health_checks_`` or ``detector.health_``.
     **look
@@ -49,7 +48,7 @@ def training_curves(
     Raises
     ------
     ValueError
-        There are no losses: the weights have a closed form, or there was no training step.
+        There are no losses: the fit has a closed form, or there was no training step.
     """
     runs = _runs(history)
     names = list(dict.fromkeys(name for run in runs for entry in run for name in entry))
@@ -65,7 +64,7 @@ def training_curves(
     for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
         entries |= _panel(ax, runs, name, i, style)
         for end in ends:
-            rule = ax.axvline(end, color=style.theme.quiet, linewidth=0.8, linestyle=":")
+            rule = ax.axvline(end, color=style.theme.muted, linewidth=0.8, linestyle=":")
             entries["end of a stage"] = rule
         style.title(ax, f"{name} loss")
         style.dress(ax, grid="y")
@@ -74,61 +73,65 @@ def training_curves(
     note = "\n".join(f"{check.severity}: {check}" for check in failed)
     if checks and not failed:
         note = f"Checks of the fit: {len(checks)}, all passed."
-    named = [(artist, label) for label, artist in entries.items()]
-    style.below(figure, named, note, alarm=bool(failed))
+    labels = [(artist, label) for label, artist in entries.items()]
+    style.below(figure, labels, note, alarm=bool(failed))
     return figure
 
 
 def _runs(history: Any) -> list[list[Mapping[str, float]]]:
-    """Return the histories of all runs."""
-    given = list(history.values()) if isinstance(history, Mapping) else list(history)
-    runs = [given] if given and isinstance(given[0], Mapping) else [list(run) for run in given]
+    """Return the history of each run."""
+    items = list(history.values()) if isinstance(history, Mapping) else list(history)
+    runs = [items] if items and isinstance(items[0], Mapping) else [list(run) for run in items]
     if not runs or not all(runs):
         raise ValueError(
-            "history is empty: the weights have a closed form, or there was no training step"
+            "history is empty: the fit has a closed form, or there was no training step"
         )
     for run in runs:
         if not all(isinstance(entry, Mapping) and "step" in entry for entry in run):
             raise ValueError(
-                'history must hold mappings of losses, each with its training step, "step"'
+                'history must contain mappings of losses, each with its training step, "step"'
             )
     return runs
 
 
 def _stages(run: Sequence[Mapping[str, float]]) -> list[float]:
-    """Return after which steps losses come or go: a stage ended there, to within a report."""
+    """Return the steps after which losses appear or disappear: the ends of stages."""
     steps = [entry["step"] for entry in run]
-    of_loss: dict[str, list[int]] = {}
+    entries_by_loss: dict[str, list[int]] = {}
     for i, entry in enumerate(run):
         for name in entry:
-            of_loss.setdefault(name, []).append(i)
+            entries_by_loss.setdefault(name, []).append(i)
     last = len(run) - 1
-    # A report may span the end of a stage: it then has the losses of both.
-    ends = {places[-1] for places in of_loss.values() if places[-1] < last}
-    starts = {places[0] - 1 for places in of_loss.values() if places[0]}
+    # An entry that spans the end of a stage has the losses of both stages.
+    ends = {indices[-1] for indices in entries_by_loss.values() if indices[-1] < last}
+    starts = {indices[0] - 1 for indices in entries_by_loss.values() if indices[0]}
     return [float(steps[i]) for i in sorted(starts | {i for i in ends if i - 1 not in starts})]
 
 
 def _panel(
     ax: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str, i: int, style: Style
 ) -> dict[str, Artist]:
-    """Draw one loss of all runs; return the signs that need a name."""
+    """Draw one loss of all runs; return the artists for the legend by label."""
     colour = style.theme.colours[i % len(style.theme.colours)]
     curves = [_curve(run, name) for run in runs]
-    signs: dict[str, Artist] = {}
+    marks: dict[str, Artist] = {}
     for steps, losses in curves:
-        thin = len(runs) > 1
+        is_member = len(runs) > 1
         (line,) = ax.plot(
-            steps, losses, color=colour, linewidth=0.6 if thin else 1.2, alpha=0.55 if thin else 1
+            steps,
+            losses,
+            color=colour,
+            linewidth=0.6 if is_member else 1.2,
+            alpha=0.55 if is_member else 1,
         )
-        if thin:
-            signs["one member"] = line
+        if is_member:
+            marks["one member"] = line
     if len(runs) > 1 and all(np.array_equal(steps, curves[0][0]) for steps, _ in curves):
         mean = np.mean([losses for _, losses in curves], axis=0)
-        (signs["mean over the members"],) = ax.plot(curves[0][0], mean, color=colour, linewidth=1.6)
-    signs |= _signs(ax, curves, name, style)
+        (marks["mean over the members"],) = ax.plot(curves[0][0], mean, color=colour, linewidth=1.6)
+    marks |= _mark_failures(ax, curves, name, style)
     _scale(ax, np.concatenate([losses for _, losses in curves]))
-    return signs
+    return marks
 
 
 def _curve(run: Sequence[Mapping[str, float]], name: str) -> tuple[Floats, Floats]:
@@ -136,26 +139,31 @@ def _curve(run: Sequence[Mapping[str, float]], name: str) -> tuple[Floats, Float
     return steps, np.array([entry[name] for entry in run if name in entry], dtype=np.float64)
 
 
-def _signs(
+def _mark_failures(
     ax: Axes, curves: Sequence[tuple[Floats, Floats]], name: str, style: Style
 ) -> dict[str, Artist]:
-    """Mark where a loss says that training failed."""
-    signs: dict[str, Artist] = {}
-    steps, losses = (np.concatenate(parts) for parts in zip(*curves, strict=True))
-    # A critic's loss is a distance, which may well be 0.
-    if "discriminator" in name and (near := np.abs(losses) < SEPARATES).any():
-        (marks,) = ax.plot(
-            steps[near], losses[near], "X", color=style.theme.alarm, markersize=4, clip_on=False
+    """Mark the steps at which a loss shows that training failed."""
+    marks: dict[str, Artist] = {}
+    steps, losses = (np.concatenate(arrays) for arrays in zip(*curves, strict=True))
+    # A critic's loss is a distance, for which 0 is valid.
+    if "discriminator" in name and (saturated := np.abs(losses) < SEPARATES).any():
+        (crosses,) = ax.plot(
+            steps[saturated],
+            losses[saturated],
+            "X",
+            color=style.theme.alarm,
+            markersize=4,
+            clip_on=False,
         )
-        signs[f"discriminator loss below {SEPARATES:g}: nothing left to learn"] = marks
+        marks[f"discriminator loss below {SEPARATES:g}: nothing left to learn"] = crosses
     for step in steps[~np.isfinite(losses)]:
-        signs["loss is NaN or infinite"] = ax.axvline(step, color=style.theme.alarm, linewidth=1)
-    return signs
+        marks["loss is NaN or infinite"] = ax.axvline(step, color=style.theme.alarm, linewidth=1)
+    return marks
 
 
 def _scale(ax: Axes, losses: Floats) -> None:
-    kept = losses[np.isfinite(losses)]
-    if len(kept) and kept.min() > 0 and kept.max() > 50 * kept.min():
+    finite_losses = losses[np.isfinite(losses)]
+    if len(finite_losses) and 0 < 50 * finite_losses.min() < finite_losses.max():
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(numticks=4))
         ax.yaxis.set_minor_locator(NullLocator())

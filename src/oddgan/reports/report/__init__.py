@@ -1,4 +1,4 @@
-"""The report: what a model says of some data, as one HTML file that can be mailed."""
+"""The report: the results of a model on some data, as one HTML file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from sklearn.utils.validation import check_is_fitted
 from oddgan import decisions, evaluation, pages
 from oddgan.detectors import Detector
 
-from . import about, drawn, pictures, words
+from . import about, figures, pictures, words
 from .axis import Axis, histogram
-from .gathering import Scored, borderline, oddest, score, shown
+from .samples import ScoredSamples, borderline, describe, oddest, score
 from .steps import Steps
 
-#: Samples that a report may show, at most, and columns of each.
-_MOST_SHOWN, _TOP = 60, 5
+#: Largest number of samples in a report, and of columns of each.
+_MAX_SAMPLES, _MAX_COLUMNS = 60, 5
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a report says of where its data came from.
+    """The origin of the data of a report.
 
     Attributes
     ----------
     data : str or None
-        What the data is called; by default what it looks like.
+        Name of the data; by default its type and shape, or the file name.
     identity : str or None
-        A digest of it; by default that of the file, or of the samples.
+        Digest of the data; by default computed from the file or the samples.
     split : str or None
-        Which samples of the data these are.
+        Description of the split that the samples are from.
     model : str or None
-        The name of the model's file.
+        Name of the model file.
     command : str or None
         The command that wrote the report.
     trained : bool
-        Whether some of these samples trained the model.
+        Whether some of these samples were used for training.
     """
 
     data: str | None = None
@@ -64,45 +64,45 @@ def write_report(
     origin: Origin | None = None,
     beside: Mapping[str, evaluation.Metrics] | None = None,
 ) -> Path:
-    """Write what a fitted detector says of some data as one HTML file.
+    """Write the results of a fitted detector on some data as one HTML file.
 
-    The file needs no other file and no network, and has less than 5 MB however large the data
-    is. Its reader moves the threshold and sees at once how many samples would be flagged, and with
-    labels the precision, the recall and the cost. It is readable on a phone and on paper, in light
-    and in dark, with a keyboard and with a screen reader.
+    The file needs no other file and no network, and stays below 5 MB however large the data is.
+    Readers can move the threshold and see at once how many samples would be flagged, and with
+    labels the precision, the recall and the cost. The report works on phones and on paper, in
+    light and dark, with a keyboard and with a screen reader.
 
     Parameters
     ----------
     detector : Detector
-        Fitted.
+        A fitted detector.
     data : as in `Detector.anomaly_score`, or inputs.Source
-        At least one sample. Every sample is scored; only the scores are kept in memory.
+        At least one sample. All samples are scored; only the scores stay in memory.
     path : path-like
-        The HTML file; it is replaced if it is there.
+        The HTML file; an existing file is replaced.
     labels : array-like of shape (n,), optional
-        1 for anomalies, 0 for normal samples. With both, the report has precision, recall, cost,
-        and the ROC and the precision-recall curve.
+        1 for anomalies, 0 for normal samples. With both, the report includes precision, recall,
+        cost, the ROC curve and the precision-recall curve.
     condition : as in `fit`, optional
-        The known context of the samples.
+        The condition of the samples.
     n_oddest, n_borderline : int
-        How many of the oddest samples are shown, and of those nearest to the threshold; 60 in all
-        at most.
+        Number of samples shown with the highest scores, and nearest to the threshold; at most 60
+        in all.
     title : str, optional
         The heading of the report.
     origin : Origin, optional
-        What the report says of where its data came from, beyond what is seen of it.
+        The origin of the data, beyond what the data itself shows.
     beside : mapping of str to Metrics, optional
-        What other detectors reach on the same samples.
+        Metrics of other detectors on the same samples.
 
     Returns
     -------
     Path
-        Where the report is.
+        The path of the report.
 
     Raises
     ------
     ValueError
-        There is no sample, labels are not 0 or 1 for each, or too many samples are to be shown.
+        There are no samples, labels are not 0 or 1 for each, or too many samples are requested.
 
     Examples
     --------
@@ -117,22 +117,22 @@ def write_report(
     True
     """
     check_is_fitted(detector)
-    if min(n_oddest, n_borderline) < 0 or n_oddest + n_borderline > _MOST_SHOWN:
+    if min(n_oddest, n_borderline) < 0 or n_oddest + n_borderline > _MAX_SAMPLES:
         raise ValueError(
-            f"a report shows 0 to {_MOST_SHOWN} samples in all, not {n_oddest} oddest and "
-            f"{n_borderline} borderline ones"
+            f"a report shows 0 to {_MAX_SAMPLES} samples in all, not n_oddest={n_oddest} and "
+            f"n_borderline={n_borderline}"
         )
     _check_score(detector)
     source = detector.source(data, condition=condition)
     scored = score(detector, source, labels)
     origin = origin or Origin()
     content = {
-        "title": title or f"{type(detector).__name__} on {origin.data or about.sample_names(data)}",
+        "title": title or f"{type(detector).__name__} on {origin.data or about.data_name(data)}",
         **_threshold(detector, scored),
         **_samples(detector, scored, n_oddest, n_borderline),
         **_figures(detector, scored),
         "headline": _headline(detector, scored, origin),
-        "beside": beside or {},
+        "other_metrics": beside or {},
         "checks": sorted(detector.health_checks_, key=lambda check: check.passed),
         "facts": _facts(detector, scored, data, origin),
         "command": origin.command,
@@ -147,39 +147,43 @@ def write_report(
 
 
 def _check_score(detector: Detector) -> None:
-    """Refuse a score that is not the one the threshold is of."""
-    now, before = detector.score_name, detector.fitted_params_["score_name"]
-    plain = [list(score) if isinstance(score, tuple) else score for score in (now, before)]
-    if plain[0] != plain[1]:
+    """Raise an error if `score_name` changed after the threshold was fitted."""
+    current, at_fit = detector.score_name, detector.fitted_params_["score_name"]
+    names = [list(score) if isinstance(score, tuple) else score for score in (current, at_fit)]
+    if names[0] != names[1]:
         raise ValueError(
-            f"the threshold is that of score_name={before!r}, and score_name is {now!r} now: "
+            f"score_name is {current!r}, but the threshold was fitted with score_name={at_fit!r}: "
             "fit again"
         )
 
 
-def _headline(detector: Detector, scored: Scored, origin: Origin) -> list[str]:
-    """Return what is to be known first, in sentences."""
+def _headline(detector: Detector, scored: ScoredSamples, origin: Origin) -> list[str]:
+    """Return the main results in sentences."""
     flagged, n = scored.scores > detector.threshold_, len(scored.scores)
     n_flagged = int(flagged.sum())
     fpr, n_held_out = detector.fitted_params_["target_fpr"], len(detector.calibration_scores_)
-    sentence = words.flagged(n_flagged, n)
+    sentence = words.flagged_count(n_flagged, n)
     if scored.labels is None:
         promised = fpr if n_held_out >= decisions.smallest_sample(fpr) else 1 / (n_held_out + 1)
-        sentence += f" {words.by_chance(promised, n, n_flagged)}"
+        sentence += f" {words.expected_by_chance(promised, n, n_flagged)}"
     elif scored.labels.any():
-        n_found = int((flagged & scored.labels).sum())
-        sentence += f" {words.found(n_found, int(scored.labels.sum()), n_flagged)}"
-    sentences = [sentence, words.promise(fpr, n_held_out), words.fit(detector.health_checks_)]
+        n_detected = int((flagged & scored.labels).sum())
+        sentence += f" {words.detected_anomalies(n_detected, int(scored.labels.sum()), n_flagged)}"
+    sentences = [
+        sentence,
+        words.promise(fpr, n_held_out),
+        words.fit_verdict(detector.health_checks_),
+    ]
     if origin.trained:
         sentences.append(
-            "Some of these samples trained the model. Such samples score lower than new ones, so "
-            "that fewer of them are flagged than the threshold promises."
+            "Some of these samples were used for training. They score lower than new samples, so "
+            "fewer of them are flagged than the threshold promises."
         )
     return sentences
 
 
-def _threshold(detector: Detector, scored: Scored) -> dict[str, Any]:
-    """Return what it takes to move the threshold."""
+def _threshold(detector: Detector, scored: ScoredSamples) -> dict[str, Any]:
+    """Return the content of the threshold section."""
     scores, labels, held_out = scored.scores, scored.labels, detector.calibration_scores_
     steps = Steps.of(scores, labels, held_out, detector.threshold_)
     axis = Axis.of(scores, held_out)
@@ -208,47 +212,48 @@ def _threshold(detector: Detector, scored: Scored) -> dict[str, Any]:
 
 
 def _samples(
-    detector: Detector, scored: Scored, n_oddest: int, n_borderline: int
+    detector: Detector, scored: ScoredSamples, n_oddest: int, n_borderline: int
 ) -> dict[str, Any]:
-    """Return the samples that are shown, with what is said of each."""
-    first = oddest(scored, n_oddest)
-    second = borderline(scored, detector.threshold_, n_borderline, first)
-    samples = shown(detector, scored, np.concatenate([first, second]), _TOP)
+    """Return the content of the sections on single samples."""
+    highest = oddest(scored, n_oddest)
+    nearest = borderline(scored, detector.threshold_, n_borderline, highest)
+    samples = describe(detector, scored, np.concatenate([highest, nearest]), _MAX_COLUMNS)
     threshold = getattr(detector, "pixel_threshold_", None)
-    brightest = pictures.draw(samples, threshold)
+    brightest = pictures.embed_pictures(samples, threshold)
     return {
-        "oddest": samples[: len(first)],
-        "borderline": samples[len(first) :],
+        "oddest": samples[: len(highest)],
+        "borderline": samples[len(highest) :],
         "kind": scored.source.kind,
         "brightest": brightest,
         "pixel_threshold": threshold if pictures.has_outlines(samples) else None,
-        "expects": any(
-            one.columns is not None and one.columns["expected"].notna().any() for one in samples
+        "has_expected": any(
+            sample.columns is not None and sample.columns["expected"].notna().any()
+            for sample in samples
         ),
-        "unexplained": detector.unavailable.get("explain"),
+        "no_explanation": detector.unavailable.get("explain"),
     }
 
 
-def _figures(detector: Detector, scored: Scored) -> dict[str, Any]:
-    """Return the figures, and what is measured with labels of both classes."""
+def _figures(detector: Detector, scored: ScoredSamples) -> dict[str, Any]:
+    """Return the figures, and the metrics if labels of both classes exist."""
     labels, metrics, curves = scored.labels, None, []
     if labels is not None and 0 < labels.sum() < len(labels):
         metrics = evaluation.evaluate_scores(labels, scored.scores, threshold=detector.threshold_)
-        curves = drawn.curves(scored, metrics, type(detector).__name__)
+        curves = figures.curves(scored, metrics, type(detector).__name__)
     return {
         "metrics": metrics,
         "curves": curves,
-        "inside": [*drawn.training(detector), *drawn.latents(detector, scored)],
+        "model_figures": [*figures.training(detector), *figures.latents(detector, scored)],
     }
 
 
 def _facts(
-    detector: Detector, scored: Scored, data: Any, origin: Origin
+    detector: Detector, scored: ScoredSamples, data: Any, origin: Origin
 ) -> list[tuple[str, about.Facts]]:
-    name = origin.data or about.sample_names(data)
+    name = origin.data or about.data_name(data)
     identity = origin.identity or about.identity(data, scored.source)
     return [
-        ("Data", about.of_data(scored, name, identity, origin.split)),
-        ("Model", about.of_model(detector, origin.model)),
-        ("Versions", about.of_versions(detector)),
+        ("Data", about.data_facts(scored, name, identity, origin.split)),
+        ("Model", about.model_facts(detector, origin.model)),
+        ("Versions", about.version_facts(detector)),
     ]

@@ -1,4 +1,4 @@
-"""The axis of the scores on a page, and the histogram above it."""
+"""The axis of the scores on a page, and its histogram."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,23 +16,23 @@ from .words import figure
 Floats = NDArray[np.float64]
 
 _BINS = 60
-#: Share of the axis that is empty at both ends, and by which labels lie apart at least.
-_MARGIN, _APART = 0.02, 0.13
-#: Labels of one significant digit that are enough.
-_LEAST = 4
+#: Margin at both ends, and smallest distance of labels, as shares of the axis.
+_MARGIN, _MIN_DISTANCE = 0.02, 0.13
+#: Smallest sufficient number of labels with one significant digit.
+_MIN_LABELS = 4
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Where a score lies on the axis, from 0 (left) to 1 (right): `ScoreScale`, for a page.
+    """Positions of scores on the axis of a page, from 0 (left) to 1 (right), by `ScoreScale`.
 
     Attributes
     ----------
     kind : {"linear", "log", "arsinh"}
     centre, width : float
-        Of arsinh((score - centre) / width).
+        Parameters of arsinh((score - centre) / width).
     low, high : float
-        What lies at 0 and at 1: scores, their decimal logarithm or their arsinh.
+        The ends of the axis: scores, their decimal logarithms or their arsinh.
     """
 
     kind: str
@@ -43,41 +43,45 @@ class Axis:
 
     @classmethod
     def of(cls, scores: Floats, held_out: Floats) -> "Axis":
-        """Choose the axis for scores by the rule of the figures."""
+        """Choose the axis of scores, as `ScoreScale` does for figures."""
         scale = ScoreScale.of(held_out, np.concatenate([scores, held_out]))
         low, high = map(float, scale.forward(np.array([scale.low, scale.high])))
         margin = _MARGIN * (high - low) or scale.width
         return cls(scale.kind, scale.centre, scale.width, low - margin, high + margin)
 
     def positions(self, scores: Floats) -> Floats:
-        """Return where scores lie; those beyond an end at that end."""
-        along = self._scale.forward(np.asarray(scores, dtype=np.float64))
-        shares: Floats = np.clip((along - self.low) / (self.high - self.low), 0, 1)
+        """Return the positions of scores, clipped to the ends."""
+        values = self._scale.forward(np.asarray(scores, dtype=np.float64))
+        shares: Floats = np.clip((values - self.low) / (self.high - self.low), 0, 1)
         return shares
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return positions and labels of scores, the roundest where there is no room for all."""
+        """Return positions and labels of ticks, the roundest if not all of them fit."""
         if self.kind == "linear":
             values = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
             scores = np.asarray([score for score in values if self.low <= score <= self.high])
             return [
-                (at, figure(score))
-                for at, score in zip(self.positions(scores).tolist(), scores.tolist(), strict=True)
+                (position, figure(score))
+                for position, score in zip(
+                    self.positions(scores).tolist(), scores.tolist(), strict=True
+                )
             ]
         candidates = list(self._round_scores())
-        round_ones = [score for score in candidates if len(f"{abs(score):g}".strip("0.")) <= 1]
-        taken = self._apart(round_ones)
-        return sorted((taken if len(taken) >= _LEAST else self._apart(candidates)).items())
+        one_digit = [score for score in candidates if len(f"{abs(score):g}".strip("0.")) <= 1]
+        ticks = self._without_overlap(one_digit)
+        return sorted(
+            (ticks if len(ticks) >= _MIN_LABELS else self._without_overlap(candidates)).items()
+        )
 
-    def _apart(self, scores: Sequence[float]) -> dict[float, str]:
-        taken: dict[float, str] = {}
-        for score, at in zip(scores, self.positions(np.array(scores)).tolist(), strict=True):
-            if all(abs(at - other) >= _APART for other in taken):
-                taken[at] = figure(score)
-        return taken
+    def _without_overlap(self, scores: Sequence[float]) -> dict[float, str]:
+        labels: dict[float, str] = {}
+        for score, position in zip(scores, self.positions(np.array(scores)).tolist(), strict=True):
+            if all(abs(position - other) >= _MIN_DISTANCE for other in labels):
+                labels[position] = figure(score)
+        return labels
 
     def _round_scores(self) -> Iterator[float]:
-        """Yield multiples of 5, 2 and 1 times the powers of ten, the roundest first."""
+        """Yield multiples of 1, 5 and 2 times the powers of ten, the roundest first."""
         ends = self._scale.inverse(np.array([self.low, self.high]))
         first, last = map(float, ends)
         top = floor(log10(max(abs(first), abs(last), 1e-300)))
@@ -92,7 +96,7 @@ class Axis:
         return ScoreScale(self.kind, self.centre, self.width, 0.0, 0.0)  # type: ignore[arg-type]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a page needs to compute positions itself."""
+        """Return the parameters with which a page computes positions."""
         return asdict(self)
 
 
@@ -104,9 +108,9 @@ class Outline:
     ----------
     name : str
     n : int
-        How many scores.
+        Number of scores.
     path : str
-        Its outline in a box of 1000 x 100, as SVG writes it.
+        The outline as an SVG path in a box of 1000 x 100.
     """
 
     name: str
@@ -115,9 +119,9 @@ class Outline:
 
 
 def histogram(axis: Axis, groups: Mapping[str, Floats]) -> tuple[list[Outline], float]:
-    """Return the outline of each group, and the share of a group that the box is high.
+    """Return the outline of each group, and the share at the top of the box.
 
-    Each bar is a share of its own group, so that few anomalies are seen beside many normal
+    Each bar is a share of its group, so that a few anomalies stay visible among many normal
     samples.
     """
     shares = {
@@ -132,6 +136,8 @@ def histogram(axis: Axis, groups: Mapping[str, Floats]) -> tuple[list[Outline], 
 
 
 def _path(heights: Floats) -> str:
-    wide = 1000 / len(heights)
-    steps = [f"V{100 - 100 * height:.2f}H{(i + 1) * wide:.1f}" for i, height in enumerate(heights)]
+    bin_width = 1000 / len(heights)
+    steps = [
+        f"V{100 - 100 * height:.2f}H{(i + 1) * bin_width:.1f}" for i, height in enumerate(heights)
+    ]
     return f"M0,100{''.join(steps)}V100"

@@ -1,5 +1,5 @@
 "use strict";
-// The page: the slider, the costs, and what they change.
+// Updates the page when the threshold or the costs change.
 
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -8,19 +8,19 @@
   const [missed, falseAlarm] = [byId("cost-missed"), byId("cost-false")];
   const labelled = scores.anomalous !== null && scores.nAnomalous > 0;
   let threshold = scores.threshold;
-  let later = 0;
+  let timer = 0;
 
   function write(id, text) {
-    const place = byId(id);
-    if (place && place.textContent !== text) place.textContent = text;
+    const element = byId(id);
+    if (element && element.textContent !== text) element.textContent = text;
   }
 
   function show() {
-    const counts = counted(scores, stepOf(scores, threshold));
-    const at = positionOf(scores.axis, threshold);
-    byId("marker").style.left = `${100 * at}%`;
-    byId("above").style.left = `${100 * at}%`;
-    slider.value = Math.round(at * Number(slider.max));
+    const counts = countsAt(scores, stepOf(scores, threshold));
+    const position = positionOf(scores.axis, threshold);
+    byId("marker").style.left = `${100 * position}%`;
+    byId("above").style.left = `${100 * position}%`;
+    slider.value = Math.round(position * Number(slider.max));
     const share = percent(counts.flagged / scores.n);
     slider.setAttribute("aria-valuetext", `threshold ${figure(threshold)}, ${share} flagged`);
     if (document.activeElement !== number) number.value = threshold;
@@ -28,26 +28,26 @@
     write("flagged", count(counts.flagged));
     write("flagged-share", share);
     write("promised", percent(counts.promised));
-    let said = `${count(counts.flagged)} of ${count(scores.n)} samples flagged (${share})`;
-    if (labelled) said += showLabelled(counts);
+    let summary = `${count(counts.flagged)} of ${count(scores.n)} samples flagged (${share})`;
+    if (labelled) summary += showLabelled(counts);
     showDecisions();
-    clearTimeout(later);
-    later = setTimeout(() => write("said", `Threshold ${figure(threshold)}: ${said}.`), 400);
+    clearTimeout(timer);
+    timer = setTimeout(() => write("summary", `Threshold ${figure(threshold)}: ${summary}.`), 400);
   }
 
   function showLabelled(counts) {
-    const [n, found] = [scores.nAnomalous, counts.found];
-    const alarms = counts.flagged - found;
-    const recall = percent(found / n);
-    const precision = counts.flagged ? percent(found / counts.flagged) : "none flagged";
-    write("found", count(found));
+    const [n, detected] = [scores.nAnomalous, counts.detected];
+    const alarms = counts.flagged - detected;
+    const recall = percent(detected / n);
+    const precision = counts.flagged ? percent(detected / counts.flagged) : "none flagged";
+    write("detected", count(detected));
     write("recall", recall);
     write("precision", precision);
     write("alarms", count(alarms));
-    write("alarm-rate", scores.n > n ? percent(alarms / (scores.n - n)) : "no normal sample");
+    write("alarm-rate", scores.n > n ? percent(alarms / (scores.n - n)) : "no normal samples");
     const costs = [missed, falseAlarm].map((input) => input.valueAsNumber);
     const valid = costs.every((cost) => Number.isFinite(cost) && cost >= 0);
-    const cost = valid ? amount(costOf(scores, counts, ...costs)) : "give two costs";
+    const cost = valid ? amount(costOf(scores, counts, ...costs)) : "enter both costs";
     write("cost", cost);
     if (valid) write("costs", `${amount(costs[0])} a miss, ${amount(costs[1])} a false alarm`);
     byId("least").disabled = !valid;
@@ -64,8 +64,8 @@
     }
   }
 
-  function move(to) {
-    threshold = settled(scores, to);
+  function move(target) {
+    threshold = nearestStored(scores, target);
     show();
   }
 

@@ -1,4 +1,4 @@
-"""Images in a page: made small, and written into it."""
+"""Images of a page: shrunk and embedded."""
 
 import base64
 import io
@@ -11,58 +11,64 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .gathering import Shown
+from .samples import ReportedSample
 
-#: Longer sides of pictures, in pixels, that are tried until all of them fit into so many bytes.
+#: Longer sides of pictures in pixels, tried in this order until all fit into this many bytes.
 _SIDES = (224, 160, 112, 80, 56)
-_MOST_BYTES = 2_000_000
-#: Images up to this side are kept pixel for pixel, and those above this have room for an outline.
-_SMALL, _ROOM = 64, 32
-#: Share of the pixels shown that are not the brightest.
-_DIM = 0.995
+_MAX_BYTES = 2_000_000
+#: Largest side of images stored without loss, and largest side of maps without outlines.
+_SMALL, _NO_OUTLINE = 64, 32
+#: Quantile of the map values that has the brightest colour.
+_BRIGHTEST_QUANTILE = 0.995
 _HEAT = colormaps["inferno"]
 _OUTLINE = (64, 224, 255)
 
 
-def draw(samples: Sequence[Shown], pixel_threshold: float | None) -> float:
-    """Draw what there is of images, as ``data:`` addresses, in `Shown.pictures`.
+def embed_pictures(samples: Sequence[ReportedSample], pixel_threshold: float | None) -> float:
+    """Write the images of samples as ``data:`` addresses to `ReportedSample.pictures`.
 
-    The pictures have one size, the largest at which all of them take no more than 2 MB.
+    The pictures have the largest common size at which all of them take at most 2 MB.
 
     Parameters
     ----------
-    samples : sequence of Shown
+    samples : sequence of ReportedSample
     pixel_threshold : float or None
-        Pixels of a map above it are outlined.
+        Map pixels above it are outlined.
 
     Returns
     -------
     float
-        From which value on pixels of maps have the brightest colour: the 99.5 % quantile of the
-        pixels of these samples. By the largest a single one would leave all others dark.
+        Map values from this one up have the brightest colour: the 99.5 % quantile of all map
+        pixels. With the maximum instead, a single pixel could leave all others dark.
     """
     maps = [sample.anomaly_map for sample in samples if sample.anomaly_map is not None]
     brightest = 0.0
     if maps:
-        brightest = float(np.quantile(np.concatenate([one.ravel() for one in maps]), _DIM))
+        brightest = float(
+            np.quantile(
+                np.concatenate([anomaly_map.ravel() for anomaly_map in maps]), _BRIGHTEST_QUANTILE
+            )
+        )
     for side in _SIDES:
         for sample in samples:
-            sample.pictures = _of(sample, side, brightest, pixel_threshold)
+            sample.pictures = _pictures(sample, side, brightest, pixel_threshold)
         n_bytes = sum(len(text) for sample in samples for text in sample.pictures.values())
-        if n_bytes <= _MOST_BYTES:
+        if n_bytes <= _MAX_BYTES:
             break
     return brightest
 
 
-def has_outlines(samples: Sequence[Shown]) -> bool:
-    """Return whether there is room on any map to outline what is above the threshold."""
+def has_outlines(samples: Sequence[ReportedSample]) -> bool:
+    """Return whether any map is large enough for outlines of the pixels above the threshold."""
     return any(
-        sample.anomaly_map is not None and max(sample.anomaly_map.shape) > _ROOM
+        sample.anomaly_map is not None and max(sample.anomaly_map.shape) > _NO_OUTLINE
         for sample in samples
     )
 
 
-def _of(sample: Shown, side: int, brightest: float, threshold: float | None) -> dict[str, str]:
+def _pictures(
+    sample: ReportedSample, side: int, brightest: float, threshold: float | None
+) -> dict[str, str]:
     pictures = {}
     if sample.image is not None:
         pictures["input"] = address(_smaller(sample.image, side))
@@ -74,7 +80,7 @@ def _of(sample: Shown, side: int, brightest: float, threshold: float | None) -> 
 
 
 def _smaller(image: NDArray[np.uint8], side: int) -> Image.Image:
-    """Return an image whose longer side is at most `side`."""
+    """Shrink an image until its longer side is at most `side`."""
     picture = Image.fromarray(image)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture
@@ -83,13 +89,13 @@ def _smaller(image: NDArray[np.uint8], side: int) -> Image.Image:
 def _heat(
     values: NDArray[Any], side: int, brightest: float, threshold: float | None
 ) -> Image.Image:
-    """Return a map in colours, with the pixels above the threshold outlined where there is room."""
+    """Return a map in colours; large maps have outlines around pixels above the threshold."""
     shrink = max(1.0, max(values.shape) / side)
     size = tuple(max(1, round(n / shrink)) for n in values.shape)
-    # The largest value of what becomes one pixel: a small defect must not fade.
+    # The maximum within each new pixel, so that small defects do not fade.
     small = _largest(values, size)
     colours = _HEAT(np.clip(small / (brightest or 1.0), 0, 1), bytes=True)[..., :3]
-    if threshold is not None and max(values.shape) > _ROOM:
+    if threshold is not None and max(values.shape) > _NO_OUTLINE:
         inside = small > threshold
         colours[inside & ~ndimage.binary_erosion(inside, border_value=1)] = _OUTLINE
     return Image.fromarray(colours)
@@ -104,10 +110,10 @@ def _largest(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
 
 
 def address(image: Image.Image) -> str:
-    """Return a picture as a ``data:`` address: PNG where it is small, else JPEG."""
+    """Return a picture as a ``data:`` address: PNG if it is small, otherwise JPEG."""
     small = max(image.size) <= _SMALL
-    held = io.BytesIO()
+    buffer = io.BytesIO()
     write: Callable[..., None] = image.save
-    write(held, "PNG", optimize=True) if small else write(held, "JPEG", quality=82)
+    write(buffer, "PNG", optimize=True) if small else write(buffer, "JPEG", quality=82)
     kind = "png" if small else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode('ascii')}"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""What each threshold would flag: a bounded table of scores that a page can hold."""
+"""Counts of flagged samples by threshold, as a table of bounded size for a page."""
 
 import base64
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-#: Distinct scores that are held each by itself.
-_MOST_EXACT = 30_000
-#: Of more scores: quantiles that are held, and as many of the highest scores.
+#: Largest number of distinct scores that are all stored.
+_MAX_EXACT = 30_000
+#: With more scores: number of stored quantiles, and of stored highest scores.
 _QUANTILES, _HIGHEST = 3000, 2000
 
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """How many samples lie above each of some thresholds, counted, never estimated.
+    """Exact counts of samples above each of some thresholds.
 
     Attributes
     ----------
     thresholds : ndarray of shape (k,)
-        Distinct and rising; the lowest is the lowest score, so that below it all are flagged.
+        Distinct and increasing. The first is the lowest score; below it all samples are flagged.
     flagged : ndarray of shape (k,)
-        How many samples score above each.
+        Number of samples with scores above each threshold.
     anomalous : ndarray of shape (k,) or None
-        How many of them are anomalies; None without labels.
+        Number of anomalies among them; None without labels.
     held_out : ndarray of shape (k,)
-        How many of the held-out normal samples score above each.
+        Number of held-out normal samples with scores above each threshold.
     exact : bool
-        Whether every distinct score is among the thresholds. The counts at one are then those of
-        any threshold up to the next; else a page has to move from one to the next.
+        Whether every distinct score is among the thresholds. If so, the counts at a threshold
+        hold up to the next one. Otherwise a page moves from one threshold to the next.
     widest : int
-        How many samples at most lie between two neighbouring thresholds, and at neither.
+        Largest number of samples strictly between two neighbouring thresholds.
     """
 
     thresholds: Floats
@@ -48,12 +48,12 @@ class Steps:
     def of(
         cls, scores: Floats, labels: Flags | None, held_out: Floats, threshold: float
     ) -> "Steps":
-        """Count the samples above thresholds; those that are chosen include `threshold`."""
+        """Count the samples above thresholds, which include `threshold`."""
         steps = np.unique(np.concatenate([scores, held_out, [threshold]]))
-        exact = len(steps) <= _MOST_EXACT
+        exact = len(steps) <= _MAX_EXACT
         if not exact:
             groups = [scores, held_out] + ([] if labels is None else [scores[labels]])
-            steps = np.unique(np.concatenate([*map(_chosen, groups), [threshold]]))
+            steps = np.unique(np.concatenate([*map(_selected, groups), [threshold]]))
         flagged = _above(scores, steps)
         at_least = _above(scores, np.nextafter(steps, -np.inf))
         return cls(
@@ -72,7 +72,7 @@ class Steps:
         return int(self.flagged[i]), anomalous, int(self.held_out[i])
 
     def packed(self) -> dict[str, Any]:
-        """Return the table as a page holds it: numbers in base64, little-endian."""
+        """Return the table for a page: numbers in base64, little-endian."""
         return {
             "thresholds": _packed(self.thresholds, "<f8"),
             "flagged": _packed(self.flagged, "<u4"),
@@ -82,16 +82,16 @@ class Steps:
         }
 
 
-def _chosen(scores: Floats) -> Floats:
-    """Return quantiles of scores that are scores themselves, and the highest ones."""
+def _selected(scores: Floats) -> Floats:
+    """Return quantiles (each an actual score) and the highest scores."""
     ordered = np.sort(scores)
     ranks = np.linspace(0, len(ordered) - 1, min(_QUANTILES, len(ordered))).round().astype(int)
     return np.concatenate([ordered[ranks], ordered[-_HIGHEST:]])
 
 
 def _above(scores: Floats, thresholds: Floats) -> NDArray[np.uint32]:
-    places = np.searchsorted(np.sort(scores), thresholds, side="right")
-    return (len(scores) - places).astype(np.uint32)
+    n_at_or_below = np.searchsorted(np.sort(scores), thresholds, side="right")
+    return (len(scores) - n_at_or_below).astype(np.uint32)
 
 
 def _packed(values: NDArray[Any], dtype: str) -> str:

@@ -1,22 +1,22 @@
 "use strict";
-// What a threshold would flag: the arithmetic of the page, without the page.
+// Counts, costs and axis positions for a threshold, independent of the page.
 
-function unpacked(text, Type) {
+function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   return new Type(bytes.buffer);
 }
 
-function readScores(held) {
+function readScores(table) {
   return {
-    ...held,
-    thresholds: unpacked(held.thresholds, Float64Array),
-    flagged: unpacked(held.flagged, Uint32Array),
-    anomalous: held.anomalous === null ? null : unpacked(held.anomalous, Uint32Array),
-    heldOut: unpacked(held.heldOut, Uint32Array),
+    ...table,
+    thresholds: decode(table.thresholds, Float64Array),
+    flagged: decode(table.flagged, Uint32Array),
+    anomalous: table.anomalous === null ? null : decode(table.anomalous, Uint32Array),
+    heldOut: decode(table.heldOut, Uint32Array),
   };
 }
 
-// The last step at or below a threshold; -1 below them all.
+// Index of the last stored threshold at or below this one; -1 if it is below all.
 function stepOf(scores, threshold) {
   let low = -1;
   let high = scores.thresholds.length;
@@ -28,51 +28,51 @@ function stepOf(scores, threshold) {
   return low;
 }
 
-// Where the page does not hold every score, it moves from one threshold that it holds to the next.
-function settled(scores, threshold) {
+// If the page does not contain every score, it uses the stored threshold at or below this one.
+function nearestStored(scores, threshold) {
   const step = stepOf(scores, threshold);
   return scores.exact || step < 0 ? threshold : scores.thresholds[step];
 }
 
-function counted(scores, step) {
+function countsAt(scores, step) {
   const all = step < 0;
   const anomalous = scores.anomalous === null ? null : all ? scores.nAnomalous : scores.anomalous[step];
   const heldOut = all ? scores.nHeldOut : scores.heldOut[step];
   return {
     flagged: all ? scores.n : scores.flagged[step],
-    found: anomalous,
+    detected: anomalous,
     promised: (1 + heldOut) / (1 + scores.nHeldOut),
   };
 }
 
 function costOf(scores, counts, missed, falseAlarm) {
-  return (scores.nAnomalous - counts.found) * missed + (counts.flagged - counts.found) * falseAlarm;
+  return (scores.nAnomalous - counts.detected) * missed + (counts.flagged - counts.detected) * falseAlarm;
 }
 
-// The highest of the cheapest thresholds, which flags the fewest samples.
+// The highest of the cheapest thresholds; it flags the fewest samples.
 function cheapest(scores, missed, falseAlarm) {
   let best = null;
   for (let step = scores.thresholds.length - 1; step >= 0; step--) {
-    const cost = costOf(scores, counted(scores, step), missed, falseAlarm);
+    const cost = costOf(scores, countsAt(scores, step), missed, falseAlarm);
     if (best === null || cost < best.cost) best = { cost, threshold: scores.thresholds[step] };
   }
   return best.threshold;
 }
 
 function positionOf(axis, score) {
-  let along = score;
-  if (axis.kind === "log") along = Math.log10(Math.max(score, Number.MIN_VALUE));
-  if (axis.kind === "arsinh") along = Math.asinh((score - axis.centre) / axis.width);
-  return Math.min(1, Math.max(0, (along - axis.low) / (axis.high - axis.low)));
+  let value = score;
+  if (axis.kind === "log") value = Math.log10(Math.max(score, Number.MIN_VALUE));
+  if (axis.kind === "arsinh") value = Math.asinh((score - axis.centre) / axis.width);
+  return Math.min(1, Math.max(0, (value - axis.low) / (axis.high - axis.low)));
 }
 
 function scoreAt(axis, position) {
-  const along = axis.low + position * (axis.high - axis.low);
-  if (axis.kind === "log") return 10 ** along;
-  return axis.kind === "arsinh" ? axis.centre + axis.width * Math.sinh(along) : along;
+  const value = axis.low + position * (axis.high - axis.low);
+  if (axis.kind === "log") return 10 ** value;
+  return axis.kind === "arsinh" ? axis.centre + axis.width * Math.sinh(value) : value;
 }
 
-// As oddgan.reports.report.words writes numbers.
+// Formats numbers as oddgan.reports.report.words does.
 function figure(value, digits = 4) {
   if (value === 0) return "0";
   const size = Math.abs(value);

@@ -1,4 +1,4 @@
-"""Numbers and decisions in plain words."""
+"""Numbers and sentences of a report."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from oddgan import decisions, health
 
-#: Characters of a cell, at most.
-_LONGEST = 60
+#: Largest number of characters in a cell.
+_MAX_CELL = 60
 
 
 def figure(value: float, digits: int = 4) -> str:
-    """Write a number with so many significant digits; the script of the page does the same."""
+    """Format a number with `digits` significant digits, as the script of the page does."""
     if value == 0:
         return "0"
     if not 1e-4 <= abs(value) < 1e6:
@@ -23,90 +23,94 @@ def figure(value: float, digits: int = 4) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in percent; what is not all never becomes 100 %."""
+    """Format a share in percent; a share below 1 is never rounded to 100 %."""
     texts = (figure(100 * share, digits) for digits in range(3, 12))
     return f"{next((text for text in texts if text != '100'), '100')} %"
 
 
 def amount(value: float) -> str:
-    """Write a sum, with six significant digits and its thousands apart."""
+    """Format an amount with six significant digits and thousands separators."""
     text = f"{float(f'{value:.5e}'):,.6f}"
     return text.rstrip("0").rstrip(".")
 
 
 def count(n: int, noun: str = "", plural: str | None = None) -> str:
-    """Write a count, and what is counted."""
-    one_or_many = noun if n == 1 else plural or f"{noun}s"
-    return f"{n:,} {one_or_many}" if noun else f"{n:,}"
+    """Format a count, with a noun in singular or plural."""
+    noun_form = noun if n == 1 else plural or f"{noun}s"
+    return f"{n:,} {noun_form}" if noun else f"{n:,}"
 
 
-def flagged(n_flagged: int, n: int) -> str:
-    """Say how many samples are flagged."""
+def flagged_count(n_flagged: int, n: int) -> str:
+    """Return the sentence on how many samples are flagged."""
     if n_flagged == 0:
-        return f"None of {count(n, 'sample')} is flagged as odd."
+        return f"None of {count(n, 'sample')} is flagged as anomalous."
     verb = "is" if n_flagged == 1 else "are"
     share = percent(n_flagged / n)
-    return f"{n_flagged:,} of {count(n, 'sample')} ({share}) {verb} flagged as odd."
+    return f"{n_flagged:,} of {count(n, 'sample')} ({share}) {verb} flagged as anomalous."
 
 
 def promise(target_fpr: float, n_held_out: int) -> str:
-    """Say what the threshold promises, and by what."""
-    by = f"by the scores of {count(n_held_out, 'normal sample')} that were held out of training"
+    """Return the sentence on the promise of the threshold and its basis."""
+    held_out = count(n_held_out, "held-out normal sample")
     if n_held_out < decisions.smallest_sample(target_fpr):
         return (
-            f"The threshold is the highest score of all held-out samples: of new normal samples "
-            f"about 1 in {n_held_out + 1:,} is flagged, {by}. To promise "
-            f"{percent(target_fpr)} takes {decisions.smallest_sample(target_fpr):,} of them."
+            f"The threshold is the highest score of {held_out}. About 1 in {n_held_out + 1:,} new "
+            f"normal samples will be flagged. A promise of {percent(target_fpr)} needs "
+            f"{decisions.smallest_sample(target_fpr):,} held-out samples."
         )
     return (
-        f"The threshold promises that of new samples as normal as those it learned from at most "
-        f"about {percent(target_fpr)} are flagged, {by}."
+        f"The threshold promises to flag at most about {percent(target_fpr)} of new normal "
+        f"samples, based on {held_out}."
     )
 
 
-def by_chance(promised: float, n: int, n_flagged: int) -> str:
-    """Say how many would be flagged if there were no anomaly."""
+def expected_by_chance(promised: float, n: int, n_flagged: int) -> str:
+    """Return the sentence on how many samples would be flagged without any anomaly."""
     expected = promised * n
-    about = f"Were all {n:,} of them normal, about {figure(round(expected, 1), 3)} would be flagged"
-    return f"{about}; {'more' if n_flagged > expected else 'no more'} were."
-
-
-def found(n_found: int, n_anomalous: int, n_flagged: int) -> str:
-    """Say how many of the labelled anomalies are flagged, and what the flagged ones are."""
-    text = f"Of {count(n_anomalous, 'labelled anomaly', 'labelled anomalies')} {n_found:,} "
-    text += (
-        f"{'is' if n_found == 1 else 'are'} among them (recall {percent(n_found / n_anomalous)})"
+    comparison = "more" if n_flagged > expected else "not more"
+    return (
+        f"If all {n:,} were normal, about {figure(round(expected, 1), 3)} would be flagged; "
+        f"{comparison} are."
     )
+
+
+def detected_anomalies(n_detected: int, n_anomalous: int, n_flagged: int) -> str:
+    """Return the sentence on recall and precision."""
+    anomalies = count(n_anomalous, "labelled anomaly", "labelled anomalies")
+    verb = "is" if n_detected == 1 else "are"
+    recall = percent(n_detected / n_anomalous)
+    text = f"{n_detected:,} of {anomalies} {verb} among them (recall {recall})"
     if n_flagged:
-        text += f", and {percent(n_found / n_flagged)} of what is flagged is anomalous (precision)"
+        precision = percent(n_detected / n_flagged)
+        text += f", and {precision} of the flagged samples are anomalous (precision)"
     return text + "."
 
 
-def fit(checks: Sequence[health.HealthCheck]) -> str:
-    """Say whether the fit is sound."""
+def fit_verdict(checks: Sequence[health.HealthCheck]) -> str:
+    """Return the sentence on whether the fit is sound."""
     if not checks:
-        return "Whether the fit is sound was not checked."
+        return "The health of the fit was not checked."
     failed = [check for check in checks if not check.passed]
     if not failed:
-        return f"The fit is sound as far as {count(len(checks), 'check')} can tell."
+        return f"The fit passed its {count(len(checks), 'health check')}."
     severe = [check for check in failed if check.severity == "severe"]
-    names = listed(check.name for check in severe or failed)
+    names = join_with_and(check.name for check in severe or failed)
     if severe:
-        return f"The fit is not sound, and these scores should not be relied on: {names}."
-    return f"The fit has a limit to know about: {names}."
+        return f"The fit is not sound; do not rely on these scores: {names}."
+    return f"The fit has a limitation: {names}."
 
 
-def listed(words: Iterable[str]) -> str:
-    """Join words by commas and a last "and"."""
+def join_with_and(words: Iterable[str]) -> str:
+    """Join words with commas and a final "and"."""
     *before, last = words
     return f"{', '.join(before)} and {last}" if before else last
 
 
 def cell(value: object) -> str:
-    """Write what stands in a column: numbers short, long text cut, nothing as missing."""
+    """Format a value of a table: short numbers, truncated text, and "missing" for no value."""
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return "missing"
     if isinstance(value, float | np.floating):
         return figure(float(value))
     text = str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_CELL else f"{text[: _MAX_CELL - 1]}…"
