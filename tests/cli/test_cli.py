@@ -93,10 +93,10 @@ def test_no_row_that_trained_is_evaluated(run, payments):
     """Rows of the test part are scored by a model that never saw them."""
     run("fit", "vae", "payments.csv", "--label", "fraud", "--out", "m", *QUICK)
     origin = oddgan.load("m").provenance_
-    how = cli.data.DataOptions(label="fraud")
-    data = cli.data.open_data("payments.csv", how)
-    train, _ = cli.data.training_rows(data, how)
-    test, split = cli.data.test_rows(data, how, origin)
+    options = cli.data.DataOptions(label="fraud")
+    data = cli.data.open_data("payments.csv", options)
+    train, _ = cli.data.training_rows(data, options)
+    test, split = cli.data.test_rows(data, options, origin)
     trained = np.concatenate([rows for rows, _ in train.chunks(1000)])
     tested = np.concatenate([rows for rows, _ in test.chunks(1000)])
     assert not np.intersect1d(trained, tested).size
@@ -284,7 +284,7 @@ def test_evaluate_does_not_mix_splits(run):
     for digit in (0, 8):
         run("fit", "vae", "digits", "--anomaly", digit, "--out", f"m{digit}", *QUICK)
     code, _, err = run("evaluate", "m0", "m8", "digits")
-    assert (code, "m8 was fitted on another split than m0" in err) == (2, True)
+    assert (code, "m8 was fitted on a different split than m0" in err) == (2, True)
     code, _, err = run("evaluate", "m0", "digits", "--anomaly", "3")
     assert (code, "--anomaly 0, not 3" in err) == (2, True)
 
