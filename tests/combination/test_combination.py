@@ -388,7 +388,7 @@ def test_trees_that_lead_astray_are_refused(changed):
         sklearn_files.from_bytes(sklearn_files.to_bytes(forest)).score_samples(ODD),
         forest.score_samples(ODD),
     )
-    with pytest.raises(ValueError, match="trees that point to what they do not have"):
+    with pytest.raises(ValueError, match="trees with nodes that point outside"):
         sklearn_files.from_bytes(sklearn_files.to_bytes(with_nodes(forest, **changed)))
 
 
