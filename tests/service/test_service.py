@@ -27,7 +27,7 @@ from PIL import Image
 import oddgan
 from oddgan import VAE, AnoGAN, OddGAN, cli
 from oddgan.service import Limits, Model, checked_token, create_app, loopback_names, open_models
-from oddgan.service.models import named
+from oddgan.service.models import parse_spec
 from oddgan.service.server import listen
 from oddgan.service.worker import Worker
 from support.data import make_images, make_table, quick
@@ -107,8 +107,8 @@ def app(models):
     return create_app(models)
 
 
-def post(model, query="", **how):
-    return "POST", f"/v1/models/{model}/score{query}", how
+def post(model, query="", **options):
+    return "POST", f"/v1/models/{model}/score{query}", options
 
 
 def rows_of(frame):
@@ -149,7 +149,7 @@ def scores_in(answer):
 # ------------------------------------------------------------------------------------- answers
 
 
-def test_requests_scored_together_have_the_scores_they_have_alone(
+def test_batched_requests_have_the_same_scores_as_alone(
     asking, models, payments, held, monkeypatch
 ):
     """Bit for bit, of tables in every form and of images, with bad requests among them."""
@@ -283,7 +283,7 @@ def test_columns_are_found_by_name_in_any_order(asking, app, models, payments):
         assert scores == models["payments"].detector.anomaly_score(payments).tolist()
 
 
-def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments):
+def test_the_condition_is_in_the_rows_or_sent_with_the_images(asking, payments):
     images = make_images()[:60]
     of_columns = quick(VAE, max_steps=3).fit(payments, condition=["city"])
     apart = quick(VAE, max_steps=3).fit(payments.drop(columns="city"), condition=payments[["city"]])
@@ -307,7 +307,7 @@ def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments)
     assert "condition (c0)" in without.json()["error"]["message"]
 
 
-def test_probabilities_are_told_where_there_are_any(asking, payments):
+def test_probabilities_are_returned_by_calibrated_models(asking, payments):
     detector = quick(VAE, max_steps=3).fit(payments)
     labels = np.arange(120) % 2
     detector.calibrate_proba(payments.assign(amount=10.0 ** (labels + 1)), labels)
@@ -359,7 +359,7 @@ REFUSED = {
     "nested": (post("payments", json={"rows": [{**ROW, "city": [1]}]}), 422, "a list"),
     "gap": (post("payments", json={"rows": [{**ROW, "amount": None}]}), 422, "missing value"),
     "extra": (post("payments", json={"rows": [{**ROW, "z": 1}]}), 422, "'z'"),
-    "lacking": (post("payments", json={"rows": [ROW, {"city": "Oslo"}]}), 422, "row 1"),
+    "missing": (post("payments", json={"rows": [ROW, {"city": "Oslo"}]}), 422, "row 1"),
     "CSV text": (post("payments", **of_bytes(TEXT, "text/csv")), 422, "'amount'"),
     "CSV without rows": (post("payments", **of_bytes(b"city,amount\n", "text/csv")), 422, "rows"),
     "CSV cut": (post("payments", **of_bytes(b"a,b\n1\n", "text/csv")), 422, "the CSV table"),
@@ -370,7 +370,7 @@ REFUSED = {
     "no kind": (post("payments", content=b"x"), 415, "content type"),
     "zipped": (post("payments", headers={"content-encoding": "gzip"}), 415, "compressed"),
     "no boundary": (post("payments", **of_bytes(b"x", "multipart/form-data")), 400, "boundary"),
-    "cut form": (post("blobs", **of_bytes(FORM[:-9], FORM_KIND)), 400, "cut"),
+    "cut form": (post("blobs", **of_bytes(FORM[:-9], FORM_KIND)), 400, "truncated"),
     "no form": (post("blobs", **of_bytes(b"x", FORM_KIND)), 400, "form"),
     "no file": (post("blobs", data={"condition": "[]"}, files={"more": b""}), 422, "'files'"),
     "a zip": (post("payments", **upload(("a.zip", b"PK"))), 415, "a.zip"),
@@ -414,7 +414,7 @@ def small_app(models):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_is_told_in_one_sentence_with_the_right_status(asking, small_app, case):
+def test_a_refusal_is_one_sentence_with_the_right_status(asking, small_app, case):
     request, status, piece = REFUSED[case]
     answer = asking(small_app, request)
     error = answer.json()["error"]
@@ -425,7 +425,7 @@ def test_what_is_refused_is_told_in_one_sentence_with_the_right_status(asking, s
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_body_of_unknown_length_is_counted_as_it_comes(asking, models):
+def test_a_body_of_unknown_length_is_counted_as_it_arrives(asking, models):
     app = create_app(models, limits=SMALL)
     sent = 0
 
@@ -440,7 +440,7 @@ def test_a_body_of_unknown_length_is_counted_as_it_comes(asking, models):
     assert sent <= SMALL.body + 2000
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(asking, models):
+def test_a_body_that_does_not_arrive_times_out(asking, models):
     app = create_app(models, limits=Limits(upload_seconds=0.05))
 
     async def silent():
@@ -451,7 +451,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(asking, models):
     assert answer.status_code == 408
 
 
-def test_a_client_that_goes_away_is_no_failure(portal, models, caplog):
+def test_a_client_that_disconnects_is_not_a_failure(portal, models, caplog):
     app = create_app(models)
     messages = [{"type": "http.request", "body": b"{", "more_body": True}]
 
@@ -477,7 +477,7 @@ def test_memory_is_shared_and_given_back(asking, models, payments):
     assert asking(app, request).status_code == 200
 
 
-def test_a_token_is_asked_of_the_api_and_not_of_the_page(asking, models):
+def test_the_api_requires_a_token_and_the_page_does_not(asking, models):
     app = create_app(models, token="a long enough token")
     right, wrong = ({"Authorization": f"Bearer {t}"} for t in ("a long enough token", "guess"))
     for path in ("/v1/models", "/metrics", "/v1/nothing"):
@@ -490,7 +490,7 @@ def test_a_token_is_asked_of_the_api_and_not_of_the_page(asking, models):
         assert asking(app, ("GET", path, {})).status_code == 200
 
 
-def test_a_service_that_others_reach_has_a_token():
+def test_a_service_that_other_machines_reach_has_a_token():
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(ValueError, match="needs a token"):
             checked_token(None, host)
@@ -501,7 +501,7 @@ def test_a_service_that_others_reach_has_a_token():
         checked_token("short", "127.0.0.1")
 
 
-def test_what_fails_inside_is_logged_and_not_told(asking, models, monkeypatch, caplog, payments):
+def test_internal_errors_are_logged_and_not_shown(asking, models, monkeypatch, caplog, payments):
     app = create_app(models)
 
     def fail(_):
@@ -571,7 +571,7 @@ def test_models_are_described(asking, app, models):
     assert told["rows"]["detector"] == "OddGAN"
 
 
-def test_the_description_asks_no_other_host(asking, app):
+def test_the_description_loads_nothing_from_other_hosts(asking, app):
     page = asking(app, ("GET", "/docs", {}))
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert not re.search(r"https?://|<script|style=", page.text)
@@ -579,7 +579,7 @@ def test_the_description_asks_no_other_host(asking, app):
     assert asking(app, ("GET", "/docs.css", {})).headers["content-type"].startswith("text/css")
 
 
-def test_models_are_named_by_their_files_or_as_told(tmp_path, models):
+def test_models_are_named_by_their_files_or_explicitly(tmp_path, models):
     for name in ("a", "b"):
         models["payments"].detector.save(tmp_path / name / "m.oddgan")
     found = open_models([str(tmp_path / "a" / "m.oddgan"), f"two={tmp_path}/b/m.oddgan"])
@@ -587,7 +587,7 @@ def test_models_are_named_by_their_files_or_as_told(tmp_path, models):
     with pytest.raises(ValueError, match="two models are called 'm'"):
         open_models([str(tmp_path / "a" / "m.oddgan"), str(tmp_path / "b" / "m.oddgan")])
     with pytest.raises(ValueError, match="cannot be a model's name"):
-        named("my model.oddgan")
+        parse_spec("my model.oddgan")
     with pytest.raises(FileNotFoundError, match="no model file"):
         open_models(["nothing.oddgan"])
 
@@ -629,7 +629,7 @@ def test_sigterm_lets_a_request_finish(tmp_path):
         (["m", "--token-file", "nothing"], "No such file"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
+def test_models_that_cannot_be_served_are_one_line(
     words, told, models, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -643,7 +643,7 @@ def test_what_cannot_be_served_is_said_in_one_line(
     assert told in error
 
 
-def test_what_is_not_installed_is_named(monkeypatch, capsys):
+def test_a_missing_package_is_named(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
@@ -654,7 +654,7 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     assert "needs uvicorn, which is not installed: run pip install" in capsys.readouterr().err
 
 
-def test_answers_do_not_wait_for_the_receipt_of_their_head():
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_head():
     with (
         listen("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),
