@@ -1,4 +1,4 @@
-/** The page: what the parts tell each other. */
+/** The page: connects its components. */
 
 import { Api } from "./api.js";
 import { csv, download } from "./csv.js";
@@ -28,24 +28,24 @@ let limits = {};
 let scoring = null;
 let problems = [];
 let asking = 0;
-let work = null; // what is being done: { files, done, stop }
+let work = null; // the current job: { files, done, stop }
 
 for (const view of [threshold, list, detail]) view.for = results;
 
 async function start() {
   show([]);
   try {
-    const found = await api.models();
-    limits = found.limits;
-    models.show(found.models);
+    const answer = await api.models();
+    limits = answer.limits;
+    models.show(answer.models);
   } catch (error) {
     models.fail();
     show([{ files: [], message: error.message, again: true }]);
   }
 }
 
-function show(found) {
-  problems = found;
+function show(current) {
+  problems = current;
   problemList.show(problems);
 }
 
@@ -69,7 +69,7 @@ function clear() {
   layOut();
 }
 
-/** Score files, or add them to those that are waiting. */
+/** Score files, or add them to the queue. */
 async function take(files) {
   if (work) return void work.files.push(...files);
   const mine = { files: [...files], done: 0, stop: new AbortController() };
@@ -80,7 +80,7 @@ async function take(files) {
     next = mine.files.length;
     await run(now, mine);
   }
-  if (work !== mine) return; // all was cleared meanwhile
+  if (work !== mine) return; // cleared in the meantime
   work = null;
   models.busy = false;
   progress.hidden = true;
@@ -89,9 +89,9 @@ async function take(files) {
 
 async function run(files, job) {
   const { signal } = job.stop;
-  const left = new Set(files);
+  const pending = new Set(files);
   const step = (chunk) => {
-    chunk.forEach((file) => left.delete(file));
+    chunk.forEach((file) => pending.delete(file));
     job.done += chunk.length;
     progress.show(job.done, job.files.length, files[0].path);
   };
@@ -111,8 +111,8 @@ async function run(files, job) {
   } catch (error) {
     if (work !== job) return;
     const cancelled = error.name === "AbortError";
-    fail([...left], cancelled ? "You cancelled before it was scored." : error.message, true);
-    job.done += left.size;
+    fail([...pending], cancelled ? "You cancelled before it was scored." : error.message, true);
+    job.done += pending.size;
   }
 }
 
@@ -135,7 +135,7 @@ function open(byKey) {
   if (byKey || getComputedStyle(list).display === "none") detail.enter();
 }
 
-/** Ask why the selected row is odd, if nobody did; not while a key runs down the list. */
+/** Explain the selected row, once; not while a key runs through the list. */
 function askWhy() {
   const { selected } = results;
   clearTimeout(asking);

@@ -1,4 +1,4 @@
-/** One sample: its score, what was decided, and where or why it is odd. */
+/** One sample: its score, the decision, and its explanation. */
 
 import { ColumnView } from "./columns.js";
 import { h, percent, short } from "./dom.js";
@@ -34,7 +34,7 @@ export class OddDetail extends HTMLElement {
     }
   }
 
-  /** Bring the reader here. */
+  /** Move the focus here. */
   enter() {
     this.#title.focus();
   }

@@ -1,4 +1,4 @@
-/** The choice of a model, and what it is. */
+/** The choice of a model, and its description. */
 
 import { count, h, percent, short } from "./dom.js";
 
@@ -13,7 +13,7 @@ export class OddModels extends HTMLElement {
     this.#facts.textContent = "Asking for the models …";
   }
 
-  /** Show the models to choose from, and choose the first. */
+  /** Show the models, and choose the first. */
   show(models) {
     this.models = models;
     this.#select.replaceChildren(...models.map(({ name }) => h("option", { value: name }, name)));
@@ -21,7 +21,7 @@ export class OddModels extends HTMLElement {
     this.#choose();
   }
 
-  /** Say that there are none, and why. */
+  /** Show that there are no models. */
   fail() {
     this.#facts.textContent = "No model";
   }
@@ -30,7 +30,7 @@ export class OddModels extends HTMLElement {
     return this.models?.[this.#select.selectedIndex] ?? null;
   }
 
-  /** While samples are scored the model stays. */
+  /** Lock the choice while samples are scored. */
   set busy(busy) {
     this.#select.disabled = busy;
   }

@@ -1,4 +1,4 @@
-/** The threshold: how many samples it flags, where it lies among the scores, and how to move it. */
+/** The threshold: its slider, its position among the scores, and how many samples it flags. */
 
 import { announce, count, h, percent, short, svg, whole } from "./dom.js";
 import { bins } from "./scale.js";
