@@ -4,6 +4,7 @@ import asyncio
 import base64
 import importlib.util
 import io
+import itertools
 import json
 import re
 import signal
@@ -26,7 +27,15 @@ from PIL import Image
 
 import oddgan
 from oddgan import VAE, AnoGAN, OddGAN, cli
-from oddgan.service import Limits, Model, checked_token, create_app, loopback_names, open_models
+from oddgan.service import (
+    Limits,
+    Model,
+    checked_token,
+    create_app,
+    guard,
+    loopback_names,
+    open_models,
+)
 from oddgan.service.models import parse_spec
 from oddgan.service.server import listen
 from oddgan.service.worker import Worker
@@ -65,18 +74,41 @@ def models(payments):
 
 
 @pytest.fixture
-def held(models, monkeypatch):
-    """Let models score only when the event is set."""
-    go = threading.Event()
+def gate(models, monkeypatch):
+    """Block the scoring of all models until this event is set."""
+    gate = threading.Event()
 
     def wait(scores, samples):
-        assert go.wait(20)
+        assert gate.wait(20)
         return scores(samples)
 
     for model in models.values():
         monkeypatch.setattr(model, "scores", partial(wait, model.scores))
-    yield go
-    go.set()
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def open_gate_after(gate, monkeypatch):
+    """Return a function that opens the gate after `n` requests were queued or rejected as busy."""
+
+    def open_after(n):
+        calls = itertools.count(1)
+
+        def counted(function):
+            def call(*args):
+                try:
+                    return function(*args)
+                finally:
+                    if next(calls) == n:
+                        gate.set()
+
+            return call
+
+        monkeypatch.setattr(Worker, "submit", counted(Worker.submit))
+        monkeypatch.setattr(guard, "busy", counted(guard.busy))
+
+    return open_after
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +181,7 @@ def scores_in(answer):
 # ------------------------------------------------------------------------------------- answers
 
 
-def test_batched_requests_have_the_same_scores_as_alone(
-    asking, models, payments, held, monkeypatch
-):
+def test_batched_requests_have_the_same_scores_as_alone(asking, models, payments, open_gate_after):
     """Bit for bit, of tables in every form and of images, with bad requests among them."""
     app = create_app(models, limits=Limits(requests=99))
     images = make_images()
@@ -170,15 +200,7 @@ def test_batched_requests_have_the_same_scores_as_alone(
         post("rows", **csv_of(table[:3].assign(x0="red"))),
     ]
     mixed = [request for i, request in enumerate(requests) for request in (request, bad[i % 3])]
-    submit, waiting = Worker.submit, []
-
-    def counted(worker, job):
-        submit(worker, job)
-        waiting.append(job)
-        if len(waiting) == len(requests):
-            held.set()
-
-    monkeypatch.setattr(Worker, "submit", counted)
+    open_gate_after(len(requests))
     answers = asking(app, *mixed)
     for scores, good, refused in zip(wanted, answers[::2], answers[1::2], strict=True):
         assert scores_in(good) == scores.tolist()
@@ -519,9 +541,9 @@ def test_internal_errors_are_logged_and_not_shown(asking, models, monkeypatch, c
 # --------------------------------------------------------------------------------- under load
 
 
-def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models, payments, held):
+def test_requests_beyond_the_limit_are_refused_at_once(asking, models, payments, open_gate_after):
     app = create_app(models, limits=Limits(requests=3, queue=9))
-    threading.Timer(2, held.set).start()
+    open_gate_after(8)
     answers = asking(app, *[post("payments", **csv_of(payments))] * 8)
     refused = [answer for answer in answers if answer.status_code == 503]
     assert len(refused) == 5
@@ -529,9 +551,9 @@ def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models
     assert sum(answer.status_code == 200 for answer in answers) == 3
 
 
-def test_a_full_queue_leaves_other_models_alone(asking, models, payments, held):
+def test_a_full_queue_does_not_block_other_models(asking, models, payments, open_gate_after):
     app = create_app(models, limits=Limits(queue=2, batch_seconds=0))
-    threading.Timer(2, held.set).start()
+    open_gate_after(7)
     busy = [post("payments", **csv_of(payments))] * 6
     *answers, other = asking(app, *busy, post("blobs", **images_of(make_images()[:1])))
     assert 503 in {answer.status_code for answer in answers}
