@@ -38,7 +38,7 @@ def to_pyod(detector: Any) -> Any:
     ImportError
         PyOD is not installed.
     TypeError
-        `detector` is not a detector of OddGAN.
+        `detector` is not an OddGAN detector.
 
     Examples
     --------

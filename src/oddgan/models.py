@@ -24,9 +24,9 @@ def load(path: persistence.PathLike, *, device: str | None = None) -> Any:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ValueError
-        It is not a model file, is damaged, or has an unsupported format.
+        The file is not a model file, is damaged, or has an unsupported format.
     """
     header, arrays = persistence.read(path)
     restore = combination.restored if "combination" in header else detectors.restored

@@ -50,9 +50,9 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ValueError
-        It is not a model file, is damaged or changed, or has an unsupported format.
+        The file is not a model file, is damaged or changed, or has an unsupported format.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model file at {path}")

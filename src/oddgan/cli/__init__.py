@@ -42,7 +42,7 @@ def options(
         typer.Option("--version", help="Print the version and exit.", is_eager=True),
     ] = False,
 ) -> None:
-    """Find what does not belong, in images and in tables."""
+    """Detect anomalies in images and in tables."""
     if version:
         print(f"oddgan {oddgan.__version__}")
         raise typer.Exit

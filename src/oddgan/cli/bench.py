@@ -41,7 +41,7 @@ def bench(
         typer.Option(help="Faults of the papers' code to switch on, e.g. unscaled,oracle-epoch."),
     ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Measure again what was measured before.")
+        bool, typer.Option("--fresh", help="Ignore stored results and measure again.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -34,7 +34,7 @@ def make_combination(text: str, params: Mapping[str, Any]) -> Combination:
     Raises
     ------
     ValueError
-        There is no such detector or parameter; the message lists the valid names.
+        The detector or parameter does not exist; the message lists the valid names.
     """
     combination = Combination([_member(name.strip().lower()) for name in text.split("+")])
     remaining = dict(params)

@@ -1,4 +1,4 @@
-"""DATA on the command line: a data set by name, a file or a folder, and which rows of it."""
+"""DATA on the command line: a data set by name, a file or a folder; and which rows to use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +19,7 @@ Open = Callable[..., inputs.Source]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """The options that say how DATA is read and which of it is normal.
+    """The options that define how DATA is read and which samples are normal.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class DataOptions:
     groups : list of str or None
         Columns, or a file, that tell which samples belong together.
     protocol : str or None
-        Who trains and who is tested: a protocol's name, or YAML with its parameters.
+        How to split into training and test: a protocol's name, or YAML with its parameters.
     """
 
     label: str | None = None
@@ -68,7 +68,7 @@ class DataOptions:
         """Return these options, with those that are not set taken from the fit of a model."""
         fit_options = origin.get("how", {})
         names: tuple[str, ...] = ("label", "anomaly", "normal", "pattern")
-        if self.anomaly or self.normal:  # a class named anew replaces both
+        if self.anomaly or self.normal:  # a newly named class replaces both
             names = ("label", "pattern")
         missing = {
             n: fit_options[n] for n in names if getattr(self, n) is None and n in fit_options
@@ -223,7 +223,7 @@ def test_rows(
 
 
 def _one_or_all(names: list[str] | None) -> list[str] | str | None:
-    """Return what an option that may be repeated means: one column or file, or several columns."""
+    """Return the value of a repeatable option: one column or file, or several columns."""
     return names[0] if names and len(names) == 1 else names
 
 

@@ -72,7 +72,7 @@ def demo(
         return
     Console().print(evaluation.results_table(titled_rows))
     print(f"Written: {', '.join(map(str, files))}")
-    print(f"Open {files[-1]} in a browser to see what is odd, and where.")
+    print(f"Open {files[-1]} in a browser to see the anomalies and where they are.")
     print(
         "Next:\n"
         f"  oddgan evaluate {files[0]} digits\n"

@@ -89,7 +89,7 @@ def fit(
         check_combination(preset=preset, condition=condition, report=report)
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
-        # Members that are not trained in one pass have a checkpoint each.
+        # Members that are not trained in one pass have separate checkpoints.
         for path in (checkpoint, *out.parent.glob(f"{glob.escape(checkpoint.name)}.*")):
             path.unlink(missing_ok=True)
     model = make(
@@ -177,7 +177,7 @@ def _held_out(model: detectors.Detector | Combination, source: inputs.Source) ->
     if source.groups is not None:
         return f"one of each of {n} groups was held out"
     if isinstance(model, Combination):
-        return f"{n} of them, beside those for the p-values of the members, were held out"
+        return f"{n} of them were held out, in addition to those for the p-values of the members,"
     if model.cross_fitted_:
         return "each was held out by some members, which scored it"
     return f"{n} of them were held out"
@@ -206,7 +206,7 @@ def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Det
     Raises
     ------
     ValueError
-        There is no such detector, preset or parameter; the message lists the valid names.
+        The detector, preset or parameter does not exist; the message lists the valid names.
     """
     if "+" in name:
         return make_combination(name, params)

@@ -15,12 +15,12 @@ from oddgan import Combination, detectors, inputs, models
 from ._options import AsJson, ModelArgument
 from .output import print_json
 
-#: At most so many columns are named; the JSON object has all.
+#: The maximum number of columns to list; the JSON object has all.
 _MAX_COLUMNS = 12
 
 
 def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
-    """Show what a model file holds: its training, its threshold and its health.
+    """Show the content of a model file: its training, its threshold and its health.
 
     The exit code is 0 even for an unhealthy model.
     """
@@ -67,7 +67,7 @@ def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> Non
             "detector": f"Combination, rule {description['rule']}",
             **{f"member {name}": member for name, member in description["members"].items()},
             "samples": _samples(description["input"]),
-            "rows": f"{fitted.n_train_} trained, {n} were held out beside those for p-values",
+            "rows": f"{fitted.n_train_} trained, {n} held out in addition to those for p-values",
             **_decision(description),
             "data": str(origin.get("description") or origin.get("data") or "not known"),
         }
@@ -148,7 +148,7 @@ def _decision(description: Mapping[str, Any]) -> dict[str, str]:
     threshold, n = f"{description['threshold']:.6g}", description["held_out_rows"]
     return {
         "threshold": f"{threshold}, to flag {description['target_fpr']:.3g} of normal samples",
-        "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+        "resolution": f"the smallest p-value is 1/{n + 1} = {1 / (n + 1):.2g}",
     }
 
 

@@ -1,4 +1,4 @@
-"""Where images are odd, as files: arrays of maps and of masks, and pictures to look at."""
+"""Anomaly maps of images as files: arrays of maps and masks, and pictures to look at."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

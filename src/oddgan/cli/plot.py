@@ -39,7 +39,7 @@ Kind = Literal[
     "time",
 ]
 _WITH_LABELS = ("roc", "precision-recall")
-#: A map of a latent space shows at most so many samples; only these are embedded.
+#: The maximum number of samples in a map of a latent space; only these are embedded.
 _MAX_LATENTS = 1000
 
 
@@ -182,7 +182,7 @@ class _Samples:
             )
         if kind in _WITH_LABELS:
             if self.labels is None:
-                raise ValueError(f"plot {kind} needs the truth: give --label, or --anomaly")
+                raise ValueError(f"plot {kind} needs labels: give --label, or --anomaly")
             draw = reports.roc_curves if kind == "roc" else reports.precision_recall_curves
             return draw(self.labels, {name: self.scores}, thresholds={name: threshold}, **look)
         if kind == "time":
@@ -199,7 +199,7 @@ class _Samples:
     def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         chunks = list(self.fitted.iter_outputs(self.source))
         if not chunks:
-            raise ValueError("there is no sample to plot")
+            raise ValueError("the data has no samples to plot")
         index, scores = zip(*chunks, strict=True)
         return np.concatenate(index), np.concatenate(scores)
 

@@ -43,7 +43,7 @@ def report(
     condition: Condition = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
-    oddest: Annotated[int, typer.Option(help="How many of the oddest samples to show.")] = 12,
+    oddest: Annotated[int, typer.Option(help="How many anomalous samples to show.")] = 12,
     borderline: Annotated[
         int, typer.Option(help="How many samples next to the threshold to show.")
     ] = 6,

@@ -120,7 +120,7 @@ def score(
         samples = None
         write_table(out, rows())
     if n == 0:
-        raise ValueError(f"{data}: there is no sample to score")
+        raise ValueError(f"{data} has no samples to score")
     write_outputs(outputs, mask, fitted, source)
     if as_json:
         result = {"n": n, "flagged": n_flagged, "threshold": fitted.threshold_, "fdr": fdr}
@@ -222,7 +222,7 @@ def frame_of(
 def write_outputs(
     outputs: Mapping[str, Path | None], mask: Path | None, fitted: Detector, source: inputs.Source
 ) -> None:
-    """Write the requested outputs besides the scores."""
+    """Write the requested outputs other than scores."""
     if isinstance(fitted.codec_, inputs.ImageCodec):
         outputs = dict(outputs)
         write_maps(outputs.pop("explain"), mask, fitted, source)

@@ -63,7 +63,7 @@ class Service:
         """Answer one request for scores."""
         if name not in self.models:
             raise RequestError(
-                404, f"there is no model {name!r}; there are {', '.join(self.models)}"
+                404, f"there is no model {name!r}; the models are {', '.join(self.models)}"
             )
         model = self.models[name]
         if explain and not model.can("explain"):
@@ -204,7 +204,10 @@ def _add_page(app: FastAPI) -> None:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    messages = {404: "there is nothing at this address", 405: "this address has no such method"}
+    messages = {
+        404: "there is nothing at this address",
+        405: "this address does not support this method",
+    }
     message = messages.get(error.status_code, str(error.detail))
     return refused(error.status_code, message, error.headers)
 

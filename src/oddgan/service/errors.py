@@ -14,7 +14,7 @@ class RequestError(Exception):
     status : int
         HTTP status.
     message : str
-        One sentence for the person who asked; it names the culprit and no path of the server.
+        One sentence for the client; it names the cause, but no path of the server.
     headers : mapping, optional
         Headers of the response.
     """

@@ -51,7 +51,7 @@ class Model:
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns of a CSV file to read as text, whatever they look like."""
+        """The columns of a CSV file to read as text, even if they look like numbers."""
         return [name for name, text in self.columns.items() if text]
 
     @property
@@ -152,7 +152,7 @@ def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Mo
     ValueError
         Two models have the same name, a name is not valid in a URL, or a file is not a model.
     FileNotFoundError
-        There is no such file.
+        A file does not exist.
     """
     paths: dict[str, str] = {}
     for text in specs:

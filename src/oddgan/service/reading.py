@@ -116,7 +116,7 @@ def _content_type(request: Request) -> str:
 
 
 class _Form(MultiPartParser):
-    """A form that tells whether it is complete; a truncated form would lose files."""
+    """A form that records whether it is complete; a truncated form would lose files."""
 
     complete = False
 
@@ -250,4 +250,4 @@ def _json(content: bytes) -> Any:
     try:
         return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise RequestError(400, f"this is not JSON that can be read: {error}") from error
+        raise RequestError(400, f"the JSON cannot be read: {error}") from error

@@ -77,7 +77,7 @@ class ImageExplanation(BaseModel):
 
     height: int
     width: int
-    map: str = Field(description="PNG as a data URL, 8-bit grey; 255 stands for `max`.")
+    map: str = Field(description="PNG as a data URL, 8-bit grey; 255 means `max`.")
     max: float | None
     pixel_threshold: float | None
     mask: str = Field(description="PNG: white where the map is above `pixel_threshold`.")

@@ -165,7 +165,7 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
         check_rows(len(table), limits)
         _check_size(_text_bytes(table), limits, share)
     except (pa.ArrowException, OSError) as error:
-        raise RequestError(422, "this is not a Parquet file that can be read") from error
+        raise RequestError(422, "the Parquet file cannot be read") from error
     columns = [name for name in table.column_names if not name.startswith("__index_level_")]
     source = inputs.open_source(table.select(columns))
     return inputs.concat([raw for _, raw in source.chunks(limits.rows)])

@@ -27,7 +27,7 @@ const results = new Results();
 let limits = {};
 let scoring = null;
 let problems = [];
-let asking = 0;
+let timer = 0; // of the request for an explanation
 let work = null; // the current job: { files, done, stop }
 
 for (const view of [threshold, list, detail]) view.for = results;
@@ -72,15 +72,15 @@ function clear() {
 /** Score files, or add them to the queue. */
 async function take(files) {
   if (work) return void work.files.push(...files);
-  const mine = { files: [...files], done: 0, stop: new AbortController() };
-  work = mine;
+  const job = { files: [...files], done: 0, stop: new AbortController() };
+  work = job;
   models.busy = true;
-  for (let next = 0; next < mine.files.length && work === mine; ) {
-    const now = mine.files.slice(next);
-    next = mine.files.length;
-    await run(now, mine);
+  for (let next = 0; next < job.files.length && work === job; ) {
+    const now = job.files.slice(next);
+    next = job.files.length;
+    await run(now, job);
   }
-  if (work !== mine) return; // cleared in the meantime
+  if (work !== job) return; // cleared in the meantime
   work = null;
   models.busy = false;
   progress.hidden = true;
@@ -138,19 +138,19 @@ function open(byKey) {
 /** Explain the selected row, once; not while a key runs through the list. */
 function askWhy() {
   const { selected } = results;
-  clearTimeout(asking);
+  clearTimeout(timer);
   if (!selected?.askable || selected.asked) return;
-  const mine = scoring;
+  const current = scoring;
   const ask = async () => {
     selected.asked = true;
     try {
-      await mine.explain([selected]);
+      await current.explain([selected]);
     } catch (error) {
       Object.assign(selected, { askable: false, unexplained: error.message });
     }
-    if (mine === scoring) results.explained(selected);
+    if (current === scoring) results.explained(selected);
   };
-  asking = setTimeout(ask, 150);
+  timer = setTimeout(ask, 150);
 }
 
 results.addEventListener("selection", askWhy);

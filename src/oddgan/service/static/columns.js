@@ -10,11 +10,11 @@ export class ColumnView {
   /** Return a table of the columns, largest contribution first. */
   show(sample) {
     const { contributions } = sample.explanation;
-    const most = Math.max(...contributions.map((c) => Math.abs(c.contribution)), 0) || 1;
+    const largest = Math.max(...contributions.map((c) => Math.abs(c.contribution)), 0) || 1;
     const expects = contributions.some((c) => c.expected != null);
     const rows = contributions
       .slice(0, this.#all ? undefined : FIRST)
-      .map((c) => row(c, most, expects));
+      .map((c) => row(c, largest, expects));
     const names = ["Column", "Value", ...(expects ? ["Expected"] : []), "Contribution"];
     const table = h(
       "table",
@@ -40,9 +40,9 @@ export class ColumnView {
   }
 }
 
-function row({ column, value, expected, contribution }, most, expects) {
+function row({ column, value, expected, contribution }, largest, expects) {
   const bar = h("span", { class: "bar", "aria-hidden": "true" });
-  bar.style.setProperty("--share", Math.abs(contribution) / most);
+  bar.style.setProperty("--share", Math.abs(contribution) / largest);
   return h(
     "tr",
     {},

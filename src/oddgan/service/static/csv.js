@@ -1,6 +1,6 @@
 /** The results as CSV for spreadsheets. */
 
-/** Return the results as CSV, oddest first; files that could not be scored come last. */
+/** Return the results as CSV, most anomalous first; files that could not be scored come last. */
 export function csv(results, problems) {
   const explained = results.samples.some((sample) => sample.explanation?.contributions);
   const probable = results.samples.some((sample) => sample.probability != null);
@@ -24,11 +24,11 @@ export function csv(results, problems) {
 }
 
 /** Name the columns with the largest contributions to a row, largest first. */
-export function why(sample, most = 3) {
+export function why(sample, limit = 3) {
   const contributions = sample.explanation?.contributions ?? [];
   return contributions
     .filter(({ contribution }) => contribution > 0)
-    .slice(0, most)
+    .slice(0, limit)
     .map(({ column }) => column)
     .join("; ");
 }

@@ -18,12 +18,12 @@ export class OddDrop extends HTMLElement {
   #again = h("button", { hidden: true, onclick: () => this.#give(this.#before) });
   #before = [];
   #clear = h("button", { onclick: () => this.dispatchEvent(new Event("clear")) }, "Clear all");
-  #what = h("p", { class: "what" });
+  #heading = h("p", { class: "what" });
   #more = h("div", { class: "more" });
   #condition = h("div", { class: "condition" });
 
   connectedCallback() {
-    const words = h("div", {}, this.#what, this.#more, this.#condition);
+    const words = h("div", {}, this.#heading, this.#more, this.#condition);
     this.replaceChildren(words, h("div", { class: "buttons" }, this.#button, this.#again, this.#clear), this.#input);
     this.#input.addEventListener("change", () => {
       this.#give([...this.#input.files]);
@@ -43,7 +43,7 @@ export class OddDrop extends HTMLElement {
     this.#input.accept = model?.kind === "image" ? IMAGES : TABLES;
     const things = model?.kind === "image" ? "images, or a folder of them," : "a table";
     const more = small && model?.kind === "image" ? "more " : small ? "another " : "";
-    this.#what.textContent = model
+    this.#heading.textContent = model
       ? `Drop ${more}${small ? things.replace(/^a |, or.*$/, "") : things} here`
       : "Waiting for a model";
     this.#more.replaceChildren(...(model && !small ? explain(model) : []));

@@ -23,11 +23,11 @@ function colour(x) {
 }
 
 /** Decode the grey values of a picture. @returns {Promise<{width, height, values}>} */
-async function greys(url, most = Infinity) {
+async function greys(url, limit = Infinity) {
   const image = new Image();
   image.src = url;
   await image.decode();
-  const shrink = Math.min(1, most / Math.max(image.naturalWidth, image.naturalHeight));
+  const shrink = Math.min(1, limit / Math.max(image.naturalWidth, image.naturalHeight));
   const width = Math.max(1, Math.round(shrink * image.naturalWidth));
   const height = Math.max(1, Math.round(shrink * image.naturalHeight));
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
@@ -41,11 +41,11 @@ async function greys(url, most = Infinity) {
  * Draw a map in colours.
  * @param {{map: string, max: number}} explanation of an image
  * @param {number} top the value that gets the last colour
- * @param {number} most pixels of its longer side
+ * @param {number} limit pixels of its longer side
  * @returns {Promise<HTMLCanvasElement>}
  */
-export async function heat({ map, max }, top, most = Infinity) {
-  const { canvas, context, pixels } = await greys(map, most);
+export async function heat({ map, max }, top, limit = Infinity) {
+  const { canvas, context, pixels } = await greys(map, limit);
   const { data } = pixels;
   const scale = top > 0 ? max / top : 0;
   const colours = new Uint32Array(data.buffer);

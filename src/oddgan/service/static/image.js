@@ -55,7 +55,7 @@ export class ImageView {
     return { box, label: h("label", { for: id }, box, ` ${words}`) };
   }
 
-  // The map covers the whole image, whatever its own shape.
+  // The map covers the whole image, even if its shape differs.
   #fit(picture, stage) {
     const shape = ({ naturalWidth: w, naturalHeight: height }) => {
       stage.style.setProperty("--shape", w / height);
@@ -77,8 +77,8 @@ export class ImageView {
     const [sample, stage] = [this.#sample, this.#stage];
     const { explanation } = sample;
     const top = this.#own.box.checked ? explanation.max : this.#top;
-    const drawn = [heat(explanation, top), explanation.mask ? outline(explanation.mask) : null];
-    const [map, line] = await Promise.all(drawn);
+    const drawings = [heat(explanation, top), explanation.mask ? outline(explanation.mask) : null];
+    const [map, line] = await Promise.all(drawings);
     if (stage !== this.#stage) return; // another sample was selected in the meantime
     stage.querySelectorAll("canvas, svg").forEach((old) => old.remove());
     map.setAttribute("role", "img");

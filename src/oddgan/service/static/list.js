@@ -1,4 +1,4 @@
-/** The samples, oddest first. Only the rows in view exist, to keep a hundred thousand fast. */
+/** The samples, most anomalous first. Only the rows in view exist, to keep a hundred thousand fast. */
 
 import { announce, h, short, whole } from "./dom.js";
 import { heat } from "./heatmap.js";
@@ -8,7 +8,7 @@ const THUMB = 96;
 
 export class OddList extends HTMLElement {
   #rows = new Map(); // by sample
-  #title = h("h2", { id: "list-title" }, "Oddest first");
+  #title = h("h2", { id: "list-title" }, "Most anomalous first");
   #only = h("input", { type: "checkbox", id: "only", onchange: () => this.#filter() });
   #sizer = h("div", { class: "sizer", role: "presentation" });
   #box = h("div", {
@@ -168,8 +168,8 @@ function thumb(sample, top) {
 }
 
 function reasons({ explanation }) {
-  const most = (explanation?.contributions ?? []).filter((c) => c.contribution > 0).slice(0, 2);
-  return most.map(({ column, value }) => `${column} ${short(value)}`).join(" · ");
+  const largest = (explanation?.contributions ?? []).filter((c) => c.contribution > 0).slice(0, 2);
+  return largest.map(({ column, value }) => `${column} ${short(value)}`).join(" · ");
 }
 
 customElements.define("odd-list", OddList);

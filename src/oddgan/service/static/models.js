@@ -10,7 +10,7 @@ export class OddModels extends HTMLElement {
     const label = h("label", { for: "model" }, "Model");
     this.replaceChildren(label, this.#select, this.#facts);
     this.#select.disabled = true;
-    this.#facts.textContent = "Asking for the models …";
+    this.#facts.textContent = "Loading the models …";
   }
 
   /** Show the models, and choose the first. */
@@ -43,12 +43,12 @@ export class OddModels extends HTMLElement {
 
 function facts({ detector, image, columns, target_fpr, threshold }) {
   const input = image ? pixels(image) : `tables of ${count(columns.length, "column")}`;
-  const share = target_fpr == null ? "" : `, meant to flag ${percent(target_fpr)} of normal samples`;
+  const share = target_fpr == null ? "" : `, set to flag ${percent(target_fpr)} of normal samples`;
   return `${detector} · ${input} · threshold ${short(threshold)}${share}`;
 }
 
 function pixels({ height, width, channels }) {
-  return `${channels === 1 ? "grey" : "colour"} images, seen ${width} × ${height} at a time`;
+  return `${channels === 1 ? "grey" : "colour"} images, processed at ${width} × ${height} pixels`;
 }
 
 customElements.define("odd-models", OddModels);

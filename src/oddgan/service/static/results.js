@@ -1,4 +1,4 @@
-/** The results: the samples, oddest first, and the threshold. */
+/** The results: the samples, most anomalous first, and the threshold. */
 
 import { commonTop } from "./heatmap.js";
 import { above, axis } from "./scale.js";
@@ -96,7 +96,7 @@ export class Results extends EventTarget {
     this.selected ??= this.visible[0] ?? null;
   }
 
-  #tell(what) {
-    this.dispatchEvent(new Event(what));
+  #tell(name) {
+    this.dispatchEvent(new Event(name));
   }
 }

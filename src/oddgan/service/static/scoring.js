@@ -4,7 +4,7 @@ import { LIMIT } from "./upload.js";
 
 // Contributions of every column of every row are many times the size of the table.
 const EXPLAINED_BYTES = 4 * 2 ** 20;
-const FIRST = 200; // the oddest rows of a long table; others are explained when selected
+const FIRST = 200; // the most anomalous rows of a long table; others are explained when selected
 const TOO_LARGE =
   "This table is too large for contributions. As a CSV file its rows are explained one by one.";
 
@@ -57,8 +57,8 @@ export class Scoring {
       if (reachable) sample.askable = true;
       else sample.unexplained = TOO_LARGE;
     }
-    const most = Math.min(FIRST, this.limits.explained);
-    const oddest = [...rows].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, most);
+    const limit = Math.min(FIRST, this.limits.explained);
+    const oddest = [...rows].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, limit);
     // If this fails the scores remain, and rows are explained when selected.
     if (reachable) await this.explain(oddest, signal).catch(() => {});
     return rows;
