@@ -1,4 +1,4 @@
-"""Our detectors in PyOD's hands."""
+"""Detectors with PyOD's interface."""
 
 import pickle
 import subprocess
@@ -13,7 +13,7 @@ from sklearn.ensemble import IsolationForest
 from oddgan import VAE, Combination, PCAReconstruction, to_pyod
 from support.data import quick
 
-ODD = np.array([[9.0, -9.0, 9.0, -9.0]])
+ANOMALY = np.array([[9.0, -9.0, 9.0, -9.0]])
 
 
 @pytest.fixture
@@ -24,27 +24,27 @@ def pyod():
 @pytest.mark.parametrize(
     "detector", [PCAReconstruction(random_state=0), quick(VAE, max_steps=30)], ids=["pca", "vae"]
 )
-def test_signs_labels_and_threshold_are_as_pyod_has_them(pyod, detector, table):
+def test_signs_labels_and_threshold_follow_pyod(pyod, detector, table):
     adapter = to_pyod(detector)
     assert isinstance(adapter, pyod.BaseDetector)
     assert adapter.fit(table) is adapter
-    ours = adapter.detector_
-    assert ours is not detector
+    fitted = adapter.detector_
+    assert fitted is not detector
     assert not hasattr(detector, "threshold_")
-    np.testing.assert_array_equal(adapter.decision_scores_, ours.anomaly_score(table))
-    assert adapter.decision_function(ODD) > adapter.decision_function(table).max()
-    assert adapter.predict(ODD) == 1
-    np.testing.assert_array_equal(adapter.predict(table), ours.predict(table) == -1)
+    np.testing.assert_array_equal(adapter.decision_scores_, fitted.anomaly_score(table))
+    assert adapter.decision_function(ANOMALY) > adapter.decision_function(table).max()
+    assert adapter.predict(ANOMALY) == 1
+    np.testing.assert_array_equal(adapter.predict(table), fitted.predict(table) == -1)
     np.testing.assert_array_equal(adapter.labels_, adapter.predict(table))
     assert 0 < adapter.labels_.sum() < len(table) / 3
-    assert adapter.threshold_ == ours.threshold_
+    assert adapter.threshold_ == fitted.threshold_
     assert adapter.contamination == 0.05
 
 
 def test_probabilities_and_rejection_are_pyods(pyod, table):
     adapter = to_pyod(PCAReconstruction(random_state=0)).fit(table)
     for method in ("linear", "unify"):
-        proba = adapter.predict_proba(np.vstack([ODD, table]), method=method)
+        proba = adapter.predict_proba(np.vstack([ANOMALY, table]), method=method)
         assert proba.shape == (301, 2)
         np.testing.assert_allclose(proba.sum(axis=1), 1)
         assert proba[0, 1] == 1
@@ -52,16 +52,16 @@ def test_probabilities_and_rejection_are_pyods(pyod, table):
     labels, confidence = adapter.predict(table, return_confidence=True)
     assert set(labels) == {0, 1}
     assert ((confidence >= 0) & (confidence <= 1)).all()
-    assert (adapter.predict_with_rejection(ODD, T=5, c_r=0.1) == 1).all()
+    assert (adapter.predict_with_rejection(ANOMALY, T=5, c_r=0.1) == 1).all()
 
 
-def test_a_fitted_detector_is_taken_as_it_is(pyod, table):
-    ours = PCAReconstruction(random_state=0).fit(table)
-    adapter = to_pyod(ours)
-    assert adapter.detector_ is ours
-    np.testing.assert_array_equal(adapter.decision_scores_, ours.calibration_scores_)
-    np.testing.assert_array_equal(adapter.predict(table), ours.predict(table) == -1)
-    assert adapter.predict_proba(ODD)[0, 1] == 1
+def test_a_fitted_detector_is_used_as_it_is(pyod, table):
+    fitted = PCAReconstruction(random_state=0).fit(table)
+    adapter = to_pyod(fitted)
+    assert adapter.detector_ is fitted
+    np.testing.assert_array_equal(adapter.decision_scores_, fitted.calibration_scores_)
+    np.testing.assert_array_equal(adapter.predict(table), fitted.predict(table) == -1)
+    assert adapter.predict_proba(ANOMALY)[0, 1] == 1
     assert not hasattr(clone(adapter), "detector_")
 
 
@@ -70,8 +70,8 @@ def test_parameters_and_pickle(pyod, table):
     assert adapter.contamination == 0.2
     assert clone(adapter).get_params()["detector__target_fpr"] == 0.2
     adapter.fit(table)
-    again = pickle.loads(pickle.dumps(adapter))
-    np.testing.assert_array_equal(again.predict(table), adapter.predict(table))
+    restored = pickle.loads(pickle.dumps(adapter))
+    np.testing.assert_array_equal(restored.predict(table), adapter.predict(table))
 
 
 def test_a_fresh_process_reads_a_pickle(pyod, table, tmp_path):
@@ -82,17 +82,17 @@ def test_a_fresh_process_reads_a_pickle(pyod, table, tmp_path):
     assert done.stdout.strip() == "[1]"
 
 
-def test_a_combination_goes_both_ways(pyod, table):
+def test_combinations_contain_adapters_and_adapters_wrap_combinations(pyod, table):
     inner = Combination([PCAReconstruction(), IsolationForest()], target_fpr=0.1, random_state=0)
     adapter = to_pyod(inner).fit(table)
-    assert adapter.predict(ODD) == 1
+    assert adapter.predict(ANOMALY) == 1
     # An adapter is a PyOD detector, and so a member of a combination.
     outer = Combination([to_pyod(PCAReconstruction())], target_fpr=0.1, random_state=0).fit(table)
-    assert outer.predict(ODD) == -1
+    assert outer.predict(ANOMALY) == -1
 
 
 @pytest.mark.parametrize("wrong", [PCA(), PCAReconstruction, None])
-def test_what_is_none_of_ours_is_refused(wrong):
+def test_other_objects_are_refused(wrong):
     with pytest.raises(TypeError, match="to_pyod takes a detector of OddGAN"):
         to_pyod(wrong)
 

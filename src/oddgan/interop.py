@@ -1,4 +1,4 @@
-"""OddGAN's detectors for the tools of other libraries."""
+"""Adapters of OddGAN's detectors for other libraries."""
 
 from functools import cache
 from typing import Any, Self
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def to_pyod(detector: Any) -> Any:
-    """Return a detector as PyOD's tools take it.
+    """Return a detector with PyOD's interface.
 
     Parameters
     ----------
@@ -25,20 +25,20 @@ def to_pyod(detector: Any) -> Any:
     Returns
     -------
     pyod.models.base.BaseDetector
-        With PyOD's signs: ``decision_function`` is our `anomaly_score`, higher is odder, and
-        ``predict`` gives 1 for what is flagged and 0 for the rest. ``threshold_`` is ours, the
-        conformal one of held-out normal samples for `target_fpr`; there is no guess of a
-        contamination, and ``contamination`` is `target_fpr` to those who ask. After ``fit``,
-        ``decision_scores_`` and ``labels_`` are those of the training rows; of a detector that
-        was fitted before, whose training rows are gone, of its held-out normal samples.
-        ``predict_proba`` is PyOD's, of these scores: no calibrated probability.
+        With PyOD's signs: ``decision_function`` is our `anomaly_score`, higher is more anomalous,
+        and ``predict`` returns 1 for flagged samples and 0 for the rest. ``threshold_`` is our
+        conformal threshold from held-out normal samples for `target_fpr`, not from a guessed
+        contamination; ``contamination`` returns `target_fpr`. After ``fit``,
+        ``decision_scores_`` and ``labels_`` are those of the training rows; for a detector that
+        was already fitted, without its training rows, they are those of its held-out normal
+        samples. ``predict_proba`` is PyOD's, from these scores, not a calibrated probability.
 
     Raises
     ------
     ImportError
         PyOD is not installed.
     TypeError
-        `detector` is none of ours.
+        `detector` is not an OddGAN detector.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def to_pyod(detector: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    # The class is made when it is first needed, as its base is PyOD's; pickle finds it here.
+    # The class is created on first use because its base is PyOD's; pickle finds it here.
     if name == "PyODDetector":
         return _adapter()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -70,7 +70,7 @@ def _adapter() -> type:
         raise ImportError("to_pyod needs PyOD: pip install 'oddgan[bench]'") from error
 
     class PyODDetector(BaseDetector):  # type: ignore[misc]
-        """A detector of OddGAN with PyOD's interface; made by :func:`to_pyod`.
+        """A detector of OddGAN with PyOD's interface; :func:`to_pyod` creates it.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ def _adapter() -> type:
         Attributes
         ----------
         detector_ : Detector or Combination
-            The fitted one.
+            The fitted detector.
         """
 
         def __init__(self, detector: Any) -> None:
@@ -88,17 +88,17 @@ def _adapter() -> type:
 
         @property
         def contamination(self) -> float:
-            """The share of normal samples to flag; PyOD's name for it."""
+            """The share of normal samples to flag, under PyOD's name."""
             return float(self.detector.target_fpr)
 
         def fit(self, X: Any, y: Any = None) -> Self:
-            """Fit a copy of the detector on normal samples; y is not used."""
+            """Fit a copy of the detector on normal samples; y is ignored."""
             fitted = clone(self.detector).fit(X)
             self._adopt(fitted, fitted.anomaly_score(X))
             return self
 
         def decision_function(self, X: Any) -> Floats:
-            """Return how odd each sample is, shape (n,); higher is odder."""
+            """Return the anomaly scores, shape (n,); higher is more anomalous."""
             check_is_fitted(self)
             scores: Floats = self.detector_.anomaly_score(X)
             return scores
@@ -107,7 +107,7 @@ def _adapter() -> type:
             self.detector_ = fitted
             self.decision_scores_ = scores
             self._set_n_classes(None)
-            self._process_decision_scores()  # for predict_proba; it guesses a threshold besides
+            self._process_decision_scores()  # for predict_proba; it also sets a threshold
             self.threshold_ = fitted.threshold_
             self.labels_ = (scores > self.threshold_).astype(int)
 

@@ -1,4 +1,4 @@
-"""Fitted models of either kind, read from files."""
+"""Loading of fitted detectors and combinations from files."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ def load(path: persistence.PathLike, *, device: str | None = None) -> Any:
     path : path-like
         The model file.
     device : {"auto", "cpu", "cuda"} or None, default=None
-        Where to score; None is the device that the model was made with if it is here, else
+        Where to score; None is the device that the model was fitted with if available, else
         the CPU.
 
     Returns
     -------
     Detector or Combination
-        As fitted; its scores equal those of the saved one.
+        As fitted; its scores equal those of the saved model.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ValueError
-        It is not a model file, is damaged, or of another version.
+        The file is not a model file, is damaged, or has an unsupported format.
     """
     header, arrays = persistence.read(path)
-    read = combination.restored if "combination" in header else detectors.restored
-    return read(header, arrays, device, str(path))
+    restore = combination.restored if "combination" in header else detectors.restored
+    return restore(header, arrays, device, str(path))
 
 
 def load_detector(path: persistence.PathLike, *, device: str | None = None) -> Any:
-    """Read a single detector, for what a combination cannot do; else as `load`.
+    """Read a single detector, as `load`, where a combination is not supported.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def load_detector(path: persistence.PathLike, *, device: str | None = None) -> A
     fitted = load(path, device=device)
     if isinstance(fitted, combination.Combination):
         raise ValueError(
-            f"{path} holds a combination of detectors, which has scores, p-values and flags "
-            "alone: `oddgan score`, `evaluate` and `inspect` take it"
+            f"{path} holds a combination of detectors, which has only scores, p-values and "
+            "flags: use it with `oddgan score`, `evaluate` and `inspect`"
         )
     return fitted

@@ -1,7 +1,7 @@
 """Model files: one safetensors file with the arrays and, in its header, everything else.
 
-Loading a file runs no code from it. Its content is checked against a digest, so damage is
-noticed; a digest does not say who wrote the file.
+Loading a file runs no code from it. A digest of the content detects damage; it does not prove
+who wrote the file.
 """
 
 import hashlib
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-#: The format that is written, and those that are read. Files of format 5 have older names of
-#: parameters.
+#: The format of new files, and the readable formats. Format 5 has older names of parameters.
 FORMAT, READ_FORMATS = 6, (5, 6)
 
 PathLike = str | os.PathLike[str]
@@ -31,7 +30,7 @@ def write(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str, NDArra
     path : path-like
         The file.
     header : mapping
-        Whatever JSON can hold.
+        Values that JSON can hold.
     arrays : mapping of str to ndarray
         The arrays.
     """
@@ -51,9 +50,9 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ValueError
-        It is not a model file, is damaged or changed, or of another format.
+        The file is not a model file, is damaged or changed, or has an unsupported format.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model file at {path}")
@@ -63,7 +62,7 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         text, digest = metadata["oddgan"], metadata["sha256"]
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{path} is not an OddGAN model file, or it is cut short") from error
+        raise ValueError(f"{path} is not an OddGAN model file, or it is truncated") from error
     if _digest(text, arrays) != digest:
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
     header = json.loads(text)
@@ -71,7 +70,7 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         newer = header["format"] > FORMAT
         raise ValueError(
             f"{path} has format {header['format']}, {'newer' if newer else 'older'} than this "
-            f"version of OddGAN reads ({FORMAT}); {'update oddgan' if newer else 'fit it anew'}"
+            f"version of OddGAN reads ({FORMAT}); {'update oddgan' if newer else 'fit again'}"
         )
     return header, arrays
 

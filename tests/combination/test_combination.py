@@ -388,7 +388,7 @@ def test_trees_that_lead_astray_are_refused(changed):
         sklearn_files.from_bytes(sklearn_files.to_bytes(forest)).score_samples(ODD),
         forest.score_samples(ODD),
     )
-    with pytest.raises(ValueError, match="trees that point to what they do not have"):
+    with pytest.raises(ValueError, match="trees with nodes that point outside"):
         sklearn_files.from_bytes(sklearn_files.to_bytes(with_nodes(forest, **changed)))
 
 
@@ -441,7 +441,7 @@ def test_the_command_line_fits_scores_and_tells_of_a_combination(tmp_path):
     assert told["members"].keys() == {"vae", "isolationforest"}
     assert "member isolationforest" in run("inspect", model)
     for args, message in [
-        (["score", model, table, "--std"], "--std is of one detector"),
+        (["score", model, table, "--std"], "--std is for a single detector"),
         (["drift", model, table], "`oddgan score`"),
         (["fit", "vae+foo", table, "--out", model], "'foo'.*isolationforest"),
         ([*fit, "vae_max_steps=3"], "no parameter 'vae_max_steps'"),

@@ -485,7 +485,7 @@ def test_drift_on_the_training_data_gives_a_warning(tmp_path, monkeypatch):
     np.save("rows.npy", np.random.default_rng(0).normal(size=(200, 3)))
     np.save("others.npy", np.random.default_rng(1).normal(size=(200, 3)))
     assert invoke("fit", "pcareconstruction", "rows.npy", "--out", "m", "--quiet").exit_code == 0
-    with pytest.warns(UserWarning, match="fitted on rows of this very data"):
+    with pytest.warns(UserWarning, match="fitted on rows of this data"):
         invoke("drift", "m", "rows.npy")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -210,7 +210,7 @@ def test_on_the_command_line(detector, tmp_path, monkeypatch):
     result = run(cli.app, words)
     assert "on 80 normal and 40 anomalous samples" in result.stderr
     assert "sigmoid, by 80 normal and 40" in run(cli.app, ["inspect", "model"]).stdout
-    assert "none: they take" in run(cli.app, ["inspect", "plain"]).stdout
+    assert "none: they need labelled samples" in run(cli.app, ["inspect", "plain"]).stdout
     run(cli.app, ["score", "model", "new.csv", "--proba", "--out", "scores.csv", "--quiet"])
     detector.calibrate_proba(X_LABELLED, Y_LABELLED, prevalence=0.1)
     probabilities = pd.read_csv("scores.csv")["probability"]

@@ -546,5 +546,5 @@ def test_it_is_said_that_baselines_see_no_context_of_images(run):
     assert code == 0, err
     code, out, err = run("evaluate", "m", "digits", "--condition", "c.csv", "--json")
     assert code == 0, err
-    assert "The baselines judge the images without the condition." in err
+    assert "The baselines score the images without the condition." in err
     assert "pca_reconstruction" in json.loads(out)["results"]

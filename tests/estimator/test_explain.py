@@ -289,7 +289,7 @@ def test_maps_masks_and_pictures_are_written(folder, score):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--explain", "maps.npy"], "sub/b.png has another size than 16 x 16"),
+        (["--explain", "maps.npy"], "sub/b.png differs in size from the first image, 16 x 16"),
         (["--explain", "good"], "--explain good: the folder is not empty; give a new one"),
         (["--mask", "masks"], "--mask masks: the name must end in .npy or .npz"),
         (["--mask", "s.csv"], "--mask s.csv: the name must end in .npy or .npz"),

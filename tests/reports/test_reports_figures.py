@@ -404,7 +404,7 @@ def test_plot_draws_every_kind(run_command, models, words, data, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["roc", "t", "plain.csv"], "plot roc needs the truth: give --label"),
+        (["roc", "t", "plain.csv"], "plot roc needs labels: give --label"),
         (["roc", "t"], "plot roc needs data"),
         (["training", "t", "plain.csv"], "plot training needs no data"),
         (["training", "i"], "history is empty: the fit has a closed form"),

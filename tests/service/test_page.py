@@ -1,4 +1,4 @@
-"""The page of the service, driven in a real browser."""
+"""The page of the service in a real browser."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ FORMULA = "=1+1.png"
 
 
 def make_rows(n=200):
-    """Return normal rows; one column has a name that must not become markup."""
+    """Return normal rows; the name of one column must not become markup."""
     rng = np.random.default_rng(0)
     amount = rng.lognormal(3, 0.4, n)
     return pd.DataFrame({"amount": amount, "<b>size</b>": amount / 10 + rng.normal(0, 0.1, n)})
@@ -31,25 +31,25 @@ def make_rows(n=200):
 def detectors():
     blobs, rows = quick(VAE).fit(make_images()), quick(VAE).fit(make_rows())
     other = quick(VAE, random_state=1).fit(make_images())
-    context = pd.DataFrame({"lamp": ["left", "right"] * 60, "hour": np.arange(120.0)})
-    lit = quick(VAE).fit(make_images(), condition=context)
+    condition = pd.DataFrame({"lamp": ["left", "right"] * 60, "hour": np.arange(120.0)})
+    lit = quick(VAE).fit(make_images(), condition=condition)
     return {"blobs": blobs, "rows": rows, "other": other, "lit": lit}
 
 
 @pytest.fixture(scope="module")
 def serve(detectors):
-    """Return a function that serves the detectors, and the address."""
+    """Return a function that serves the detectors and returns the address."""
     running = []
 
     def start(**options):
         models = {name: service.Model(name, detector) for name, detector in detectors.items()}
         app = service.create_app(models, **options)
-        listening = service.listen("127.0.0.1", 0)
+        listener = service.listen("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
-        thread = threading.Thread(target=server.run, args=([listening],))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         running.append((server, thread))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
     yield start
     for server, thread in running:
@@ -64,7 +64,7 @@ def address(serve):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, detectors):
-    """Return the paths of images, one of them odd, and what the detector says of them."""
+    """Return the paths of images, one of them anomalous, with their scores and explanations."""
     folder = tmp_path_factory.mktemp("images")
     images = make_images()[:20]
     images[7] = 255 - images[7]
@@ -74,7 +74,7 @@ def files(tmp_path_factory, detectors):
     return SimpleNamespace(
         paths=[folder / name for name in names],
         scores=dict(zip(names, detectors["blobs"].anomaly_score(images), strict=True)),
-        explained=detectors["blobs"].explain(images),
+        explanation=detectors["blobs"].explain(images),
     )
 
 
@@ -97,9 +97,9 @@ class Page:
         return self.driver.execute_script(script, *arguments)
 
     def wait(self, condition):
-        """Wait for what a script says."""
-        until = "const [done] = arguments, ask = () => (%s) ? done() : setTimeout(ask, 20); ask()"
-        self.driver.execute_async_script(until % condition)
+        """Wait until a script is true."""
+        script = "const [done] = arguments, ask = () => (%s) ? done() : setTimeout(ask, 20); ask()"
+        self.driver.execute_async_script(script % condition)
 
     def choose(self, model):
         self.wait("document.querySelector('#model').options.length")
@@ -120,8 +120,8 @@ class Page:
         """Download the CSV and read it."""
         self.one("odd-threshold .exact button:last-child").click()
         for _ in range(500):
-            if found := [path for path in folder.glob("*.csv") if path.stat().st_size]:
-                return pd.read_csv(found[0])
+            if paths := [path for path in folder.glob("*.csv") if path.stat().st_size]:
+                return pd.read_csv(paths[0])
             time.sleep(0.02)
         raise AssertionError("nothing was downloaded")
 
@@ -154,8 +154,8 @@ def test_images_are_scored_shown_decided_and_saved(page, keys, files, detectors,
     assert page.status == f"{n_flagged} of 20 samples flagged"
     assert "garbage.png: " in page.text("odd-problems li .message")
     assert page.text("odd-problems li strong") == "garbage.png"
-    shown = [row.text.split("\n")[0] for row in page.all("[role=option]")]
-    assert shown == order[: len(shown)]
+    names = [row.text.split("\n")[0] for row in page.all("[role=option]")]
+    assert names == order[: len(names)]
     assert page.text("odd-detail h2") == order[0]
 
     # The ends of the slider flag all and none; the model's threshold comes back.
@@ -189,15 +189,15 @@ def test_maps_lie_over_the_images(page, keys, files):
     page.choose("blobs")
     page.give(files.paths[7])
     page.wait("document.querySelector('odd-detail canvas')")
-    anomaly_map, mask = files.explained.anomaly_map[7], files.explained.anomaly_mask[7]
+    anomaly_map, mask = files.explanation.anomaly_map[7], files.explanation.anomaly_mask[7]
     pixels = """const c = document.querySelector('odd-detail canvas'), { width, height } = c;
         return [width, height, ...c.getContext('2d').getImageData(0, 0, width, height).data]"""
     width, height, *values = page.run(pixels)
     assert (height, width) == anomaly_map.shape
-    opaque = np.reshape(values, (height, width, 4))[..., 3]
+    alpha = np.reshape(values, (height, width, 4))[..., 3]
     order = np.argsort(anomaly_map, axis=None)
-    assert (np.diff(opaque.flat[order]) >= 0).all()
-    assert 0 < opaque.max() < 255  # the colours end at 1.5 pixel thresholds or more
+    assert (np.diff(alpha.flat[order]) >= 0).all()
+    assert 0 < alpha.max() < 255  # the colours end at 1.5 pixel thresholds or more
     page.run("document.querySelector('odd-detail canvas').className = 'old'")
     page.one("#own").click()
     page.wait("document.querySelector('odd-detail canvas:not(.old)')")
@@ -206,13 +206,13 @@ def test_maps_lie_over_the_images(page, keys, files):
     # The outline goes once around each masked pixel that has a neighbour outside.
     framed = np.pad(mask, 1).astype(int)
     length = sum(np.abs(np.diff(framed, axis=axis)).sum() for axis in (0, 1))
-    drawn = "return document.querySelector('odd-detail .over').getTotalLength()"
-    assert 0 < page.run(drawn) == pytest.approx(length)
+    total = "return document.querySelector('odd-detail .over').getTotalLength()"
+    assert 0 < page.run(total) == pytest.approx(length)
 
-    seen = "return getComputedStyle(document.querySelector('odd-detail canvas')).opacity"
-    assert float(page.run(seen)) == 0.75
+    opacity = "return getComputedStyle(document.querySelector('odd-detail canvas')).opacity"
+    assert float(page.run(opacity)) == 0.75
     page.press("#opacity", keys.HOME)
-    assert float(page.run(seen)) == 0
+    assert float(page.run(opacity)) == 0
     page.one("#outline").click()
     assert not page.one("odd-detail .outline").is_displayed()
     assert [image.get_attribute("alt") for image in page.all("odd-detail img")] == [
@@ -221,11 +221,11 @@ def test_maps_lie_over_the_images(page, keys, files):
     ]
 
 
-def test_rows_are_explained_and_stay_text(page, detectors, tmp_path):
+def test_rows_are_explained_as_plain_text(page, detectors, tmp_path):
     rows = make_rows(30)
     rows.loc[4, "amount"] *= 50
     rows.to_csv(tmp_path / f"{EVIL}.csv", index=False)
-    explained = detectors["rows"].explain(rows)
+    explanation = detectors["rows"].explain(rows)
     scores = detectors["rows"].anomaly_score(rows)
     page.choose("rows")
     page.give(next(tmp_path.glob("*.csv")))
@@ -234,18 +234,18 @@ def test_rows_are_explained_and_stay_text(page, detectors, tmp_path):
         [c.text for c in row.find_elements("css selector", "th, td")]
         for row in page.all("tbody tr")
     ]
-    names = np.array(explained.columns)[np.argsort(-explained.contributions[4])]
+    names = np.array(explanation.columns)[np.argsort(-explanation.contributions[4])]
     assert [row[0] for row in cells] == list(names)
     for name, value, expected, contribution in cells:
-        j = explained.columns.index(name)
+        j = explanation.columns.index(name)
         assert float(value) == pytest.approx(rows.loc[4, name], rel=1e-3)
-        assert float(expected) == pytest.approx(explained.expected.iloc[4, j], rel=1e-3)
-        assert float(contribution) == pytest.approx(explained.contributions[4, j], rel=1e-3)
+        assert float(expected) == pytest.approx(explanation.expected.iloc[4, j], rel=1e-3)
+        assert float(contribution) == pytest.approx(explanation.contributions[4, j], rel=1e-3)
     assert not page.all("main tbody b, main .name *, main .why *, main img")
 
 
-def test_many_rows_stay_fluid(page, keys, tmp_path):
-    page.browser.expected_errors.append("413")  # too many to be explained: asked without
+def test_many_rows_scroll_smoothly(page, keys, tmp_path):
+    page.browser.expected_errors.append("413")  # too many to explain: sent again without
     make_rows(5000).to_parquet(tmp_path / "many.parquet")
     page.choose("rows")
     page.give(tmp_path / "many.parquet")
@@ -259,22 +259,22 @@ def test_many_rows_stay_fluid(page, keys, tmp_path):
     assert "too large for contributions" in page.text("odd-detail .notice")
 
 
-def test_rows_of_a_long_csv_are_explained_when_looked_at(page, keys, detectors, tmp_path):
+def test_rows_of_a_long_csv_are_explained_when_selected(page, keys, detectors, tmp_path):
     rows = make_rows(400)
     rows.to_csv(tmp_path / "long.csv", index=False)
     page.choose("rows")
     page.give(tmp_path / "long.csv")
     order = np.argsort(-detectors["rows"].anomaly_score(rows), kind="stable")
-    explained = detectors["rows"].explain(rows).contributions
+    contributions = detectors["rows"].explain(rows).contributions
     for key, row in ((keys.HOME, order[0]), (keys.END, order[-1])):
         page.press("[role=listbox]", key)
         page.wait("document.querySelector('odd-detail tbody')")
         assert page.text("odd-detail h2") == f"Row {row}"
-        shown = float(page.text("tbody .contribution"))
-        assert shown == pytest.approx(explained[row].max(), rel=1e-3)
+        contribution = float(page.text("tbody .contribution"))
+        assert contribution == pytest.approx(contributions[row].max(), rel=1e-3)
 
 
-def test_a_token_is_asked_for_and_kept_in_the_tab(browser, serve, keys, files):
+def test_the_token_is_requested_and_stays_in_the_tab(browser, serve, keys, files):
     browser.expected_errors.append("401")
     browser.open(serve(token=TOKEN))
     page = Page(browser)
@@ -296,27 +296,29 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(browser, serve, keys, files):
     assert "token" in page.text("odd-problems .message")
 
 
-def test_what_was_not_sent_can_be_sent_again(page, files):
+def test_unsent_files_can_be_sent_again(page, files):
     page.choose("blobs")
-    cut = "window.there = window.fetch; window.fetch = () => Promise.reject(new TypeError('cut'))"
+    cut = (
+        "window.original = window.fetch; window.fetch = () => Promise.reject(new TypeError('cut'))"
+    )
     page.run(cut)
     page.give(*files.paths)
     assert page.text("odd-problems h2") == "20 files could not be scored"
     assert "The service does not answer" in page.text("odd-problems .message")
-    page.run("window.fetch = window.there")
+    page.run("window.fetch = window.original")
     page.one("odd-problems li button").click()
     page.rest()
     assert page.status.endswith("of 20 samples flagged")
     assert not page.one("odd-problems").is_displayed()
 
 
-def test_cancelling_keeps_what_was_scored(page, files):
+def test_cancelling_keeps_the_scored_files(page, files):
     page.choose("blobs")
-    # The second part never gets an answer.
-    page.run("""const there = window.fetch; let n = 0;
+    # The second batch never gets a response.
+    page.run("""const original = window.fetch; let n = 0;
         const never = ({ signal }) => new Promise((_, fail) =>
           signal.addEventListener('abort', () => fail(signal.reason)));
-        window.fetch = (path, options) => (n++ ? never(options) : there(path, options))""")
+        window.fetch = (path, options) => (n++ ? never(options) : original(path, options))""")
     page.one("odd-drop input[type=file]").send_keys("\n".join(map(str, files.paths)))
     page.wait("document.querySelector('progress').value === 16")
     assert page.text("odd-progress p") == "Scored 16 of 20 files"
@@ -335,27 +337,27 @@ def test_another_model_scores_the_same_files(page, files, detectors):
     page.one("odd-drop .buttons button:nth-child(2)").click()
     page.rest()
     scores = detectors["other"].anomaly_score(make_images()[:3])
-    shown = [float(score.text) for score in page.all("[role=option] .score")]
-    assert shown == pytest.approx(sorted(scores, reverse=True), rel=1e-3)
+    page_scores = [float(score.text) for score in page.all("[role=option] .score")]
+    assert page_scores == pytest.approx(sorted(scores, reverse=True), rel=1e-3)
     assert page.run("return document.querySelector('odd-drop .buttons button:nth-child(2)').hidden")
 
 
-def test_the_condition_of_images_is_asked_for(page, files, detectors):
+def test_the_page_has_fields_for_the_condition_of_images(page, files, detectors):
     page.choose("lit")
     page.press("odd-drop [name=lamp]", "right")
     page.press("odd-drop [name=hour]", "110.5")
     page.give(files.paths[7])
-    context = pd.DataFrame({"lamp": ["right"], "hour": [110.5]})
+    condition = pd.DataFrame({"lamp": ["right"], "hour": [110.5]})
     image = 255 - make_images()[7:8]
-    score = detectors["lit"].anomaly_score(image, condition=context)[0]
+    score = detectors["lit"].anomaly_score(image, condition=condition)[0]
     assert float(page.text("[role=option] .score")) == pytest.approx(score, rel=1e-3)
-    elsewhere = context.assign(lamp="left", hour=0.0)
-    assert detectors["lit"].anomaly_score(image, condition=elsewhere)[0] != pytest.approx(
+    other = condition.assign(lamp="left", hour=0.0)
+    assert detectors["lit"].anomaly_score(image, condition=other)[0] != pytest.approx(
         score, rel=1e-2
     )
 
 
-def test_everything_has_a_name_and_a_key(page, keys, files):
+def test_all_controls_have_a_name_and_work_by_keyboard(page, keys, files):
     page.choose("blobs")
     page.give(*files.paths[:5])
     for control in page.all("main :is(button, input, select, [tabindex='0']), header select"):
@@ -389,7 +391,7 @@ def test_a_phone_shows_the_list_or_a_sample(browser, address, files):
 
 @pytest.fixture
 def module(page):
-    """Return what a script makes of a module of the page."""
+    """Return a function that runs a script with a module of the page."""
 
     def ask(name, script, *arguments):
         load = (
@@ -402,28 +404,28 @@ def module(page):
     return ask
 
 
-def test_a_bad_file_stands_alone_in_the_end(module):
-    sent = """await (async () => {
-      const seen = { scored: [], refused: [], sizes: [] };
+def test_a_bad_file_is_isolated(module):
+    script = """await (async () => {
+      const outcome = { scored: [], refused: [], sizes: [] };
       const files = [...Array(40).keys()].map((i) => ({ name: `${i}.png`, size: 2 ** 20 }));
       const send = async (part) => {
-        seen.sizes.push(part.length);
+        outcome.sizes.push(part.length);
         if (part.some(({ name }) => ['3.png', '17.png'].includes(name))) throw { status: 422 };
       };
       const tell = {
-        scored: (part) => seen.scored.push(...part.map((f) => f.name)),
-        refused: ([file]) => seen.refused.push(file.name),
+        scored: (part) => outcome.scored.push(...part.map((f) => f.name)),
+        refused: ([file]) => outcome.refused.push(file.name),
       };
       await m.upload(files, send, tell, new AbortController().signal);
-      return seen;
+      return outcome;
     })()"""
-    seen = module("upload", sent)
-    assert seen["refused"] == ["3.png", "17.png"]
-    assert seen["scored"] == [f"{i}.png" for i in range(40) if i not in (3, 17)]
-    assert max(seen["sizes"]) == 8  # of a MiB each
+    outcome = module("upload", script)
+    assert outcome["refused"] == ["3.png", "17.png"]
+    assert outcome["scored"] == [f"{i}.png" for i in range(40) if i not in (3, 17)]
+    assert max(outcome["sizes"]) == 8  # of a MiB each
 
 
-def test_a_table_is_cut_at_its_line_breaks_alone(module):
+def test_a_table_is_split_only_at_line_breaks_between_records(module):
     text = 'a,"b\n""c"""\r\n\n1,"2\n\n3"\n4,5'
     assert module("scoring", "m.records(arguments[1])", text) == [
         'a,"b\n""c"""\n',
@@ -432,8 +434,8 @@ def test_a_table_is_cut_at_its_line_breaks_alone(module):
     ]
 
 
-def test_a_busy_service_is_asked_again(module):
-    asked = """await (async () => {
+def test_requests_to_a_busy_service_are_repeated(module):
+    script = """await (async () => {
       let n = 0;
       const send = async () => { if (n++ < 2) throw { status: 503, wait: 0.01 }; };
       const scored = [];
@@ -441,23 +443,23 @@ def test_a_busy_service_is_asked_again(module):
       await m.upload([{ name: 'a.png', size: 1 }], send, tell, new AbortController().signal);
       return [n, scored];
     })()"""
-    assert module("upload", asked) == [3, [1]]
+    assert module("upload", script) == [3, [1]]
 
 
-def test_cells_are_no_formulas(module):
-    given = ["=1+1", " @x", "\t-2", "+", "plain", 'a "b", c', -1.5, None, "-2"]
+def test_cells_are_not_formulas(module):
+    values = ["=1+1", " @x", "\t-2", "+", "plain", 'a "b", c', -1.5, None, "-2"]
     expected = ["'=1+1", "' @x", "'\t-2", "'+", "plain", '"a ""b"", c"', "-1.5", "", "'-2"]
-    cells = module("csv", "arguments[1].map(m.cell)", given)
+    cells = module("csv", "arguments[1].map(m.cell)", values)
     assert [cell if cell.startswith('"a') else cell.strip('"') for cell in cells] == expected
 
 
-def test_the_axis_has_a_place_for_every_score(module):
+def test_the_axis_has_a_position_for_every_score(module):
     scores = [1e9, 40.0, 3.0, 2.5, 2.0, 2.0, 1.0, -7.0]
-    ask = """(({ at, value }) => arguments[1].map((s) => [at(s), value(at(s))]))
+    script = """(({ at, value }) => arguments[1].map((s) => [at(s), value(at(s))]))
         (m.axis(arguments[1], [5e9]))"""
-    places, back = np.transpose(module("scale", ask, scores))
-    assert (np.diff(places) <= 0).all()
-    assert ((places > 0) & (places < 1)).all()
-    np.testing.assert_allclose(back, scores, rtol=1e-6)
+    positions, values = np.transpose(module("scale", script, scores))
+    assert (np.diff(positions) <= 0).all()
+    assert ((positions > 0) & (positions < 1)).all()
+    np.testing.assert_allclose(values, scores, rtol=1e-6)
     above = module("scale", "[1e9, 3, 2, -7, -8].map((t) => m.above(arguments[1], t))", scores)
     assert above == [0, 2, 4, 7, 8]

@@ -1,9 +1,10 @@
-"""The service: answers as offline, whatever else is asked; refusals that say why."""
+"""The service: the same scores as offline, in any batch; errors with clear messages."""
 
 import asyncio
 import base64
 import importlib.util
 import io
+import itertools
 import json
 import re
 import signal
@@ -26,8 +27,16 @@ from PIL import Image
 
 import oddgan
 from oddgan import VAE, AnoGAN, OddGAN, cli
-from oddgan.service import Limits, Model, checked_token, create_app, loopback_names, open_models
-from oddgan.service.models import named
+from oddgan.service import (
+    Limits,
+    Model,
+    checked_token,
+    create_app,
+    guard,
+    loopback_names,
+    open_models,
+)
+from oddgan.service.models import parse_spec
 from oddgan.service.server import listen
 from oddgan.service.worker import Worker
 from support.data import make_images, make_table, quick
@@ -65,18 +74,41 @@ def models(payments):
 
 
 @pytest.fixture
-def held(models, monkeypatch):
-    """Let models score only when the event is set."""
-    go = threading.Event()
+def gate(models, monkeypatch):
+    """Block the scoring of all models until this event is set."""
+    gate = threading.Event()
 
     def wait(scores, samples):
-        assert go.wait(20)
+        assert gate.wait(20)
         return scores(samples)
 
     for model in models.values():
         monkeypatch.setattr(model, "scores", partial(wait, model.scores))
-    yield go
-    go.set()
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def open_gate_after(gate, monkeypatch):
+    """Return a function that opens the gate after `n` requests were queued or rejected as busy."""
+
+    def open_after(n):
+        calls = itertools.count(1)
+
+        def counted(function):
+            def call(*args):
+                try:
+                    return function(*args)
+                finally:
+                    if next(calls) == n:
+                        gate.set()
+
+            return call
+
+        monkeypatch.setattr(Worker, "submit", counted(Worker.submit))
+        monkeypatch.setattr(guard, "busy", counted(guard.busy))
+
+    return open_after
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +119,19 @@ def portal():
 
 
 @pytest.fixture(scope="module")
-def asking(portal):
-    """Send requests to an application, all at once, and return the answers."""
+def ask(portal):
+    """Return a function that sends requests to an application, all at once."""
 
-    def ask(app, *requests):
-        async def together():
+    def send(app, *requests):
+        async def send_all():
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as c:
                 return await asyncio.gather(*(c.request(*r[:2], **r[2]) for r in requests))
 
-        answers = portal.call(together)
+        answers = portal.call(send_all)
         return answers if len(answers) > 1 else answers[0]
 
-    return ask
+    return send
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +139,8 @@ def app(models):
     return create_app(models)
 
 
-def post(model, query="", **how):
-    return "POST", f"/v1/models/{model}/score{query}", how
+def post(model, query="", **options):
+    return "POST", f"/v1/models/{model}/score{query}", options
 
 
 def rows_of(frame):
@@ -149,9 +181,7 @@ def scores_in(answer):
 # ------------------------------------------------------------------------------------- answers
 
 
-def test_requests_scored_together_have_the_scores_they_have_alone(
-    asking, models, payments, held, monkeypatch
-):
+def test_batched_requests_have_the_same_scores_as_alone(ask, models, payments, open_gate_after):
     """Bit for bit, of tables in every form and of images, with bad requests among them."""
     app = create_app(models, limits=Limits(requests=99))
     images = make_images()
@@ -170,30 +200,22 @@ def test_requests_scored_together_have_the_scores_they_have_alone(
         post("rows", **csv_of(table[:3].assign(x0="red"))),
     ]
     mixed = [request for i, request in enumerate(requests) for request in (request, bad[i % 3])]
-    submit, waiting = Worker.submit, []
-
-    def counted(worker, job):
-        submit(worker, job)
-        waiting.append(job)
-        if len(waiting) == len(requests):
-            held.set()
-
-    monkeypatch.setattr(Worker, "submit", counted)
-    answers = asking(app, *mixed)
+    open_gate_after(len(requests))
+    answers = ask(app, *mixed)
     for scores, good, refused in zip(wanted, answers[::2], answers[1::2], strict=True):
         assert scores_in(good) == scores.tolist()
         assert refused.status_code == 422
-    told = asking(app, ("GET", "/metrics", {})).text
+    metrics = ask(app, ("GET", "/metrics", {})).text
     for name in models:
-        n_batches = re.search(rf'oddgan_batch_requests_count{{model="{name}"}} (\d+)', told)[1]
+        n_batches = re.search(rf'oddgan_batch_requests_count{{model="{name}"}} (\d+)', metrics)[1]
         assert int(n_batches) < 12, "no two requests were scored together"
-    assert f'oddgan_samples_total{{model="payments"}} {len(payments)}.0' in told
+    assert f'oddgan_samples_total{{model="payments"}} {len(payments)}.0' in metrics
 
 
-def test_decisions_are_those_of_the_detector(asking, app, models, payments):
+def test_decisions_are_those_of_the_detector(ask, app, models, payments):
     detector = models["payments"].detector
     odd = payments.assign(amount=np.where(np.arange(120) < 60, 1e9, payments["amount"]))
-    answer = asking(app, post("payments", **csv_of(odd))).json()
+    answer = ask(app, post("payments", **csv_of(odd))).json()
     samples = pd.DataFrame(answer["samples"])
     np.testing.assert_array_equal(samples["p_value"], detector.p_value(odd))
     np.testing.assert_array_equal(samples["flagged"], detector.predict(odd) == -1)
@@ -204,50 +226,50 @@ def test_decisions_are_those_of_the_detector(asking, app, models, payments):
     assert samples["explanation"].isna().all()
 
 
-def test_rows_are_explained_column_by_column(asking, app, models, payments):
+def test_rows_are_explained_column_by_column(ask, app, models, payments):
     explanation = models["payments"].detector.explain(payments[:4])
     contributions, expected = np.asarray(explanation), explanation.expected
-    answer = asking(app, post("payments", "?explain=true", **rows_of(payments[:4]))).json()
+    answer = ask(app, post("payments", "?explain=true", **rows_of(payments[:4]))).json()
     names = list(payments.columns)
     for i, sample in enumerate(answer["samples"]):
-        found = sample["explanation"]["contributions"]
-        sizes = [each["contribution"] for each in found]
+        columns = sample["explanation"]["contributions"]
+        sizes = [column["contribution"] for column in columns]
         assert sizes == sorted(sizes, reverse=True)
-        for each in found:
-            j = names.index(each["column"])
-            assert each["contribution"] == contributions[i, j]
+        for column in columns:
+            j = names.index(column["column"])
+            assert column["contribution"] == contributions[i, j]
             for key, frame in (("value", payments), ("expected", expected)):
-                missing = each[key] is None and pd.isna(frame.iloc[i, j])
-                assert missing or each[key] == frame.iloc[i, j]
+                missing = column[key] is None and pd.isna(frame.iloc[i, j])
+                assert missing or column[key] == frame.iloc[i, j]
 
 
-def test_images_are_explained_by_a_map(asking, app, models):
+def test_images_are_explained_by_a_map(ask, app, models):
     images = make_images()[:3]
     images[0, 2:6, 2:6] = 255
     explanation = models["blobs"].detector.explain(images)
     masks, maps = explanation.anomaly_mask, explanation.anomaly_map
     assert masks[0].any()
-    answer = asking(app, post("blobs", "?explain=true", **images_of(images))).json()
+    answer = ask(app, post("blobs", "?explain=true", **images_of(images))).json()
     assert [sample["sample"] for sample in answer["samples"]] == ["0.png", "1.png", "2.png"]
     for sample, anomaly_map, mask in zip(answer["samples"], maps, masks, strict=True):
-        told = sample["explanation"]
-        pixels = np.asarray(shown(told["map"]))
-        assert pixels.shape == (told["height"], told["width"]) == (8, 10)
-        most = told["max"]
-        np.testing.assert_allclose(pixels / 255 * most, anomaly_map, atol=most / 400)
-        assert told["pixel_threshold"] == explanation.pixel_threshold
-        np.testing.assert_array_equal(np.asarray(shown(told["mask"])) == 255, mask)
-        assert shown(told["reconstruction"]).size == (10, 8)
+        result = sample["explanation"]
+        pixels = np.asarray(decode(result["map"]))
+        assert pixels.shape == (result["height"], result["width"]) == (8, 10)
+        peak = result["max"]
+        np.testing.assert_allclose(pixels / 255 * peak, anomaly_map, atol=peak / 400)
+        assert result["pixel_threshold"] == explanation.pixel_threshold
+        np.testing.assert_array_equal(np.asarray(decode(result["mask"])) == 255, mask)
+        assert decode(result["reconstruction"]).size == (10, 8)
 
 
-def shown(url):
+def decode(url):
     """Return the image in a data URL."""
     head, content = url.split(",")
     assert head == "data:image/png;base64"
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
 
-def test_images_of_several_sizes_have_maps_of_their_own_size(asking, tmp_path):
+def test_images_of_several_sizes_have_maps_of_their_own_size(ask, tmp_path):
     """Of a model that sees images whole, and of one that cuts them."""
     images = [np.tile(image, (2, 2)) for image in make_images()[:12]]
     for i, image in enumerate(images):
@@ -261,14 +283,14 @@ def test_images_of_several_sizes_have_maps_of_their_own_size(asking, tmp_path):
         (tmp_path / "new").mkdir(exist_ok=True)
         Image.fromarray(np.full((h, w), 9, np.uint8)).save(tmp_path / "new" / f"{i}.png")
     for name, detector in {"whole": whole, "cut": cut}.items():
-        answer = asking(app, post(name, "?explain=true", **request))
+        answer = ask(app, post(name, "?explain=true", **request))
         assert scores_in(answer) == detector.anomaly_score(tmp_path / "new").tolist()
-        told = [sample["explanation"] for sample in answer.json()["samples"]]
-        assert [(each["height"], each["width"]) for each in told] == sizes
+        maps = [sample["explanation"] for sample in answer.json()["samples"]]
+        assert [(result["height"], result["width"]) for result in maps] == sizes
 
 
-def test_a_table_is_uploaded_as_a_file_too(asking, app, payments):
-    alone, as_file = asking(
+def test_a_table_is_uploaded_as_a_file_too(ask, app, payments):
+    alone, as_file = ask(
         app,
         post("payments", **csv_of(payments)),
         post("payments", **upload(("New.CSV", payments.to_csv(index=False).encode()))),
@@ -276,14 +298,14 @@ def test_a_table_is_uploaded_as_a_file_too(asking, app, payments):
     assert scores_in(alone) == scores_in(as_file)
 
 
-def test_columns_are_found_by_name_in_any_order(asking, app, models, payments):
+def test_columns_are_found_by_name_in_any_order(ask, app, models, payments):
     other = payments[["member", "hour", "city", "amount"]]
     for form in (rows_of, csv_of, parquet_of):
-        scores = scores_in(asking(app, post("payments", **form(other))))
+        scores = scores_in(ask(app, post("payments", **form(other))))
         assert scores == models["payments"].detector.anomaly_score(payments).tolist()
 
 
-def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments):
+def test_the_condition_is_in_the_rows_or_sent_with_the_images(ask, payments):
     images = make_images()[:60]
     of_columns = quick(VAE, max_steps=3).fit(payments, condition=["city"])
     apart = quick(VAE, max_steps=3).fit(payments.drop(columns="city"), condition=payments[["city"]])
@@ -291,7 +313,7 @@ def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments)
     fitted = {"columns": of_columns, "apart": apart, "images": of_images}
     app = create_app({name: Model(name, detector) for name, detector in fitted.items()})
     condition = json.dumps([{"c0": "odd"}, {"c0": "even"}])
-    one, two, three, without = asking(
+    one, two, three, without = ask(
         app,
         post("columns", **rows_of(payments[:9])),
         post("apart", **csv_of(payments[:9])),
@@ -307,12 +329,12 @@ def test_the_condition_stands_in_the_rows_or_beside_the_images(asking, payments)
     assert "condition (c0)" in without.json()["error"]["message"]
 
 
-def test_probabilities_are_told_where_there_are_any(asking, payments):
+def test_probabilities_are_returned_by_calibrated_models(ask, payments):
     detector = quick(VAE, max_steps=3).fit(payments)
     labels = np.arange(120) % 2
     detector.calibrate_proba(payments.assign(amount=10.0 ** (labels + 1)), labels)
     app = create_app({"m": Model("m", detector)})
-    samples = asking(app, post("m", **csv_of(payments))).json()["samples"]
+    samples = ask(app, post("m", **csv_of(payments))).json()["samples"]
     expected = detector.predict_proba(payments)[:, 1]
     assert [sample["probability"] for sample in samples] == expected.tolist()
 
@@ -359,7 +381,7 @@ REFUSED = {
     "nested": (post("payments", json={"rows": [{**ROW, "city": [1]}]}), 422, "a list"),
     "gap": (post("payments", json={"rows": [{**ROW, "amount": None}]}), 422, "missing value"),
     "extra": (post("payments", json={"rows": [{**ROW, "z": 1}]}), 422, "'z'"),
-    "lacking": (post("payments", json={"rows": [ROW, {"city": "Oslo"}]}), 422, "row 1"),
+    "missing": (post("payments", json={"rows": [ROW, {"city": "Oslo"}]}), 422, "row 1"),
     "CSV text": (post("payments", **of_bytes(TEXT, "text/csv")), 422, "'amount'"),
     "CSV without rows": (post("payments", **of_bytes(b"city,amount\n", "text/csv")), 422, "rows"),
     "CSV cut": (post("payments", **of_bytes(b"a,b\n1\n", "text/csv")), 422, "the CSV table"),
@@ -370,7 +392,7 @@ REFUSED = {
     "no kind": (post("payments", content=b"x"), 415, "content type"),
     "zipped": (post("payments", headers={"content-encoding": "gzip"}), 415, "compressed"),
     "no boundary": (post("payments", **of_bytes(b"x", "multipart/form-data")), 400, "boundary"),
-    "cut form": (post("blobs", **of_bytes(FORM[:-9], FORM_KIND)), 400, "cut"),
+    "cut form": (post("blobs", **of_bytes(FORM[:-9], FORM_KIND)), 400, "truncated"),
     "no form": (post("blobs", **of_bytes(b"x", FORM_KIND)), 400, "form"),
     "no file": (post("blobs", data={"condition": "[]"}, files={"more": b""}), 422, "'files'"),
     "a zip": (post("payments", **upload(("a.zip", b"PK"))), 415, "a.zip"),
@@ -414,9 +436,9 @@ def small_app(models):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_is_told_in_one_sentence_with_the_right_status(asking, small_app, case):
+def test_a_refusal_is_one_sentence_with_the_right_status(ask, small_app, case):
     request, status, piece = REFUSED[case]
-    answer = asking(small_app, request)
+    answer = ask(small_app, request)
     error = answer.json()["error"]
     assert (answer.status_code, error["status"]) == (status, status), error
     assert piece in error["message"]
@@ -425,7 +447,7 @@ def test_what_is_refused_is_told_in_one_sentence_with_the_right_status(asking, s
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_body_of_unknown_length_is_counted_as_it_comes(asking, models):
+def test_a_body_of_unknown_length_is_counted_as_it_arrives(ask, models):
     app = create_app(models, limits=SMALL)
     sent = 0
 
@@ -435,23 +457,23 @@ def test_a_body_of_unknown_length_is_counted_as_it_comes(asking, models):
             sent += 1000
             yield b"x" * 1000
 
-    answer = asking(app, post("payments", **of_bytes(endless())))
+    answer = ask(app, post("payments", **of_bytes(endless())))
     assert answer.status_code == 413
     assert sent <= SMALL.body + 2000
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(asking, models):
+def test_a_body_that_does_not_arrive_times_out(ask, models):
     app = create_app(models, limits=Limits(upload_seconds=0.05))
 
     async def silent():
         yield b"{"
         await asyncio.sleep(30)
 
-    answer = asking(app, post("payments", **of_bytes(silent())))
+    answer = ask(app, post("payments", **of_bytes(silent())))
     assert answer.status_code == 408
 
 
-def test_a_client_that_goes_away_is_no_failure(portal, models, caplog):
+def test_a_client_that_disconnects_is_not_a_failure(portal, models, caplog):
     app = create_app(models)
     messages = [{"type": "http.request", "body": b"{", "more_body": True}]
 
@@ -467,30 +489,30 @@ def test_a_client_that_goes_away_is_no_failure(portal, models, caplog):
     assert "a request failed" not in caplog.text
 
 
-def test_memory_is_shared_and_given_back(asking, models, payments):
+def test_memory_is_shared_and_given_back(ask, models, payments):
     app = create_app(models, limits=Limits(memory=60_000))
     request = post("blobs", **images_of([np.zeros((100, 100), np.uint8)]))
-    assert [asking(app, request).status_code for _ in range(3)] == [200] * 3
+    assert [ask(app, request).status_code for _ in range(3)] == [200] * 3
     too_large = post("blobs", **images_of([np.zeros((200, 100), np.uint8)]))
-    refused = asking(app, too_large)
+    refused = ask(app, too_large)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    assert asking(app, request).status_code == 200
+    assert ask(app, request).status_code == 200
 
 
-def test_a_token_is_asked_of_the_api_and_not_of_the_page(asking, models):
+def test_the_api_requires_a_token_and_the_page_does_not(ask, models):
     app = create_app(models, token="a long enough token")
     right, wrong = ({"Authorization": f"Bearer {t}"} for t in ("a long enough token", "guess"))
     for path in ("/v1/models", "/metrics", "/v1/nothing"):
         for headers in ({}, wrong, {"Authorization": "a long enough token"}):
-            answer = asking(app, ("GET", path, {"headers": headers}))
+            answer = ask(app, ("GET", path, {"headers": headers}))
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"] == "Bearer"
-        assert asking(app, ("GET", path, {"headers": right})).status_code != 401
+        assert ask(app, ("GET", path, {"headers": right})).status_code != 401
     for path in ("/health", "/docs", "/openapi.json"):
-        assert asking(app, ("GET", path, {})).status_code == 200
+        assert ask(app, ("GET", path, {})).status_code == 200
 
 
-def test_a_service_that_others_reach_has_a_token():
+def test_a_service_that_other_machines_reach_has_a_token():
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(ValueError, match="needs a token"):
             checked_token(None, host)
@@ -501,56 +523,56 @@ def test_a_service_that_others_reach_has_a_token():
         checked_token("short", "127.0.0.1")
 
 
-def test_what_fails_inside_is_logged_and_not_told(asking, models, monkeypatch, caplog, payments):
+def test_internal_errors_are_logged_and_not_shown(ask, models, monkeypatch, caplog, payments):
     app = create_app(models)
 
     def fail(_):
         raise RuntimeError("/secret/path")
 
     monkeypatch.setattr(models["payments"], "scores", fail)
-    answer = asking(app, post("payments", **csv_of(payments)))
+    answer = ask(app, post("payments", **csv_of(payments)))
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "/secret/path" in caplog.text
     monkeypatch.undo()
-    assert asking(app, post("payments", **csv_of(payments))).status_code == 200
+    assert ask(app, post("payments", **csv_of(payments))).status_code == 200
 
 
 # --------------------------------------------------------------------------------- under load
 
 
-def test_more_requests_than_the_service_takes_are_refused_at_once(asking, models, payments, held):
+def test_requests_beyond_the_limit_are_refused_at_once(ask, models, payments, open_gate_after):
     app = create_app(models, limits=Limits(requests=3, queue=9))
-    threading.Timer(2, held.set).start()
-    answers = asking(app, *[post("payments", **csv_of(payments))] * 8)
+    open_gate_after(8)
+    answers = ask(app, *[post("payments", **csv_of(payments))] * 8)
     refused = [answer for answer in answers if answer.status_code == 503]
     assert len(refused) == 5
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
     assert sum(answer.status_code == 200 for answer in answers) == 3
 
 
-def test_a_full_queue_leaves_other_models_alone(asking, models, payments, held):
+def test_a_full_queue_does_not_block_other_models(ask, models, payments, open_gate_after):
     app = create_app(models, limits=Limits(queue=2, batch_seconds=0))
-    threading.Timer(2, held.set).start()
+    open_gate_after(7)
     busy = [post("payments", **csv_of(payments))] * 6
-    *answers, other = asking(app, *busy, post("blobs", **images_of(make_images()[:1])))
+    *answers, other = ask(app, *busy, post("blobs", **images_of(make_images()[:1])))
     assert 503 in {answer.status_code for answer in answers}
     assert other.status_code == 200
 
 
-def test_a_search_that_takes_too_long_is_stopped(asking):
+def test_a_search_that_takes_too_long_is_stopped(ask):
     """The thread is free again, though the search alone would have taken minutes."""
     table = make_table()
     detector = quick(AnoGAN, n_steps=10, search_tolerance=0).fit(table)
     detector.set_params(n_steps=10**6)
     app = create_app({"slow": Model("slow", detector)}, limits=Limits(seconds=0.3))
     frame = pd.DataFrame(table[:3], columns=["x0", "x1", "x2", "x3"])
-    answer = asking(app, post("slow", **csv_of(frame)))
+    answer = ask(app, post("slow", **csv_of(frame)))
     assert answer.status_code == 504
     assert "0.3 seconds" in answer.json()["error"]["message"]
     detector.set_params(n_steps=10)
     until = time.monotonic() + 20
-    while (again := asking(app, post("slow", **csv_of(frame)))).status_code == 504:
+    while (again := ask(app, post("slow", **csv_of(frame)))).status_code == 504:
         assert time.monotonic() < until
     assert scores_in(again) == detector.anomaly_score(table[:3]).tolist()
 
@@ -558,9 +580,10 @@ def test_a_search_that_takes_too_long_is_stopped(asking):
 # ----------------------------------------------------------------------- what it says of itself
 
 
-def test_models_are_described(asking, app, models):
-    told = {each["name"]: each for each in asking(app, ("GET", "/v1/models", {})).json()["models"]}
-    table, images = told["payments"], told["blobs"]
+def test_models_are_described(ask, app, models):
+    answer = ask(app, ("GET", "/v1/models", {})).json()
+    described = {model["name"]: model for model in answer["models"]}
+    table, images = described["payments"], described["blobs"]
     assert [column["name"] for column in table["columns"]] == ["city", "amount", "hour", "member"]
     assert [column["kind"] for column in table["columns"]][0::3] == ["categorical", "boolean"]
     assert (table["detector"], table["kind"], table["image"]) == ("VAE", "table", None)
@@ -568,26 +591,26 @@ def test_models_are_described(asking, app, models):
     assert table["n_held_out"] == 12
     assert images["image"] == {"height": 8, "width": 10, "channels": 1, "cut": False}
     assert images["columns"] is None
-    assert told["rows"]["detector"] == "OddGAN"
+    assert described["rows"]["detector"] == "OddGAN"
 
 
-def test_the_description_asks_no_other_host(asking, app):
-    page = asking(app, ("GET", "/docs", {}))
+def test_the_description_loads_nothing_from_other_hosts(ask, app):
+    page = ask(app, ("GET", "/docs", {}))
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert not re.search(r"https?://|<script|style=", page.text)
     assert "/v1/models/{name}/score" in page.text
-    assert asking(app, ("GET", "/docs.css", {})).headers["content-type"].startswith("text/css")
+    assert ask(app, ("GET", "/docs.css", {})).headers["content-type"].startswith("text/css")
 
 
-def test_models_are_named_by_their_files_or_as_told(tmp_path, models):
+def test_models_are_named_by_their_files_or_explicitly(tmp_path, models):
     for name in ("a", "b"):
         models["payments"].detector.save(tmp_path / name / "m.oddgan")
-    found = open_models([str(tmp_path / "a" / "m.oddgan"), f"two={tmp_path}/b/m.oddgan"])
-    assert list(found) == ["m", "two"]
+    opened = open_models([str(tmp_path / "a" / "m.oddgan"), f"two={tmp_path}/b/m.oddgan"])
+    assert list(opened) == ["m", "two"]
     with pytest.raises(ValueError, match="two models are called 'm'"):
         open_models([str(tmp_path / "a" / "m.oddgan"), str(tmp_path / "b" / "m.oddgan")])
     with pytest.raises(ValueError, match="cannot be a model's name"):
-        named("my model.oddgan")
+        parse_spec("my model.oddgan")
     with pytest.raises(FileNotFoundError, match="no model file"):
         open_models(["nothing.oddgan"])
 
@@ -621,7 +644,7 @@ def test_sigterm_lets_a_request_finish(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["m", "--host", "0.0.0.0"], "0.0.0.0 can be reached from other machines"),
         (["nothing"], "no model file at nothing"),
@@ -629,8 +652,8 @@ def test_sigterm_lets_a_request_finish(tmp_path):
         (["m", "--token-file", "nothing"], "No such file"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
-    words, told, models, tmp_path, monkeypatch, capsys
+def test_models_that_cannot_be_served_are_one_line(
+    words, message, models, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ODDGAN_TOKEN", raising=False)
@@ -640,10 +663,10 @@ def test_what_cannot_be_served_is_said_in_one_line(
         cli.main()
     error = capsys.readouterr().err
     assert (done.value.code, error.count("\n")) == (2, 1)
-    assert told in error
+    assert message in error
 
 
-def test_what_is_not_installed_is_named(monkeypatch, capsys):
+def test_a_missing_package_is_named(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
@@ -654,7 +677,7 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     assert "needs uvicorn, which is not installed: run pip install" in capsys.readouterr().err
 
 
-def test_answers_do_not_wait_for_the_receipt_of_their_head():
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_head():
     with (
         listen("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),

@@ -42,7 +42,7 @@ def options(
         typer.Option("--version", help="Print the version and exit.", is_eager=True),
     ] = False,
 ) -> None:
-    """Find what does not belong, in images and in tables."""
+    """Detect anomalies in images and in tables."""
     if version:
         print(f"oddgan {oddgan.__version__}")
         raise typer.Exit
@@ -66,9 +66,9 @@ app.command("datasets")(list_datasets)
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 training failed; 2 a user's error, in one line; 3 drift was found
+    Exit codes: 0 success; 1 training failed; 2 a user's error, in one line; 3 drift
     (`oddgan drift`); 130 interrupted.
-    With ODDGAN_TRACEBACK set, errors are shown whole.
+    With ODDGAN_TRACEBACK set, errors have their traceback.
     """
     warnings.showwarning = _show_warning
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

@@ -10,25 +10,27 @@ DataArgument = Annotated[
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="Model file.")]
 Label = Annotated[
-    str | None, typer.Option(help="Column (or NPZ key) with the truth; set aside, not an input.")
+    str | None, typer.Option(help="Column (or NPZ key) with the labels; it is not an input.")
 ]
 Anomaly = Annotated[
     str | None, typer.Option(help="The anomalous class (in a folder: a subfolder's name).")
 ]
-Normal = Annotated[str | None, typer.Option(help="The only normal class; all others are odd.")]
+Normal = Annotated[
+    str | None, typer.Option(help="The only normal class; all others are anomalous.")
+]
 Pattern = Annotated[str | None, typer.Option(help='Which files of a folder, for example "*.jpg".')]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out, and list, broken images.")]
 Condition = Annotated[
     list[str] | None,
     typer.Option(
-        help="Known context: a column of the table (may be repeated), or a CSV or Parquet file "
-        "with a row for each sample (for images with a column `sample` naming them).",
+        help="Condition of each sample: a column of the table (may be repeated), or a CSV or "
+        "Parquet file with a row for each sample (for images with a column `sample` naming them).",
     ),
 ]
 Groups = Annotated[
     list[str] | None,
     typer.Option(
-        help="Which samples belong together and are held out together, such as images of one part: "
+        help="Samples that belong together and are held out together, e.g. images of one object: "
         "a column of the table (may be repeated), or a file as for --condition.",
     ),
 ]

@@ -19,7 +19,7 @@ from .output import messages, print_json
 def bench(
     spec: Annotated[
         str | None,
-        typer.Argument(help="A built-in experiment or a YAML file; without it they are listed."),
+        typer.Argument(help="A built-in experiment or a YAML file; without it, list them."),
     ] = None,
     data: Annotated[
         str | None,
@@ -33,7 +33,7 @@ def bench(
         typer.Option(help="Folder of the results; bench-results/NAME by default."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Processes side by side; by default one for each core.")
+        int | None, typer.Option(help="Parallel processes; by default one per core.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
     as_published: Annotated[
@@ -41,7 +41,7 @@ def bench(
         typer.Option(help="Faults of the papers' code to switch on, e.g. unscaled,oracle-epoch."),
     ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Measure anew what was measured before.")
+        bool, typer.Option("--fresh", help="Ignore stored results and measure again.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -49,7 +49,7 @@ def bench(
     """Rebuild a paper's table, or compare detectors on your own labelled data.
 
     Each result is on disk before the next one starts: an interrupted run resumes where it stopped
-    when the same command is given again. The folder gets results.parquet, table.md and table.html.
+    when you give the same command again. The folder gets results.parquet, table.md and table.html.
     """
     if spec is not None and data is not None:
         raise ValueError("give an experiment or --data, not both")
@@ -59,11 +59,11 @@ def bench(
         _list(as_json)
         return
     if data is None:
-        chosen = experiments.read_spec(str(spec), quick=quick, seeds=seeds)
+        experiment = experiments.read_spec(str(spec), quick=quick, seeds=seeds)
     else:
-        chosen = selection_spec(data, label, anomaly, quick=quick, seeds=seeds)
+        experiment = selection_spec(data, label, anomaly, quick=quick, seeds=seeds)
     results = experiments.run(
-        chosen,
+        experiment,
         out=out,
         jobs=jobs,
         as_published=[fault for fault in as_published.split(",") if fault],
@@ -95,7 +95,7 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json(specs)
         return
-    table = Table("experiment", "what", box=None)
+    table = Table("experiment", "title", box=None)
     for name, title in specs.items():
         table.add_row(name, title)
     Console().print(table)

@@ -21,33 +21,38 @@ def calibrate(
     normal: Normal = None,
     method: Annotated[
         Literal["sigmoid", "isotonic"],
-        typer.Option(help="Platt's sigmoid, or any rising curve (1,000 labelled samples or more)."),
+        typer.Option(
+            help="Platt's sigmoid, or any increasing curve (1,000 labelled samples or more)."
+        ),
     ] = "sigmoid",
     prevalence: Annotated[
         float | None,
-        typer.Option(help="Share of anomalies where it will be used; else that of DATA."),
+        typer.Option(
+            help="Share of anomalies where the model will be used; by default that of DATA."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model file to write; else MODEL itself.")
+        Path | None,
+        typer.Option("--out", "-o", help="Model file to write; by default MODEL itself."),
     ] = None,
     condition: Condition = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn probabilities from labelled samples, none of which trained the model.
+    """Fit probabilities to labelled samples that did not train the model.
 
-    Where the model was fitted on this very data, its test part is used.
+    If the model was fitted on the same data, its test samples are used.
     """
     refuse_overwriting([out], [data])
     fitted = load_detector(model)
-    as_saved = fitted.verbose
+    saved_verbosity = fitted.verbose
     fitted.verbose = int(not (quiet or as_json))
     options = DataOptions(label, anomaly, normal, condition=condition).filled_from(
         fitted.provenance_
     )
     source, split = test_rows(open_data(data, options, fitted.source), options, fitted.provenance_)
     fitted.calibrate_proba(source, split.y_test, method=method, prevalence=prevalence)
-    fitted.verbose = as_saved
+    fitted.verbose = saved_verbosity
     target = out or model
     fitted.save(target)
     calibration = fitted.proba_calibration_

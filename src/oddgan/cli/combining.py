@@ -11,7 +11,7 @@ from sklearn.svm import OneClassSVM
 
 from oddgan import Combination, detectors
 
-#: scikit-learn's detectors by name, such that a model file can hold them.
+#: scikit-learn's detectors by name, with settings that a model file can hold.
 FOREIGN: dict[str, BaseEstimator] = {
     "ellipticenvelope": EllipticEnvelope(),
     "isolationforest": IsolationForest(),
@@ -28,47 +28,47 @@ def make_combination(text: str, params: Mapping[str, Any]) -> Combination:
     text : str
         Names of detectors of OddGAN or of `FOREIGN`, in any case.
     params : mapping of str to Any
-        Parameters of the combination, and of members as ``name__parameter``; but device and
-        verbosity are those of all members of OddGAN, and each has a checkpoint of its own.
+        Parameters of the combination, and of members as ``name__parameter``. Device and verbosity
+        apply to all members of OddGAN, and each of these has its own checkpoint.
 
     Raises
     ------
     ValueError
-        There is no such detector or parameter; the message lists those there are.
+        The detector or parameter does not exist; the message lists the valid names.
     """
     combination = Combination([_member(name.strip().lower()) for name in text.split("+")])
-    left = dict(params)
-    shared = {name: left.pop(name) for name in ("device", "verbose")}
-    checkpoint = left.pop("checkpoint")
+    remaining = dict(params)
+    shared = {name: remaining.pop(name) for name in ("device", "verbose")}
+    checkpoint = remaining.pop("checkpoint")
     for name, member in combination.get_params().items():
         if isinstance(member, detectors.Detector):
             member.set_params(**shared, checkpoint=f"{checkpoint}.{name}")
     allowed = combination.get_params().keys()
-    for name in left:
+    for name in remaining:
         if name not in allowed:
-            own_params = sorted(combination.get_params(deep=False).keys() - {"detectors"})
+            parameters = sorted(combination.get_params(deep=False).keys() - {"detectors"})
             raise ValueError(
-                f"{text} has no parameter {name!r}; it has {', '.join(own_params)} and those of "
+                f"{text} has no parameter {name!r}; it has {', '.join(parameters)} and those of "
                 "each member, as NAME__PARAMETER"
             )
-    return combination.set_params(**left)
+    return combination.set_params(**remaining)
 
 
 def check_combination(**options: Any) -> None:
-    """Refuse what several detectors at once cannot have."""
+    """Refuse options that a combination does not support."""
     for name, value in options.items():
         if value:
-            raise ValueError(f"--{name} is of one detector: a combination has none")
+            raise ValueError(f"--{name} is for a single detector, not for a combination")
 
 
 def _member(name: str) -> BaseEstimator:
-    known = detectors.all_detectors()
+    classes = detectors.all_detectors()
     name = "oddgan" if name == "auto" else name
-    if name in known:
-        return known[name]()
+    if name in classes:
+        return classes[name]()
     if name not in FOREIGN:
         raise ValueError(
-            f"no detector is called {name!r}; a combination can have {', '.join(known)} and "
+            f"no detector is called {name!r}; a combination can have {', '.join(classes)} and "
             f"scikit-learn's {', '.join(FOREIGN)}"
         )
     member: BaseEstimator = clone(FOREIGN[name])

@@ -1,4 +1,4 @@
-"""DATA on the command line: a data set by name, a file or a folder, and which rows of it."""
+"""DATA on the command line: a data set by name, a file or a folder; and which rows to use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,28 +19,28 @@ Open = Callable[..., inputs.Source]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """The options that say how DATA is read and which of it is normal.
+    """The options that define how DATA is read and which samples are normal.
 
     Attributes
     ----------
     label : str or None
-        Column (or NPZ key) with the truth; it is not an input of the detector.
+        Column (or NPZ key) with the labels; it is not an input of the detector.
     anomaly, normal : str or None
         The anomalous, or the only normal, class.
     train_fraction : float
         Share of the labelled normal rows of a file that may train.
     split_seed : int
-        Which rows these are.
+        Selects these rows.
     pattern : str or None
         Which files of a folder.
     skip_bad : bool
         Whether to leave out images that cannot be read.
     condition : list of str or None
-        Columns, or a file, with the known context of the samples.
+        Columns, or a file, with the condition of the samples.
     groups : list of str or None
-        Columns, or a file, that say which samples belong together.
+        Columns, or a file, that tell which samples belong together.
     protocol : str or None
-        Who trains and who is tested: a protocol's name, or YAML with its parameters.
+        How to split into training and test: a protocol's name, or YAML with its parameters.
     """
 
     label: str | None = None
@@ -60,18 +60,20 @@ class DataOptions:
         return {"label": self.label, "pattern": self.pattern, "skip_bad": self.skip_bad}
 
     @property
-    def known(self) -> list[str] | str | None:
+    def condition_argument(self) -> list[str] | str | None:
         """What `inputs.with_condition` takes."""
         return _one_or_all(self.condition)
 
     def filled_from(self, origin: Mapping[str, Any]) -> "DataOptions":
-        """Return these options, and where they say nothing those a model was fitted with."""
-        before = origin.get("how", {})
+        """Return these options, with those that are not set taken from the fit of a model."""
+        fit_options = origin.get("how", {})
         names: tuple[str, ...] = ("label", "anomaly", "normal", "pattern")
-        if self.anomaly or self.normal:  # a class named anew replaces both
+        if self.anomaly or self.normal:  # a newly named class replaces both
             names = ("label", "pattern")
-        left_open = {n: before[n] for n in names if getattr(self, n) is None and n in before}
-        return replace(self, **left_open)
+        missing = {
+            n: fit_options[n] for n in names if getattr(self, n) is None and n in fit_options
+        }
+        return replace(self, **missing)
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ class Data:
     source : inputs.Source
         All its samples.
     dataset : datasets.Dataset or None
-        Its labels, where it has any; of a file the `X` is left empty.
+        Its labels, if it has any; for a file, `X` is empty.
     identity : str
-        What tells it from other data: the name of a data set, or a digest of the files.
+        Identifies the data: the name of a data set, or a digest of the files.
     """
 
     source: inputs.Source
@@ -93,7 +95,7 @@ class Data:
     identity: str
 
     def grouped(self, options: DataOptions) -> "Data":
-        """Return the same, with what is known of which samples belong together."""
+        """Return the same data with its groups of samples, if it has any."""
         groups: Any = _one_or_all(options.groups)
         if groups is None and self.dataset is not None:
             groups = self.dataset.groups
@@ -110,8 +112,8 @@ class Data:
     def with_samples(self, codec: inputs.Codec) -> datasets.Dataset:
         """Return the data set with its samples in memory, as baselines need them.
 
-        Image files of varying size are as `codec` resizes them. The known context of a table's
-        rows becomes columns of it; images stand for themselves.
+        `codec` resizes image files of varying size. The condition of a table's rows becomes
+        columns of the table; images are used without their condition.
         """
         if self.dataset is None:
             raise ValueError("baselines need labelled data")
@@ -120,10 +122,10 @@ class Data:
             return self.dataset  # its table has them
         if not X.size:
             X = self._in_memory(codec)
-        known = self.source.condition(np.arange(len(X)))
-        if isinstance(X, pd.DataFrame) and isinstance(known, pa.Table):
-            context = known.to_pandas().add_prefix("condition: ").set_axis(X.index)
-            X = pd.concat([X, context], axis=1)
+        condition = self.source.condition(np.arange(len(X)))
+        if isinstance(X, pd.DataFrame) and isinstance(condition, pa.Table):
+            columns = condition.to_pandas().add_prefix("condition: ").set_axis(X.index)
+            X = pd.concat([X, columns], axis=1)
         return replace(self.dataset, X=X)
 
     def _in_memory(self, codec: inputs.Codec) -> NDArray[Any] | pd.DataFrame:
@@ -138,9 +140,9 @@ class Data:
         return pd.DataFrame(raw) if raw.ndim == 2 else raw
 
 
-def open_samples(what: Any, *, condition: Any = None, **reading: Any) -> inputs.Source:
-    """Open samples to train on, with the context that is known of them, if any."""
-    source = inputs.open_source(what, **reading)
+def open_samples(data: Any, *, condition: Any = None, **reading: Any) -> inputs.Source:
+    """Open samples to train on, with their condition, if any."""
+    source = inputs.open_source(data, **reading)
     return source if condition is None else inputs.with_condition(source, condition)
 
 
@@ -149,15 +151,15 @@ def open_data(text: str, options: DataOptions, opener: Open = open_samples) -> D
     names = [info.name for info in datasets.available()]
     if text in names:
         if options.label or options.pattern:
-            raise ValueError(f"{text} is a data set with labels of its own: leave out --label")
+            raise ValueError(f"{text} is a data set with its own labels: leave out --label")
         named = datasets.load(text)
-        return Data(opener(named.X, condition=options.known), named, text)
+        return Data(opener(named.X, condition=options.condition_argument), named, text)
     path = Path(text)
     if not path.exists():
         raise ValueError(
             f"{text} is neither a file, nor a folder, nor one of the data sets {', '.join(names)}"
         )
-    source = opener(path, condition=options.known, **options.reading)
+    source = opener(path, condition=options.condition_argument, **options.reading)
     labels = source.labels()
     if path.is_dir() and (options.anomaly or options.normal):
         labels = np.array([Path(name).parts[0] for name in source.names or []])
@@ -174,7 +176,7 @@ def open_data(text: str, options: DataOptions, opener: Open = open_samples) -> D
 
 
 def training_rows(data: Data, options: DataOptions) -> tuple[inputs.Source, dict[str, Any]]:
-    """Return the samples that train, and what a model must remember of where they came from."""
+    """Return the training samples, and their provenance for the model to store."""
     origin: dict[str, Any] = {"data": data.identity, "how": asdict(options)}
     if data.dataset is None:
         if options.protocol:
@@ -199,7 +201,7 @@ def test_rows(
 ) -> tuple[inputs.Source, evaluation.Split]:
     """Return the labelled samples to evaluate on: none that the model was trained on."""
     if data.dataset is None:
-        raise ValueError("an evaluation needs the truth: give --label, or --anomaly for a folder")
+        raise ValueError("an evaluation needs labels: give --label, or --anomaly for a folder")
     if origin.get("data") == data.identity:
         for name in ("label", "anomaly", "normal"):
             if getattr(options, name) != origin["how"][name]:
@@ -208,20 +210,20 @@ def test_rows(
                     f"not {getattr(options, name)}"
                 )
         if "protocol" not in origin:
-            raise ValueError("the model was trained on all normal samples of this very data")
+            raise ValueError("the model was trained on all normal samples of this data")
         split = evaluation.from_dict(origin["protocol"]).split(data.dataset)
         return data.subset(split.test), split
-    every = np.arange(len(data.dataset))
+    all_rows = np.arange(len(data.dataset))
     if options.normal is not None:
         y = ~data.dataset.is_class(options.normal)
     else:
         y = data.dataset.is_class(1 if options.anomaly is None else options.anomaly)
     testing = "every row tests; the model was fitted on other files"
-    return data.source, evaluation.Split(every[:0], every, y.astype(np.int64), None, testing)
+    return data.source, evaluation.Split(all_rows[:0], all_rows, y.astype(np.int64), None, testing)
 
 
 def _one_or_all(names: list[str] | None) -> list[str] | str | None:
-    """Return what an option that may be repeated means: one column or file, or several columns."""
+    """Return the value of a repeatable option: one column or file, or several columns."""
     return names[0] if names and len(names) == 1 else names
 
 

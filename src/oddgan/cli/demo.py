@@ -1,4 +1,4 @@
-"""``oddgan demo``: the whole way, from data to found anomalies, on data that ships along."""
+"""``oddgan demo``: every step from data to anomalies, on data that ships with the package."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from .evaluate import baseline_title, measure, title
 from .fit import make
 from .output import print_json, write_table
 from .report import write as write_report
-from .score import judge
+from .score import frame_of
 
 
 def demo(
@@ -24,9 +24,11 @@ def demo(
     anomaly: Annotated[int, typer.Option(help="The digit that training never sees.")] = 0,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="A method; may be repeated. Else egbad and vae; see `oddgan detectors`."),
+        typer.Option(
+            help="A method; may be repeated. By default egbad and vae; see `oddgan detectors`."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that training draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the training.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,33 +47,35 @@ def demo(
         print(
             f"Digits, {data.source.count()} images of 8 x 8 pixels. {split.description}.\n"
             f"{train.count()} images train, {len(split.test)} test, "
-            f"{int(split.y_test.sum())} of them odd."
+            f"{int(split.y_test.sum())} of them anomalous."
         )
     rows: list[tuple[str, list[evaluation.Metrics]]] = []
-    written = []
+    files = []
     for model in models:
         model.fit(train).provenance_ = origin
         name = type(model).__name__.lower()
         rows.append((title(model), [measure(model, test, split).metrics]))
-        written += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
+        files += _write(model, test, out / f"{name}.oddgan", out / f"{name}-scores.csv")
     for name, scores in evaluation.run_baselines(data.with_samples(model.codec_), split).items():
         rows.append((name, [evaluation.evaluate_scores(split.y_test, scores)]))
-    shown = [(baseline_title(name), metrics) for name, metrics in rows]
-    beside = {name: metrics[0] for name, metrics in shown}
-    for model, model_path in zip(models, written[::2], strict=True):
+    titled_rows = [(baseline_title(name), metrics) for name, metrics in rows]
+    compared = {name: metrics[0] for name, metrics in titled_rows}
+    for model, model_path in zip(models, files[::2], strict=True):
         report = model_path.with_name(f"{model_path.stem}-report.html")
-        write_report(model, report, data, "digits", test, split, model=model_path, beside=beside)
-        written.append(report)
+        write_report(
+            model, report, data, "digits", test, split, model=model_path, compared=compared
+        )
+        files.append(report)
     if as_json:
         results = {name: metrics[0].as_dict() for name, metrics in rows}
-        print_json({"split": split.description, "results": results, "written": written})
+        print_json({"split": split.description, "results": results, "written": files})
         return
-    Console().print(evaluation.results_table(shown))
-    print(f"Written: {', '.join(map(str, written))}")
-    print(f"Open {written[-1]} in a browser to see what is odd, and where.")
+    Console().print(evaluation.results_table(titled_rows))
+    print(f"Written: {', '.join(map(str, files))}")
+    print(f"Open {files[-1]} in a browser to see the anomalies and where they are.")
     print(
         "Next:\n"
-        f"  oddgan evaluate {written[0]} digits\n"
+        f"  oddgan evaluate {files[0]} digits\n"
         "  oddgan fit vae YOUR.csv --out my.oddgan       # rows that are all normal\n"
         "  oddgan score my.oddgan NEW.csv --out scores.csv\n"
         "  oddgan fit egbad FOLDER_OF_IMAGES --out my.oddgan\n"
@@ -83,6 +87,6 @@ def _write(
     model: detectors.Detector, test: inputs.Source, model_path: Path, scores_path: Path
 ) -> list[Path]:
     model.save(model_path)
-    chunks = (judge(model, test, index, scores) for index, scores in model.iter_outputs(test))
+    chunks = (frame_of(model, test, index, scores) for index, scores in model.iter_outputs(test))
     write_table(scores_path, chunks)
     return [model_path, scores_path]

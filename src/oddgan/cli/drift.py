@@ -28,9 +28,9 @@ def drift(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether new samples still score as normal ones did: exit code 0 if so, 3 if not.
+    """Test whether new samples still score like normal ones: exit code 0 if so, 3 if not.
 
-    More anomalies among them and a process that has moved look alike.
+    More anomalies and a changed process look alike.
     """
     decisions.check_share("alpha", alpha)
     fitted = load_detector(model, device=device)
@@ -39,7 +39,7 @@ def drift(
     opened = open_data(data, options, fitted.source)
     if fitted.provenance_.get("data") == opened.identity:
         warnings.warn(
-            f"{model} was fitted on rows of this very data, which score lower than new ones",
+            f"{model} was fitted on rows of this data, which score lower than new ones",
             stacklevel=1,
         )
     result = fitted.drift(opened.source, alpha=alpha)

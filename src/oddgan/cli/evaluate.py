@@ -20,8 +20,8 @@ from .output import list_skipped, messages, print_json
 from .report import ReportOption, check_report, write
 
 
-class Measured(NamedTuple):
-    """The figures of one model, or of a baseline, and their 95 % intervals by name."""
+class Measurement(NamedTuple):
+    """The metrics of one model, or of a baseline, and their 95 % intervals by name."""
 
     metrics: evaluation.Metrics
     intervals: dict[str, tuple[float, float]]
@@ -43,54 +43,62 @@ def evaluate(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     baselines: Annotated[
-        bool, typer.Option(help="Show what little or no learning reaches beside.")
+        bool, typer.Option(help="Also show baselines that learn little or nothing.")
     ] = True,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table here.")] = None,
     report: ReportOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure models on labelled data, on no row that they were trained on.
+    """Measure models on labelled data, without the rows that they were trained on.
 
-    Where a model was fitted on this very data, its test part is used, and what the options
-    leave open is as it was said to `oddgan fit`. Figures have 95 % intervals, by the bootstrap
-    over the test samples.
+    If a model was fitted on the same data, its test samples are used, and options that are not
+    given are those of `oddgan fit`. Metrics have 95 % intervals, by the bootstrap over the test
+    samples.
     """
     check_report(report, (*models, data), n_models=len(models))
-    options_given = DataOptions(
+    command_options = DataOptions(
         label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
     )
-    rows: dict[str, list[Measured]] = {}
-    tested: NDArray[np.int64] | None = None
+    rows: dict[str, list[Measurement]] = {}
+    evaluated_rows: NDArray[np.int64] | None = None
     for path in models:
         fitted = load(path)
         if isinstance(fitted, Combination):
             check_combination(report=report)
-        options = options_given.filled_from(fitted.provenance_)
+        options = command_options.filled_from(fitted.provenance_)
         opened = open_data(data, options, fitted.source)
         source, split = test_rows(opened, options, fitted.provenance_)
-        tested = split.test if tested is None else tested
-        if not np.array_equal(split.test, tested):
-            raise ValueError(f"{path} was fitted on another split than {models[0]}")
+        evaluated_rows = split.test if evaluated_rows is None else evaluated_rows
+        if not np.array_equal(split.test, evaluated_rows):
+            raise ValueError(f"{path} was fitted on a different split than {models[0]}")
         rows.setdefault(title(fitted), []).append(measure(fitted, source, split))
     if baselines and len(split.train):
         for name, scores in evaluation.run_baselines(
             opened.with_samples(fitted.codec_), split
         ).items():
-            rows[name] = [measured(split.y_test, scores, split)]
+            rows[name] = [compare(split.y_test, scores, split)]
         if source.has_condition and source.kind == "image":
-            messages.print("The baselines judge the images without the condition.")
+            messages.print("The baselines score the images without the condition.")
         if isinstance(fitted, detectors.OddGAN):
             training = grouped_as_fitted(fitted, opened, data, options).subset(split.train)
             rows |= measure_controls(fitted, training, source, split)
-    shown = [(baseline_title(name), [m.metrics for m in many]) for name, many in rows.items()]
-    bounds = [(baseline_title(name), [m.intervals for m in many]) for name, many in rows.items()]
+    titled_rows = [
+        (baseline_title(name), [m.metrics for m in measurements])
+        for name, measurements in rows.items()
+    ]
+    intervals = [
+        (baseline_title(name), [m.intervals for m in measurements])
+        for name, measurements in rows.items()
+    ]
     if markdown:
-        text = evaluation.markdown_table(shown) + "\n" + evaluation.markdown_intervals(bounds)
+        text = (
+            evaluation.markdown_table(titled_rows) + "\n" + evaluation.markdown_intervals(intervals)
+        )
         markdown.write_text(text, encoding="utf-8")
-    beside = {name: many[0] for name, many in shown}
-    write(fitted, report, opened, data, source, split, model=models[0], beside=beside)
+    compared = {name: metrics[0] for name, metrics in titled_rows}
+    write(fitted, report, opened, data, source, split, model=models[0], compared=compared)
     if as_json:
-        results = {name: [m.as_dict() for m in many] for name, many in rows.items()}
+        results = {name: [m.as_dict() for m in runs] for name, runs in rows.items()}
         skipped = source.skipped
         print_json(
             {"data": data, "split": split.description, "results": results, "skipped": skipped}
@@ -98,21 +106,21 @@ def evaluate(
         return
     list_skipped(source)
     print(f"{data}: {split.description}.")
-    Console().print(evaluation.results_table(shown))
+    Console().print(evaluation.results_table(titled_rows))
     print()
-    Console().print(evaluation.intervals_table(bounds))
+    Console().print(evaluation.intervals_table(intervals))
 
 
 def grouped_as_fitted(fitted: Detector, opened: Data, data: str, options: DataOptions) -> Data:
-    """Return DATA knowing which samples belong together, as `oddgan fit` knew.
+    """Return DATA with the groups of samples that `oddgan fit` used.
 
     The model does not see the columns of groups, so DATA is read again for them.
     """
-    asked = fitted.provenance_["how"]["groups"]
-    if asked is None:
-        return opened.grouped(options)  # as the data set says, if it does
+    groups_option = fitted.provenance_["how"]["groups"]
+    if groups_option is None:
+        return opened.grouped(options)  # those of the data set, if it has any
     groups = open_data(data, replace(options, condition=None)).grouped(
-        replace(options, groups=asked)
+        replace(options, groups=groups_option)
     )
     return replace(opened, source=inputs.with_groups(opened.source, groups.source.groups))
 
@@ -122,8 +130,8 @@ def measure_controls(
     training: inputs.Source,
     source: inputs.Source,
     split: evaluation.Split,
-) -> dict[str, list[Measured]]:
-    """Train and measure what belongs beside OddGAN, on the rows that it was trained on."""
+) -> dict[str, list[Measurement]]:
+    """Train OddGAN's control detectors on its training rows, and measure them."""
     return {
         name: [measure(control.fit(training), source, split)]
         for name, control in fitted.controls_as_fitted().items()
@@ -131,36 +139,36 @@ def measure_controls(
 
 
 def title(fitted: Detector | Combination) -> str:
-    """Return what a row of the table is called."""
+    """Return the title of a model's row in the table."""
     if isinstance(fitted, Combination):
         return f"{'+'.join(fitted.members_)} {fitted.rule_}"
     return f"{type(fitted).__name__} {fitted.get_params()['score_name']}"
 
 
 def baseline_title(name: str) -> str:
-    """Return what a row is called: a baseline by its title, all else as it is."""
+    """Return the title of a row: that of a baseline, or the name itself."""
     return evaluation.BASELINES[name].title if name in evaluation.BASELINES else name
 
 
 def measure(
     fitted: Detector | Combination, source: inputs.Source, split: evaluation.Split
-) -> Measured:
-    """Score the test rows and compare with the truth; rows that were skipped do not count."""
+) -> Measurement:
+    """Score the test rows and compare with the labels; skipped rows do not count."""
     chunks = list(fitted.iter_outputs(source))
     index = np.concatenate([rows for rows, _ in chunks])
     scores = np.concatenate([values for _, values in chunks])
-    return measured(split.y_test[np.isin(split.test, index)], scores, split, fitted.threshold_)
+    return compare(split.y_test[np.isin(split.test, index)], scores, split, fitted.threshold_)
 
 
-def measured(
+def compare(
     y: NDArray[np.int64],
     scores: NDArray[np.float64],
     split: evaluation.Split,
     threshold: float | None = None,
-) -> Measured:
-    """Compare scores with the truth."""
+) -> Measurement:
+    """Compare scores with the labels."""
     rate = split.flag_rate
-    return Measured(
+    return Measurement(
         evaluation.evaluate_scores(y, scores, threshold=threshold, flag_rate=rate),
         evaluation.bootstrap_intervals(
             y, scores, threshold=threshold, flag_rate=rate, metrics=evaluation.INTERVAL_METRICS

@@ -53,7 +53,7 @@ def fit(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Who trains and who is tested: a name, or YAML with parameters, such as "
+            help="Which samples train and which test: a name, or YAML with parameters, e.g. "
             "'{name: one-class-anomalous, anomaly: 3, pooled: false}'."
         ),
     ] = None,
@@ -64,7 +64,7 @@ def fit(
         list[str] | None,
         typer.Option("--set", "-s", help="Any parameter as NAME=VALUE; may be repeated."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that training draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
@@ -75,11 +75,11 @@ def fit(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn what normal looks like, and write a model.
+    """Train a model on normal samples, and write it to a file.
 
-    Only normal samples train. Of labelled data (a data set by name, --label, or a folder with
-    --normal or --anomaly) some normal samples are kept for `oddgan evaluate`, and --report is on
-    these and the anomalies; else it is on all samples, most of which trained.
+    Only normal samples train. In labelled data (a data set by name, --label, or a folder with
+    --normal or --anomaly) some normal samples are kept for `oddgan evaluate`, and --report covers
+    these and the anomalies; otherwise it covers all samples, most of which trained.
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ValueError(f"--out {out}: give a file in a folder that exists")
@@ -89,9 +89,9 @@ def fit(
         check_combination(preset=preset, condition=condition, report=report)
     checkpoint = out.with_name(out.name + ".ckpt")
     if restart:
-        # Members that are not trained in one pass have a checkpoint each.
-        for old in (checkpoint, *out.parent.glob(f"{glob.escape(checkpoint.name)}.*")):
-            old.unlink(missing_ok=True)
+        # Members that are not trained in one pass have separate checkpoints.
+        for path in (checkpoint, *out.parent.glob(f"{glob.escape(checkpoint.name)}.*")):
+            path.unlink(missing_ok=True)
     model = make(
         detector,
         preset,
@@ -155,12 +155,12 @@ def fit(
     )
     if "description" in origin:
         print(f"Split: {origin['description']}.")
-    what_next = ["evaluate" if "description" in origin else "score", str(out), data]
-    if source.has_condition and not source.condition_columns:  # columns are found by themselves
-        what_next += ["--condition", str(options.known)]
+    next_command = ["evaluate" if "description" in origin else "score", str(out), data]
+    if source.has_condition and not source.condition_columns:  # columns are in DATA itself
+        next_command += ["--condition", str(options.condition_argument)]
     if isinstance(model, detectors.Detector) and model.health_checks_ and not model.health_:
         print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
-    print(f"Wrote {out}. Next: oddgan {shlex.join(what_next)}")
+    print(f"Wrote {out}. Next: oddgan {shlex.join(next_command)}")
 
 
 def _losses_and_health(model: detectors.Detector | Combination) -> dict[str, Any]:
@@ -172,19 +172,19 @@ def _losses_and_health(model: detectors.Detector | Combination) -> dict[str, Any
 
 
 def _held_out(model: detectors.Detector | Combination, source: inputs.Source) -> str:
-    """Say which samples the threshold comes from."""
+    """Return which samples set the threshold, in words."""
     n = len(model.calibration_scores_)
     if source.groups is not None:
         return f"one of each of {n} groups was held out"
     if isinstance(model, Combination):
-        return f"{n} of them, beside those for the p-values of the members, were held out"
+        return f"{n} of them were held out, in addition to those for the p-values of the members,"
     if model.cross_fitted_:
         return "each was held out by some members, which scored it"
     return f"{n} of them were held out"
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE; a value is JSON if it can be, else text, of a score names with commas."""
+    """Read NAME=VALUE; a value is JSON where valid, else text; for a score, names with commas."""
     params: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -201,24 +201,24 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
 
 
 def make(name: str, preset: str | None, params: dict[str, Any]) -> detectors.Detector | Combination:
-    """Return what is called `name`, with a preset if one is named, and parameters.
+    """Return the detector or combination `name`, with a preset, if any, and parameters.
 
     Raises
     ------
     ValueError
-        There is no such detector, preset or parameter; the message lists those there are.
+        The detector, preset or parameter does not exist; the message lists the valid names.
     """
     if "+" in name:
         return make_combination(name, params)
-    known = detectors.all_detectors()
+    classes = detectors.all_detectors()
     name = "oddgan" if name.lower() == "auto" else name
-    if name.lower() not in known:
-        raise ValueError(f"no detector is called {name!r}; there are {', '.join(known)}")
-    cls = known[name.lower()]
+    if name.lower() not in classes:
+        raise ValueError(f"no detector is called {name!r}; there are {', '.join(classes)}")
+    cls = classes[name.lower()]
     params = renamed(params)
     allowed = cls().get_params()
     for param in params:
         if param not in allowed:
-            listed = ", ".join(sorted(allowed))
-            raise ValueError(f"{name} has no parameter {param!r}; it has {listed}")
+            names = ", ".join(sorted(allowed))
+            raise ValueError(f"{name} has no parameter {param!r}; it has {names}")
     return cls.from_preset(preset, **params) if preset else cls(**params)

@@ -15,20 +15,20 @@ from oddgan import Combination, detectors, inputs, models
 from ._options import AsJson, ModelArgument
 from .output import print_json
 
-#: Columns that are named; the JSON object has all.
-_MOST_COLUMNS = 12
+#: The maximum number of columns to list; the JSON object has all.
+_MAX_COLUMNS = 12
 
 
 def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
-    """Show what a model file holds: what it learned from and how, its threshold and its health.
+    """Show the content of a model file: its training, its threshold and its health.
 
-    The exit code is 0 whatever was found.
+    The exit code is 0 even for an unhealthy model.
     """
     fitted = models.load(model, device="cpu")
     if isinstance(fitted, Combination):
         _inspect_combination(fitted, model, as_json)
         return
-    description = described(fitted)
+    description = describe(fitted)
     if as_json:
         checks = [{**asdict(check), "found": not check.passed} for check in fitted.health_checks_]
         print_json({"model": model, **description, "health": checks})
@@ -38,9 +38,9 @@ def inspect(model: ModelArgument, as_json: AsJson = False) -> None:
 
 
 def _print(words: Mapping[str, str]) -> None:
-    table = Table.grid("what", "value", padding=(0, 2))
-    for what, value in words.items():
-        table.add_row(what, Text(value))
+    table = Table.grid("property", "value", padding=(0, 2))
+    for name, value in words.items():
+        table.add_row(name, Text(value))
     Console(highlight=False).print(table)
 
 
@@ -65,17 +65,17 @@ def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> Non
     _print(
         {
             "detector": f"Combination, rule {description['rule']}",
-            **{f"member {name}": what for name, what in description["members"].items()},
+            **{f"member {name}": member for name, member in description["members"].items()},
             "samples": _samples(description["input"]),
-            "rows": f"{fitted.n_train_} trained, {n} were held out beside those for p-values",
+            "rows": f"{fitted.n_train_} trained, {n} held out in addition to those for p-values",
             **_decision(description),
             "data": str(origin.get("description") or origin.get("data") or "not known"),
         }
     )
 
 
-def described(fitted: detectors.Detector) -> dict[str, Any]:
-    """Return what there is to know of a fitted detector, by name, as JSON holds it."""
+def describe(fitted: detectors.Detector) -> dict[str, Any]:
+    """Return the properties of a fitted detector by name, ready for JSON."""
     n = len(fitted.calibration_scores_)
     defaults = type(fitted)().get_params()
     params = fitted.fitted_params_
@@ -111,7 +111,7 @@ def _input(codec: inputs.Codec) -> dict[str, Any]:
 
 
 def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
-    """Return what probabilities rest on, or None where no labelled samples were given."""
+    """Return how probabilities were calibrated, or None if they were not."""
     if not hasattr(fitted, "proba_calibration_"):
         return None
     fields = asdict(fitted.proba_calibration_)
@@ -119,7 +119,7 @@ def _probabilities(fitted: detectors.Detector) -> dict[str, Any] | None:
 
 
 def _history(history: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the number of training steps, and each loss at its first and last report."""
+    """Return the number of training steps, and the first and last value of each loss."""
     if not history:
         return {}
     losses: dict[str, list[float]] = {}
@@ -135,47 +135,45 @@ def _history(history: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def _samples(described_input: Mapping[str, Any]) -> str:
-    columns = described_input["columns"]
+def _samples(input_description: Mapping[str, Any]) -> str:
+    columns = input_description["columns"]
     if not columns:
-        return f"{described_input['kind']}s of {' x '.join(map(str, described_input['shape']))}"
-    more = ", ..." if len(columns) > _MOST_COLUMNS else ""
-    listed = ", ".join(columns[:_MOST_COLUMNS])
-    return (
-        f"table, columns {listed}{more}: {len(columns)}, encoded as {described_input['shape'][0]}"
-    )
+        return f"{input_description['kind']}s of {' x '.join(map(str, input_description['shape']))}"
+    ellipsis = ", ..." if len(columns) > _MAX_COLUMNS else ""
+    names, width = ", ".join(columns[:_MAX_COLUMNS]), input_description["shape"][0]
+    return f"table, columns {names}{ellipsis}: {len(columns)}, encoded as {width}"
 
 
 def _decision(description: Mapping[str, Any]) -> dict[str, str]:
     threshold, n = f"{description['threshold']:.6g}", description["held_out_rows"]
     return {
         "threshold": f"{threshold}, to flag {description['target_fpr']:.3g} of normal samples",
-        "resolution": f"no p-value is below 1/{n + 1} = {1 / (n + 1):.2g}: odder than all held out",
+        "resolution": f"the smallest p-value is 1/{n + 1} = {1 / (n + 1):.2g}",
     }
 
 
 def _in_words(description: dict[str, Any]) -> dict[str, str]:
     samples, condition = _samples(description["input"]), description["input"]["condition"]
-    trained = description["training"]
+    training = description["training"]
     if condition:
         samples += f"; condition: {', '.join(condition) if condition is not True else 'given'}"
     losses = [
-        f"{name} loss {of['first']:.4g}, at last {of['last']:.4g}"
-        for name, of in trained.get("losses", {}).items()
+        f"{name} loss {loss['first']:.4g} at first, {loss['last']:.4g} at last"
+        for name, loss in training.get("losses", {}).items()
     ]
-    steps = "; ".join([f"{trained['steps']} steps", *losses]) if trained else "no training steps"
+    steps = "; ".join([f"{training['steps']} steps", *losses]) if training else "no training steps"
     n = description["held_out_rows"]
     rows = f"{description['training_rows']} trained, {n} were held out"
     if description["cross_conformal"]:
         rows = f"{n}, each held out by some members and trained on by the others"
     origin = description["provenance"]
-    labelled = description["probabilities"]
-    probabilities = "none: they take labelled samples (oddgan calibrate)"
-    if labelled:
+    calibration = description["probabilities"]
+    probabilities = "none: they need labelled samples (oddgan calibrate)"
+    if calibration:
         probabilities = (
-            f"{labelled['method']}, by {labelled['n_normal']} normal and "
-            f"{labelled['n_anomalous']} anomalous samples, for a share of "
-            f"{labelled['prevalence']:.3g} anomalies"
+            f"{calibration['method']}, by {calibration['n_normal']} normal and "
+            f"{calibration['n_anomalous']} anomalous samples, for a share of "
+            f"{calibration['prevalence']:.3g} anomalies"
         )
     return {
         "detector": f"{description['detector']} ({description['reference']})",

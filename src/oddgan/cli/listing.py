@@ -12,7 +12,7 @@ from .output import print_json
 
 
 def list_detectors(as_json: AsJson = False) -> None:
-    """List the methods: what they take and score by, their presets, where they were published."""
+    """List the detectors: their inputs, scores, presets and references."""
     classes = detectors.all_detectors()
     if as_json:
         print_json(
@@ -28,7 +28,7 @@ def list_detectors(as_json: AsJson = False) -> None:
             }
         )
         return
-    table = Table.grid("detector", "what", "values", padding=(0, 2))
+    table = Table.grid("detector", "property", "values", padding=(0, 2))
     for name, cls in classes.items():
         rows = {
             "inputs": [f"{kind}s" for kind in cls.kinds],
@@ -36,15 +36,15 @@ def list_detectors(as_json: AsJson = False) -> None:
             "presets": list(cls.presets),
         }
         table.add_row(name, "from", cls.reference)
-        for what, values in rows.items():
+        for label, values in rows.items():
             if values:
-                table.add_row("", what, ", ".join(values))
+                table.add_row("", label, ", ".join(values))
         table.add_row()
     Console(highlight=False).print(table)
 
 
 def list_datasets(as_json: AsJson = False) -> None:
-    """List the data sets known by name, and whether their files are here."""
+    """List the data sets by name, and whether their files are present."""
     infos = datasets.available()
     if as_json:
         print_json({info.name: asdict(info) for info in infos})
@@ -64,6 +64,6 @@ def list_datasets(as_json: AsJson = False) -> None:
     Console().print(table)
     home = datasets.data_home()
     print(
-        f"Files are looked for in {home} (ODDGAN_DATA sets it), and fetched if they are not here; "
-        "those of arrhythmia and magnetic-tile must be put there."
+        f"Files are read from {home} (ODDGAN_DATA sets it), and downloaded if missing; "
+        "you must put those of arrhythmia and magnetic-tile there yourself."
     )

@@ -1,4 +1,4 @@
-"""Where images are odd, as files: arrays of maps and of masks, and pictures to look at."""
+"""Anomaly maps of images as files: arrays of maps and masks, and pictures to look at."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,27 +17,27 @@ from oddgan.detectors import Detector
 
 Pixels = NDArray[Any]
 
-#: Pictures have a side of at least so many pixels: an image of 28 x 28 is enlarged.
+#: Minimum side of a picture, in pixels: an image of 28 x 28 is enlarged.
 _SIDE = 256
-#: The colours of what is odd and of the outline of a mask, which differ for any eye.
+#: The colours of anomalous pixels and of a mask's outline, distinct for colour-blind eyes too.
 _ODD, _OUTLINE = np.array([213, 94, 0]), np.array([86, 180, 233])
-#: How much of a picture's colour is the map's where it is largest.
-_COVER = 0.8
-#: A map is drawn in full colour at so many times the threshold of pixels.
+#: Largest opacity of the map over the image.
+_OPACITY = 0.8
+#: A map has full colour at this multiple of the pixel threshold.
 _FULL = 2.0
-#: Images that are read together for pictures.
-_TOGETHER = 32
+#: Images that are read at a time for pictures.
+_CHUNK = 32
 
 
 def check_maps(explain: Path | None, mask: Path | None) -> None:
-    """Refuse names that maps cannot be written to, before any work is done."""
+    """Refuse paths that maps cannot be written to, before any work is done."""
     for name, path, folder in (("explain", explain, True), ("mask", mask, False)):
         if path is None:
             continue
         pictures = folder and not path.suffix
         if not pictures and path.suffix not in (".npy", ".npz"):
-            more = ", or be that of a new folder for pictures" if folder else ""
-            raise ValueError(f"--{name} {path}: the name must end in .npy or .npz{more}")
+            alternative = ", or be that of a new folder for pictures" if folder else ""
+            raise ValueError(f"--{name} {path}: the name must end in .npy or .npz{alternative}")
         if pictures and path.is_file():
             raise ValueError(f"--{name} {path}: is a file; pictures go into a new folder")
         if pictures and path.is_dir() and any(path.iterdir()):
@@ -59,9 +59,9 @@ def write_maps(
     mask : Path or None
         An NPY or NPZ file of masks.
     fitted : Detector
-        What explains.
+        The detector that explains them.
     source : inputs.Source
-        The images; all of them were read before, so that those left out are known.
+        The images; all of them were read before, so `skipped` is complete.
     """
     if explain is None and mask is None:
         return
@@ -72,39 +72,41 @@ def write_maps(
         pictures = _images(fitted, source) if explain and not explain.suffix else None
         for index, explanation in fitted.iter_outputs(source, "explain"):
             names = [str(name) for name in source.sample_names(index)]
-            for name, one, odd in zip(
+            for name, anomaly_map, mask_values in zip(
                 names, explanation.anomaly_map, explanation.anomaly_mask, strict=True
             ):
                 if maps:
-                    maps.add(name, one)
+                    maps.add(name, anomaly_map)
                 if masks:
-                    masks.add(name, odd)
+                    masks.add(name, mask_values)
                 if pictures and explain:
-                    picture = overlay(next(pictures), one, odd, explanation.pixel_threshold)
+                    picture = overlay(
+                        next(pictures), anomaly_map, mask_values, explanation.pixel_threshold
+                    )
                     _save(picture, explain, name)
 
 
 def overlay(image: Pixels, anomaly_map: Pixels, mask: Pixels, threshold: float) -> Image.Image:
-    """Return a picture of an image with what is odd in colour, and the mask outlined.
+    """Return a picture of an image with its anomaly map in colour and its mask outlined.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w) or (h, w, 3)
         The image.
     anomaly_map, mask : ndarray of shape (h, w)
-        How odd each pixel is, and which are odder than the threshold.
+        The anomaly score of each pixel, and which are above the threshold.
     threshold : float
-        Of pixels; full colour is at twice as much, in all pictures alike.
+        The pixel threshold; full colour is at twice this value in all pictures.
     """
     full = _FULL * threshold or float(anomaly_map.max()) or 1.0
     factor = max(1, -(-_SIDE // max(mask.shape)))
-    rgb, odd, inside = (
+    rgb, strength, inside = (
         values.repeat(factor, axis=0).repeat(factor, axis=1)
         for values in (image, anomaly_map / full, mask)
     )
     rgb = rgb if rgb.ndim == 3 else rgb[..., None]
-    cover = _COVER * np.clip(odd, 0, 1)[..., None]
-    coloured = (1 - cover) * rgb + cover * _ODD
+    opacity = _OPACITY * np.clip(strength, 0, 1)[..., None]
+    coloured = (1 - opacity) * rgb + opacity * _ODD
     coloured[inside & ~binary_erosion(inside)] = _OUTLINE
     return Image.fromarray(np.rint(coloured).astype(np.uint8))
 
@@ -127,7 +129,7 @@ class _Array:
         if values.shape != self._file.shape[1:]:
             first = " x ".join(map(str, self._file.shape[1:]))
             raise ValueError(
-                f"{self._path}: {name} has another size than {first}, which the first image has, "
+                f"{self._path}: {name} differs in size from the first image, {first}, "
                 "and an NPY file holds one size; give the name of an .npz file"
             )
         self._file[self._filled] = values
@@ -155,12 +157,12 @@ def _images(fitted: Detector, source: inputs.Source) -> Iterator[Pixels]:
     """Yield the images one by one, in the order in which they are explained."""
     codec = fitted.codec_
     assert isinstance(codec, inputs.ImageCodec)
-    for _, raw in source.chunks(_TOGETHER):
+    for _, raw in source.chunks(_CHUNK):
         yield from codec.for_display(raw)
 
 
 def _save(picture: Image.Image, folder: Path, name: str) -> None:
-    """Write a PNG file at the place below `folder` that the image has below its own."""
+    """Write a PNG file below `folder`, at the image's relative path."""
     path = folder / (name if name.lower().endswith(".png") else f"{name}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path)

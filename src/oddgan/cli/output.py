@@ -16,7 +16,7 @@ from rich.console import Console
 
 from oddgan import inputs
 
-#: Everything but results goes to standard error.
+#: Everything except results goes to standard error.
 messages = Console(stderr=True, highlight=False)
 
 
@@ -30,18 +30,20 @@ def check_path(path: Path | None, suffixes: Sequence[str]) -> None:
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} to")
 
 
-def refuse_overwriting(outputs: Sequence[Path | None], kept: Sequence[Path | str]) -> None:
-    """Refuse outputs that are the same file, or one of the files in `kept`."""
+def refuse_overwriting(outputs: Sequence[Path | None], protected: Sequence[Path | str]) -> None:
+    """Refuse outputs that are the same file, or one of the files in `protected`."""
     targets = [path.absolute().resolve() for path in outputs if path is not None]
     for path in targets:
-        if targets.count(path) > 1 or path in [Path(other).absolute().resolve() for other in kept]:
+        if targets.count(path) > 1 or path in [
+            Path(other).absolute().resolve() for other in protected
+        ]:
             raise ValueError(f"{path} would be overwritten: give the output another name")
 
 
 def write_table(path: Path | None, chunks: Iterable[pd.DataFrame]) -> None:
     """Write a table chunk by chunk; None writes CSV to standard output.
 
-    A file is complete or not there: it gets its name when all is written.
+    A file gets its name only when it is complete.
     """
     if path is None:
         _write_csv(sys.stdout, chunks)
@@ -77,18 +79,18 @@ def _write_parquet(path: Path, chunks: Iterable[pd.DataFrame]) -> None:
 
 def write_images(path: Path, chunks: Iterable[NDArray[Any]], n: int) -> None:
     """Write `n` images of one size, chunk by chunk, to an NPY file."""
-    written, start = None, 0
+    array, start = None, 0
     for chunk in chunks:
-        if written is None:
-            written = open_memmap(path, mode="w+", dtype=chunk.dtype, shape=(n, *chunk.shape[1:]))
-        if chunk.shape[1:] != written.shape[1:]:
+        if array is None:
+            array = open_memmap(path, mode="w+", dtype=chunk.dtype, shape=(n, *chunk.shape[1:]))
+        if chunk.shape[1:] != array.shape[1:]:
             raise ValueError(f"{path}: images of several sizes do not fit one NPY file")
-        written[start : start + len(chunk)] = chunk
+        array[start : start + len(chunk)] = chunk
         start += len(chunk)
 
 
 def list_skipped(source: inputs.Source) -> None:
-    """Tell which files were left out."""
+    """Print which files were left out."""
     for name, reason in source.skipped:
         messages.print(f"Left out {name}: {reason}", markup=False)
 

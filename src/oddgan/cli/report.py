@@ -43,7 +43,7 @@ def report(
     condition: Condition = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
-    oddest: Annotated[int, typer.Option(help="How many of the oddest samples to show.")] = 12,
+    oddest: Annotated[int, typer.Option(help="How many anomalous samples to show.")] = 12,
     borderline: Annotated[
         int, typer.Option(help="How many samples next to the threshold to show.")
     ] = 6,
@@ -52,19 +52,19 @@ def report(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what a model says of some data as one HTML file that can be mailed.
+    """Report a model's results on data as one self-contained HTML file.
 
-    Where the data is labelled, the report is on what `oddgan evaluate` measures: of the data of
-    the fit only rows that did not train. What the options leave open is as it was said to
-    `oddgan fit`. The file needs no other file and no network.
+    For labelled data, the report covers what `oddgan evaluate` measures: without the rows that
+    trained. Options that are not given are those of `oddgan fit`. The file needs no other file
+    and no network.
     """
     check_report(out, (model, data))
     fitted = load_detector(model, device=device)
-    fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
-    options_given = DataOptions(
+    fitted.verbose = int(not (quiet or as_json))  # detectors that search show progress
+    command_options = DataOptions(
         label, anomaly, normal, pattern=pattern, skip_bad=skip_bad, condition=condition
     )
-    options = options_given.filled_from(fitted.provenance_)
+    options = command_options.filled_from(fitted.provenance_)
     opened = open_data(data, options, fitted.source)
     source, split = labelled(opened, options, fitted.provenance_)
     write(
@@ -86,18 +86,18 @@ def report(
     messages.print(f"Wrote {out}: open it in a browser.", markup=False)
 
 
-def check_report(path: Path | None, kept: tuple[Path | str, ...], n_models: int = 1) -> None:
-    """Refuse a report that cannot be written, or would overwrite an input, or is on many models."""
+def check_report(path: Path | None, protected: tuple[Path | str, ...], n_models: int = 1) -> None:
+    """Refuse a report that cannot be written, would overwrite an input, or has several models."""
     if path is not None and n_models > 1:
         raise ValueError("--report is on one model: name one")
     check_path(path, (".html", ".htm"))
-    refuse_overwriting([path], kept)
+    refuse_overwriting([path], protected)
 
 
 def labelled(
     opened: Data, options: DataOptions, origin: dict[str, Any]
 ) -> tuple[inputs.Source, evaluation.Split | None]:
-    """Return the labelled samples to report on, or where the truth is not known all samples."""
+    """Return the labelled samples to report on, or all samples if there are no labels."""
     if opened.dataset is None:
         return opened.source, None
     return test_rows(opened, options, origin)
@@ -112,7 +112,7 @@ def write_after_fit(
     options: DataOptions,
     model: Path,
 ) -> None:
-    """Write the report, if one is asked for: on labelled rows that did not train, else on all."""
+    """Write the report, if `out` is set: on labelled rows that did not train, else on all rows."""
     source, split = training, None
     if out and "protocol" in fitted.provenance_:
         source, split = test_rows(opened, options, fitted.provenance_)
@@ -128,13 +128,13 @@ def write(
     split: evaluation.Split | None,
     *,
     model: Path,
-    beside: Mapping[str, evaluation.Metrics] | None = None,
-    **asked: Any,
+    compared: Mapping[str, evaluation.Metrics] | None = None,
+    **settings: Any,
 ) -> None:
-    """Write the report, if one is asked for, on samples of DATA, and in it where they came from."""
+    """Write the report, if `out` is set, on samples of DATA, with their provenance."""
     if out is None:
         return
-    # Matplotlib takes half a second to import, which no other command has to wait for.
+    # Matplotlib takes half a second to import; other commands do not wait for it.
     from oddgan.reports import Origin, write_report
 
     is_file = opened.identity.startswith("sha256:")
@@ -147,4 +147,4 @@ def write(
         trained=split is None and fitted.provenance_.get("data") == opened.identity,
     )
     labels: NDArray[Any] | None = None if split is None else split.y_test
-    write_report(fitted, source, out, labels, origin=origin, beside=beside, **asked)
+    write_report(fitted, source, out, labels, origin=origin, beside=compared, **settings)

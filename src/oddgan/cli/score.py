@@ -26,7 +26,7 @@ from .output import (
     write_table,
 )
 
-#: What follows a column's name where a table of contributions tells what was expected there.
+#: Suffix of the columns of expected values in a table of contributions.
 EXPECTED = ":expected"
 
 
@@ -39,14 +39,16 @@ def score(
     explain: Annotated[
         Path | None,
         typer.Option(
-            help="Also write what is odd: for tables CSV or Parquet with the contribution of each "
-            "column and what was expected; for images NPY or, of several sizes, NPZ maps, or a new "
-            "folder of pictures."
+            help="Also write explanations: for tables CSV or Parquet with each column's "
+            "contribution and expected value; for images NPY maps (NPZ for several sizes), or a "
+            "new folder of pictures."
         ),
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Also write which pixels of images are odd: NPY or NPZ, true and false."),
+        typer.Option(
+            help="Also write masks of anomalous pixels (images): NPY or NPZ, true and false."
+        ),
     ] = None,
     reconstruct: Annotated[
         Path | None,
@@ -58,14 +60,14 @@ def score(
     fdr: Annotated[
         float | None,
         typer.Option(
-            help="Flag by this false discovery rate over all samples (Benjamini-Hochberg on the "
-            "p-values), not by the model's threshold; scores are then kept in memory."
+            help="Flag at this false discovery rate over all samples (Benjamini-Hochberg on the "
+            "p-values), not at the model's threshold; this keeps all scores in memory."
         ),
     ] = None,
     proba: Annotated[
         bool,
         typer.Option(
-            "--proba", help="Add the probability of an anomaly (first: oddgan calibrate)."
+            "--proba", help="Add the probability of an anomaly (run oddgan calibrate first)."
         ),
     ] = False,
     std: Annotated[
@@ -82,33 +84,33 @@ def score(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score samples: how odd each is, its p-value, and whether it is flagged.
+    """Score samples: the anomaly score and p-value of each, and whether it is flagged.
 
-    AnoGAN and ADGAN search anew for each of --explain, --reconstruct and --embed, which takes as
-    long as the scores.
+    AnoGAN and ADGAN repeat their search for each of --explain, --reconstruct and --embed, which
+    takes as long as scoring.
     """
     if fdr is not None:
         decisions.check_share("fdr", fdr)
     fitted = models.load(model, device=device)
-    asked = {"explain": explain, "reconstruct": reconstruct, "embed": embed}
+    outputs = {"explain": explain, "reconstruct": reconstruct, "embed": embed}
     check_path(out, (".csv", ".parquet"))
     if isinstance(fitted, Combination):
-        check_combination(**asked, mask=mask, proba=proba, std=std)
+        check_combination(**outputs, mask=mask, proba=proba, std=std)
     else:
-        fitted.verbose = int(not (quiet or as_json))  # detectors that search show how far they are
+        fitted.verbose = int(not (quiet or as_json))  # detectors that search show progress
         check_proba(fitted, model, proba)
-        for output, path in asked.items():
+        for output, path in outputs.items():
             check_output(fitted, output, path)
         check_members(fitted, std)
         check_mask(fitted, mask)
-    refuse_overwriting((out, mask, *asked.values()), (model, data))
+    refuse_overwriting((out, mask, *outputs.values()), (model, data))
     options = DataOptions(label, pattern=pattern, skip_bad=skip_bad, condition=condition)
     source = open_data(data, options, fitted.source).source
     n = n_flagged = 0
 
     def rows() -> Iterator[pd.DataFrame]:
         nonlocal n, n_flagged
-        for frame in judged(fitted, source, fdr, proba=proba, std=std):
+        for frame in iter_frames(fitted, source, fdr, proba=proba, std=std):
             n, n_flagged = n + len(frame), n_flagged + int(frame["flagged"].sum())
             yield frame
 
@@ -118,8 +120,8 @@ def score(
         samples = None
         write_table(out, rows())
     if n == 0:
-        raise ValueError(f"{data}: there is no sample to score")
-    write_asked(asked, mask, fitted, source)
+        raise ValueError(f"{data} has no samples to score")
+    write_outputs(outputs, mask, fitted, source)
     if as_json:
         result = {"n": n, "flagged": n_flagged, "threshold": fitted.threshold_, "fdr": fdr}
         print_json({**result, "out": out, "skipped": source.skipped, "samples": samples})
@@ -131,19 +133,19 @@ def score(
 
 
 def check_output(fitted: Detector, output: str, path: Path | None) -> None:
-    """Refuse what the detector cannot answer or the file cannot hold, before any work is done."""
+    """Refuse an output that the detector lacks or the file cannot hold, before any work is done."""
     images = fitted.codec_.kind == "image"
     if images and output == "explain":
         check_maps(path, None)
     else:
         check_path(path, (".npy",) if images and output != "embed" else (".csv", ".parquet"))
     if path is not None and output in fitted.unavailable:
-        why = fitted.unavailable[output]
-        raise ValueError(f"--{output}: {type(fitted).__name__} cannot {output}: {why}")
+        reason = fitted.unavailable[output]
+        raise ValueError(f"--{output}: {type(fitted).__name__} cannot {output}: {reason}")
 
 
 def check_mask(fitted: Detector, mask: Path | None) -> None:
-    """Refuse masks of what has no pixels, or that cannot be written."""
+    """Refuse masks of tables, and masks that cannot be written."""
     if mask is None:
         return
     if fitted.codec_.kind == "table":
@@ -153,22 +155,22 @@ def check_mask(fitted: Detector, mask: Path | None) -> None:
 
 
 def check_proba(fitted: Detector, model: Path, proba: bool) -> None:
-    """Refuse probabilities that were not learned."""
+    """Refuse probabilities of a model that was not calibrated for them."""
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(
-            f"{model} knows no probabilities, which take labelled samples: run `oddgan calibrate` "
+            f"{model} has no probabilities, which need labelled samples: run `oddgan calibrate` "
             "first"
         )
 
 
 def check_members(fitted: Detector, std: bool) -> None:
-    """Refuse to tell how much members disagree where there are none."""
+    """Refuse the members' disagreement for a model without members."""
     if std and not fitted.members_:
         name = type(fitted).__name__
         raise ValueError(f"--std: this {name} has no members: fit it with --set n_members=5")
 
 
-def judged(
+def iter_frames(
     fitted: Detector | Combination,
     source: inputs.Source,
     fdr: float | None,
@@ -176,66 +178,66 @@ def judged(
     proba: bool,
     std: bool,
 ) -> Iterator[pd.DataFrame]:
-    """Yield what is said of each sample: chunk by chunk, or with `fdr` when all are scored."""
+    """Yield the result rows of the samples: chunk by chunk, or with `fdr` after all are scored."""
     chunks: Iterator[tuple[NDArray[np.int64], Any]]
     if isinstance(fitted, Combination):
         chunks = fitted.iter_outputs(source)
     else:
         chunks = fitted.iter_outputs(source, "member_scores" if std else "anomaly_score")
-    frames = (judge(fitted, source, *chunk, proba=proba) for chunk in chunks)
+    frames = (frame_of(fitted, source, *chunk, proba=proba) for chunk in chunks)
     if fdr is None:
         yield from frames
         return
     if tables := list(frames):
-        every = pd.concat(tables, ignore_index=True)
+        table = pd.concat(tables, ignore_index=True)
         n_held_out = len(fitted.calibration_scores_)
-        flagged = decisions.discoveries(every["p_value"], fdr, n_held_out=n_held_out)
-        yield every.assign(flagged=flagged)
+        flagged = decisions.discoveries(table["p_value"], fdr, n_held_out=n_held_out)
+        yield table.assign(flagged=flagged)
 
 
-def judge(
+def frame_of(
     fitted: Any, source: inputs.Source, index: Any, scores: Any, *, proba: bool = False
 ) -> pd.DataFrame:
     """Return a row for each sample: its name or number, score, p-value, and the decision.
 
-    With the scores of members, shape (n, n_members), also their standard deviation.
+    Scores of members, shape (n, n_members), also give their standard deviation.
     """
     deviations = {}
     if scores.ndim == 2:
         scores, deviations = scores.mean(1), {"std": scores.std(1)}
     p_values = decisions.conformal_p_values(scores, fitted.calibration_scores_)
-    probable = {"probability": fitted.proba_calibration_.probability(scores)} if proba else {}
+    probabilities = {"probability": fitted.proba_calibration_.probability(scores)} if proba else {}
     return pd.DataFrame(
         {
             "sample": source.sample_names(index),
             "anomaly_score": scores,
             **deviations,
             "p_value": p_values,
-            **probable,
+            **probabilities,
             "flagged": scores > fitted.threshold_,
         }
     )
 
 
-def write_asked(
-    asked: Mapping[str, Path | None], mask: Path | None, fitted: Detector, source: inputs.Source
+def write_outputs(
+    outputs: Mapping[str, Path | None], mask: Path | None, fitted: Detector, source: inputs.Source
 ) -> None:
-    """Write what was asked for beside the scores."""
+    """Write the requested outputs other than scores."""
     if isinstance(fitted.codec_, inputs.ImageCodec):
-        asked = dict(asked)
-        write_maps(asked.pop("explain"), mask, fitted, source)
-    for output, path in asked.items():
+        outputs = dict(outputs)
+        write_maps(outputs.pop("explain"), mask, fitted, source)
+    for output, path in outputs.items():
         if path is not None:
-            write_answers(path, fitted, source, output)
+            write_output(path, fitted, source, output)
 
 
-def write_answers(path: Path, fitted: Detector, source: inputs.Source, output: Any) -> None:
-    """Write what the detector answers for every sample, chunk by chunk."""
-    answers = (values for _, values in fitted.iter_outputs(source, output))
+def write_output(path: Path, fitted: Detector, source: inputs.Source, output: Any) -> None:
+    """Write one output of the detector for every sample, chunk by chunk."""
+    chunks = (values for _, values in fitted.iter_outputs(source, output))
     if path.suffix == ".npy":
-        write_images(path, answers, source.count() - len(source.skipped))
+        write_images(path, chunks, source.count() - len(source.skipped))
         return
-    write_table(path, (_frame(fitted, values, output) for values in answers))
+    write_table(path, (_frame(fitted, values, output) for values in chunks))
 
 
 def _frame(fitted: Detector, values: Any, output: str) -> pd.DataFrame:
@@ -247,6 +249,6 @@ def _frame(fitted: Detector, values: Any, output: str) -> pd.DataFrame:
     frame = pd.DataFrame(np.asarray(values), columns=names)
     if isinstance(values, TableExplanation) and values.expected is not None:
         expected = values.expected.add_suffix(EXPECTED)
-        both = [name for pair in zip(names, expected.columns, strict=True) for name in pair]
-        return pd.concat([frame, expected], axis=1)[both]
+        order = [name for pair in zip(names, expected.columns, strict=True) for name in pair]
+        return pd.concat([frame, expected], axis=1)[order]
     return frame

@@ -10,7 +10,7 @@ import typer
 
 from .output import messages
 
-#: What the extra ``service`` brings.
+#: Modules that the extra ``service`` installs.
 _NEEDED = ("fastapi", "multipart", "prometheus_client", "uvicorn")
 
 
@@ -24,34 +24,36 @@ def serve(
         Path | None,
         typer.Option(
             help="File with the bearer token that requests must carry (or set ODDGAN_TOKEN); "
-            "needed unless the address is of this machine only."
+            "needed unless the address is a loopback address."
         ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
-            help="A host name that requests may be addressed to (may be repeated). On a loopback "
-            "address localhost and its like always are; elsewhere, without this, all are."
+            help="Host name that requests may use (may be repeated). On a loopback address "
+            "localhost is always allowed; on other addresses the default is any name."
         ),
     ] = None,
-    max_body: Annotated[float, typer.Option(help="MiB of a request's body.")] = 32,
-    max_rows: Annotated[int, typer.Option(help="Rows of a request.", min=1)] = 50_000,
-    max_files: Annotated[int, typer.Option(help="Files of a request.", min=1)] = 100,
-    max_pixels: Annotated[int, typer.Option(help="Pixels of an image.", min=1)] = 25_000_000,
-    max_requests: Annotated[int, typer.Option(help="Requests at a time.", min=1)] = 64,
-    time_limit: Annotated[float, typer.Option(help="Seconds for an answer.")] = 30,
+    max_body: Annotated[float, typer.Option(help="Maximum size of a request's body in MiB.")] = 32,
+    max_rows: Annotated[int, typer.Option(help="Maximum rows of a request.", min=1)] = 50_000,
+    max_files: Annotated[int, typer.Option(help="Maximum files of a request.", min=1)] = 100,
+    max_pixels: Annotated[
+        int, typer.Option(help="Maximum pixels of an image.", min=1)
+    ] = 25_000_000,
+    max_requests: Annotated[int, typer.Option(help="Maximum concurrent requests.", min=1)] = 64,
+    time_limit: Annotated[float, typer.Option(help="Maximum seconds for a response.")] = 30,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
 ) -> None:
-    """Serve models over HTTP, with a page to look at samples; Ctrl-C or SIGTERM ends it.
+    """Serve models over HTTP, with a web page to inspect samples; Ctrl-C or SIGTERM stops it.
 
-    Every limit but --max-requests and --time-limit is for one request.
+    All limits except --max-requests and --time-limit are per request.
     """
-    if lacking := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         raise ValueError(
-            f"oddgan serve needs {lacking[0]}, which is not installed: "
+            f"oddgan serve needs {missing[0]}, which is not installed: "
             "run pip install 'oddgan[service]'"
         )
-    from oddgan import service  # an optional part, and seconds to import
+    from oddgan import service  # optional, and takes seconds to import
 
     if not (max_body > 0 and time_limit > 0):
         raise ValueError("--max-body and --time-limit must be above 0")
@@ -73,8 +75,8 @@ def serve(
     )
     listening = service.listen(host, port)
     address = f"[{host}]" if ":" in host else host
-    where = f"http://{address}:{listening.getsockname()[1]}/"
-    service.run(app, listening, limits, lambda: messages.print(f"Serving at {where}", markup=False))
+    url = f"http://{address}:{listening.getsockname()[1]}/"
+    service.run(app, listening, limits, lambda: messages.print(f"Serving at {url}", markup=False))
 
 
 def _token(file: Path | None) -> str | None:

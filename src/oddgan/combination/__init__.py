@@ -1,4 +1,4 @@
-"""Several detectors as one: ours, scikit-learn's and PyOD's, on one scale and with one promise."""
+"""Combine detectors of OddGAN, scikit-learn and PyOD, with one guarantee on false alarms."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def restored(
     Raises
     ------
     ValueError
-        A member is of a kind, or of a version, that is not read; the message names it.
+        A member has an unsupported kind or version; the message names it.
     """
     params, fitted = from_state(header, arrays, device, path)
     combination = Combination(**params)

@@ -16,66 +16,66 @@ from oddgan import decisions, inputs, persistence
 from oddgan.estimator import Calibration, Decisions, check_columns, table_columns
 
 from .fitted import FittedCombination, statistic
-from .members import READ, MatrixCodec, Member, Rows, family_of, named
+from .members import READ, MatrixCodec, Member, Rows, family_of, with_names
 from .rules import RULES, Floats, Reference
 from .serialization import to_state
 from .splitting import generator, split_rows, warn_of_few
 
 
 class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
-    """Several detectors as one, with one promise on false alarms.
+    """Several detectors as one, with one guarantee on false alarms.
 
-    Any mix of OddGAN's detectors, scikit-learn's (whatever has ``score_samples``, or is an outlier
-    detector with ``decision_function``) and PyOD's. `fit` holds out rows and fits a copy of each
+    Any mix of OddGAN's detectors, scikit-learn's (with ``score_samples``, or outlier detectors
+    with ``decision_function``) and PyOD's. `fit` holds out rows and fits a copy of each
     member on the others. One half of the held-out rows turns each member's scores into p-values,
-    which a rule joins to one statistic. The other half calibrates that statistic: it is the
+    which a rule combines into one statistic. The other half calibrates that statistic: it is the
     anomaly score, and its conformal threshold keeps `target_fpr` however the members depend on
-    each other. No row serves both ends: the statistic of a row that made the p-values is not
-    exchangeable with that of a new one, and false alarms would be up to several times too many.
+    each other. No row does both: the statistic of a row that gave the p-values is not
+    exchangeable with that of a new row, and false alarms could be several times too frequent.
 
     Parameters
     ----------
     detectors : list of detectors, or of (name, detector)
-        The members, unfitted. Names default to the classes' in lower case, numbered where they
+        The members, unfitted. Names default to the class names in lower case, numbered if they
         repeat. ``name__parameter`` sets a member's parameter.
     rule : {"fisher", "stouffer", "min", "mean", "cauchy"}, default="fisher"
-        How p-values p_1 ... p_K are joined; it decides which samples are found, not how many
-        normal ones are flagged.
+        How p-values p_1 ... p_K are combined; it affects which anomalies are found, not how many
+        normal samples are flagged.
 
         - "fisher": -2 sum log p_k; evidence adds up.
-        - "stouffer": sum Phi^-1(1 - p_k) / sqrt(K); adds up too, but what one member finds very
-          odd and another very normal cancels out.
+        - "stouffer": sum Phi^-1(1 - p_k) / sqrt(K); adds up too, but very anomalous for one
+          member and very normal for another cancel out.
         - "min": -log min p_k (Tippett); one member is enough.
-        - "mean": -log of the mean of p_k (Vovk and Wang 2020); a sample must be odd for all.
-        - "cauchy": the mean of cot(pi p_k) (Liu and Xie 2020); near to "min".
+        - "mean": -log of the mean of p_k (Vovk and Wang 2020); a sample must be anomalous for all.
+        - "cauchy": the mean of cot(pi p_k) (Liu and Xie 2020); close to "min".
     target_fpr : float, default=0.05
-        Wanted share of flagged normal samples, in (0, 1).
+        Target share of flagged normal samples, in (0, 1).
     calibration_fraction : float, default=0.1
-        Share of the rows that is held out, in (0, 1); at least 2 rows. Our detectors hold out
-        rows of theirs besides.
+        Share of the rows to hold out, in (0, 1); at least 2 rows. Members that are detectors of
+        OddGAN also hold out some of their training rows.
     random_state : int, RandomState or None, default=None
-        Draws the held-out rows, and a seed for each member that has none.
+        Draws the held-out rows, and a seed for each member without one.
 
     Attributes
     ----------
     members_ : dict of str to estimator
         The fitted members.
     rule_ : str
-        The rule that the threshold was made with.
+        The rule behind the threshold.
     threshold_, offset_ : float
         A sample is flagged if its anomaly score is greater than `threshold_` = -`offset_`.
     calibration_scores_ : ndarray
         Anomaly scores of the second half of the held-out rows, in ascending order.
     n_features_in_, feature_names_in_ : int, ndarray
-        Of tables, as in scikit-learn.
+        For tables, as in scikit-learn.
 
     Notes
     -----
-    Members of other libraries get tables of numbers as they are. Text, missing values and images
-    reach them as our detectors encode them: standardised, one-hot, flagged; pixels in a row.
+    Members of other libraries get tables of numbers unchanged. Text, missing values and images
+    are encoded as for our detectors: standardised, one-hot, flagged; pixels flattened.
 
-    The promise needs scores that do not depend on the batch. PyOD's ECOD and COPOD rank a row
-    among the rows that are scored with it, so with them it holds only nearly.
+    The guarantee needs scores that do not depend on the batch. PyOD's ECOD and COPOD rank a row
+    among the rows of its batch, so with them it holds only approximately.
 
     References
     ----------
@@ -119,7 +119,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
 
     @property
     def _pairs(self) -> list[tuple[str, Any]]:
-        return named(self.detectors)
+        return with_names(self.detectors)
 
     @_pairs.setter
     def _pairs(self, pairs: list[tuple[str, Any]]) -> None:
@@ -146,10 +146,10 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
         X : array, data frame, path or inputs.Source
             Normal samples, as for any detector; at least 5.
         y : None
-            Not used; scikit-learn's convention.
+            Ignored; scikit-learn's convention.
         groups : array, list, frame, column name or names, path, or None
             Which samples belong together, as for any detector (:meth:`Detector.fit`), at least 5
-            groups; members that are detectors of OddGAN hold them out together, too.
+            groups; members that are detectors of OddGAN also hold them out together.
 
         Raises
         ------
@@ -170,8 +170,8 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
         columns = table_columns(X, source)
         rng = generator(self.random_state)
         train, first, second = split_rows(source, self.calibration_fraction, rng)
-        foreign = any(family != "oddgan" for family in families)
-        matrix = MatrixCodec.fit(train) if foreign else None
+        third_party = any(family != "oddgan" for family in families)
+        matrix = MatrixCodec.fit(train) if third_party else None
         rows = Rows(train, matrix)
         members = tuple(Member.fit(name, detector, rows, rng) for name, detector in pairs)
         held_out = Rows(first, matrix)
@@ -200,7 +200,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
 
     @property
     def rule_(self) -> str:
-        """The rule that the threshold was made with."""
+        """The rule behind the threshold."""
         return self.fitted_.rule
 
     @property
@@ -217,7 +217,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
 
     @property
     def group_columns_(self) -> list[str]:
-        """The columns of the training data that say which samples belong together."""
+        """The columns of the training data that define the groups."""
         return list(self.fitted_.columns.groups)
 
     @property
@@ -227,12 +227,12 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
-        """Names of the columns of a table, where they were given."""
+        """Names of the columns of a table, if it had any."""
         return self.fitted_.columns.feature_names_in
 
     @property
     def provenance_(self) -> dict[str, Any]:
-        """What the command line noted about the data."""
+        """What the command line stored about the data."""
         return self.fitted_.provenance
 
     @provenance_.setter
@@ -243,7 +243,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
     def _calibration(self) -> Calibration:
         return self.fitted_.calibration
 
-    # -------------------------------------------------------------------------------- answers
+    # -------------------------------------------------------------------------------- outputs
 
     def anomaly_score(self, X: Any, *, condition: None = None) -> Floats:
         """Return the combined statistic of each sample, shape (n,); higher is more anomalous."""
@@ -270,7 +270,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            There is a `condition`, which a combination cannot have.
+            A `condition` was passed, which a combination does not support.
         """
         check_is_fitted(self)
         if condition is not None:
@@ -291,7 +291,7 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
     ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """Yield row numbers and anomaly scores of a source, all in one chunk.
 
-        Not chunk by chunk: some detectors of PyOD score a row among those that come with it.
+        Not chunk by chunk: the scores of some PyOD detectors depend on the rest of the batch.
         """
         rows = [index for index, _ in source.chunks(READ)]
         yield np.concatenate([*rows, np.empty(0, np.int64)]), self._statistic(source)
@@ -299,8 +299,8 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
     def save(self, path: PathLike[str] | str) -> None:
         """Write the fitted combination to one file; :func:`oddgan.load` reads it.
 
-        Loading runs no code of the file. Members of PyOD, and those of scikit-learn with trees
-        of neighbours, cannot be stored.
+        Loading runs no code from the file. Members of PyOD, and those of scikit-learn with
+        neighbour trees, cannot be stored.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What fitting a combination leaves."""
+"""The fitted state of a combination."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,26 +14,26 @@ from .rules import RULES, Floats, Reference
 
 @dataclass(frozen=True, eq=False)
 class FittedCombination:
-    """Everything that fitting a combination leaves.
+    """The fitted state of a combination.
 
     Attributes
     ----------
     members : tuple of Member
         The fitted members.
     references : tuple of Reference
-        For each, the held-out scores that give its p-values.
+        For each member, the held-out scores that give its p-values.
     matrix : MatrixCodec or None
-        How members of other libraries get their rows.
+        Encodes rows for members of other libraries.
     rule : str
         How p-values are combined.
     calibration : Calibration
         The held-out statistics and the threshold.
     n_train : int
-        How many rows trained.
+        Number of training rows.
     columns : Columns
         The columns of the training data.
     provenance : dict
-        What the command line notes about the data.
+        What the command line stores about the data.
     """
 
     members: tuple[Member, ...]
@@ -46,14 +46,14 @@ class FittedCombination:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def with_provenance(self, provenance: dict[str, Any]) -> Self:
-        """Return the same with this provenance."""
+        """Return a copy with this provenance."""
         return replace(self, provenance=provenance)
 
 
 def statistic(
     members: Sequence[Member], references: Sequence[Reference], rule: str, rows: Rows
 ) -> Floats:
-    """Return what `rule` makes of the members' p-values for each row, shape (n,)."""
+    """Return `rule` of the members' p-values for each row, shape (n,)."""
     pairs = zip(members, references, strict=True)
     evidence = [reference.evidence(member.scores(rows)) for member, reference in pairs]
     return RULES[rule](np.column_stack(evidence))

@@ -1,4 +1,4 @@
-"""Detectors of three libraries with one interface: fit, and anomaly scores."""
+"""One interface for detectors of three libraries: fit, and anomaly scores."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from oddgan.detectors import BaseDetector
 
 Floats = NDArray[np.float64]
 Family = Literal["oddgan", "pyod", "sklearn"]
-#: Samples that are read at a time.
+#: Samples per chunk.
 READ = 4096
 
 
-def named(detectors: Any) -> list[tuple[str, Any]]:
+def with_names(detectors: Any) -> list[tuple[str, Any]]:
     """Return (name, detector) pairs; without names, the classes' names in lower case."""
     entries = list(detectors) if isinstance(detectors, list | tuple) else []
     if entries and all(isinstance(d, tuple) and len(d) == 2 for d in entries):
@@ -29,7 +29,7 @@ def named(detectors: Any) -> list[tuple[str, Any]]:
 
 
 def family_of(name: str, detector: Any) -> Family:
-    """Return whose conventions a detector follows.
+    """Return the library whose conventions a detector follows.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def family_of(name: str, detector: Any) -> Family:
         raise TypeError(f"member {name!r} is a class: give an instance, {cls.__name__}()")
     if isinstance(detector, BaseDetector):
         return "oddgan"
-    # By name, so that PyOD is not imported; first, as its detectors pass for scikit-learn's.
+    # By name, to avoid importing PyOD; first, because its detectors look like scikit-learn's.
     bases = {(base.__module__.partition(".")[0], base.__name__) for base in cls.__mro__}
     if ("pyod", "BaseDetector") in bases:
         return "pyod"
@@ -62,7 +62,7 @@ def family_of(name: str, detector: Any) -> Family:
 
 
 class Rows:
-    """Samples, and for members that only take a matrix, the matrix; made when it is asked for."""
+    """Samples, and lazily their matrix for members that only accept one."""
 
     def __init__(self, source: inputs.Source, codec: "MatrixCodec | None") -> None:
         self.source = source
@@ -80,14 +80,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class MatrixCodec:
-    """How samples become the rows of numbers that detectors of other libraries take.
+    """Encodes samples as rows of numbers for detectors of other libraries.
 
     Attributes
     ----------
     codec : inputs.Codec
-        How our detectors encode them.
+        The encoding of our detectors.
     plain : bool
-        Whether they are numbers without gaps, which stay as they are.
+        Whether the samples are numbers without gaps, which stay unchanged.
     """
 
     codec: inputs.Codec
@@ -105,7 +105,7 @@ class MatrixCodec:
     def encode(self, source: inputs.Source) -> NDArray[Any]:
         """Return one row of numbers for each sample."""
         rows, raw = _read(source)
-        encoded = self.codec.encode(raw, source.sample_names(rows))  # which checks the columns too
+        encoded = self.codec.encode(raw, source.sample_names(rows))  # also checks the columns
         if not self.plain:
             return encoded.flatten(1).numpy()
         if isinstance(raw, np.ndarray):
@@ -116,7 +116,7 @@ class MatrixCodec:
 
 def _read(source: inputs.Source) -> tuple[NDArray[np.int64], inputs.Raw]:
     chunks = list(source.chunks(READ))
-    raw = inputs.concat([raw for _, raw in chunks])  # which refuses no samples
+    raw = inputs.concat([raw for _, raw in chunks])  # refuses an empty list
     return np.concatenate([rows for rows, _ in chunks]), raw
 
 
@@ -131,7 +131,7 @@ class Member:
     detector : estimator
         The detector.
     family : {"oddgan", "pyod", "sklearn"}
-        Whose conventions it follows.
+        The library whose conventions it follows.
     """
 
     name: str
@@ -140,10 +140,10 @@ class Member:
 
     @classmethod
     def fit(cls, name: str, detector: Any, rows: Rows, seeds: np.random.Generator) -> Self:
-        """Fit a copy of a detector; where it has no seed, one is drawn for it."""
+        """Fit a copy of a detector, with a drawn seed if it has none."""
         member = cls(name, _seeded(clone(detector), seeds), family_of(name, detector))
         with _naming(name), warnings.catch_warnings():
-            # The warning is about a threshold that nobody asks a member for.
+            # The warning is about the member's own threshold, which is not used.
             warnings.filterwarnings("ignore", "only .* held-out sample", UserWarning)
             member.detector.fit(rows.source if member.family == "oddgan" else rows.matrix)
         return member
@@ -151,13 +151,13 @@ class Member:
     def scores(self, rows: Rows) -> Floats:
         """Return anomaly scores, shape (n,); higher is more anomalous."""
         with _naming(self.name):
-            scores = np.asarray(self._answer(rows), dtype=np.float64).ravel()
+            scores = np.asarray(self._scores(rows), dtype=np.float64).ravel()
             bad = np.count_nonzero(~np.isfinite(scores))
             if bad:
                 raise ValueError(f"{bad} of {len(scores)} scores are NaN or infinite")
         return scores
 
-    def _answer(self, rows: Rows) -> Any:
+    def _scores(self, rows: Rows) -> Any:
         if self.family == "oddgan":
             return self.detector.anomaly_score(rows.source)
         if self.family == "pyod":
@@ -168,7 +168,7 @@ class Member:
 
 
 def _seeded(detector: Any, seeds: np.random.Generator) -> Any:
-    """Give every random_state that is None a seed, so that nothing draws from global state."""
+    """Set a seed for every random_state that is None, so nothing draws from global state."""
     params = detector.get_params(deep=True)
     unseeded = sorted(k for k, v in params.items() if v is None and k.endswith("random_state"))
     return detector.set_params(**{name: int(seeds.integers(2**31)) for name in unseeded})
@@ -176,7 +176,7 @@ def _seeded(detector: Any, seeds: np.random.Generator) -> Any:
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Let a message about bad input say which member refuses it."""
+    """Name the member in messages about bad input."""
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""From the scores of several detectors to one: p-values of each, and rules that join them."""
+"""One score from several detectors: p-values of each, and rules that combine them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from oddgan import decisions
 
 Floats = NDArray[np.float64]
 
-#: Statistics of p-values of shape (n, n_members), each of shape (n,), higher is odder. The
+#: Statistics of p-values of shape (n, n_members), each of shape (n,); higher is more anomalous. The
 #: arithmetic mean is that of Vovk and Wang (2020), the Cauchy combination that of Liu and Xie
 #: (2020); SciPy's `combine_pvalues` has the first three.
 RULES: dict[str, Callable[[Floats], Floats]] = {
@@ -20,14 +20,14 @@ RULES: dict[str, Callable[[Floats], Floats]] = {
     "stouffer": lambda p: norm.isf(p).sum(axis=1) / np.sqrt(p.shape[1]),
     "min": lambda p: -np.log(p.min(axis=1)),
     "mean": lambda p: -np.log(p.mean(axis=1)),
-    # The cotangent is tan(pi (1/2 - p)), without the loss of digits at small p.
+    # The cotangent is tan(pi (1/2 - p)), without loss of precision at small p.
     "cauchy": lambda p: (1 / np.tan(np.pi * p)).mean(axis=1),
 }
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Scores of held-out normal samples, which put a detector's scores on the scale of p-values.
+    """Scores of held-out normal samples, which turn a detector's scores into p-values.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Reference:
 
     @classmethod
     def fit(cls, scores: ArrayLike) -> Self:
-        """Make one of scores in any order."""
+        """Create a reference from scores in any order."""
         return cls(np.sort(np.asarray(scores, dtype=np.float64)))
 
     def p_value(self, scores: Floats) -> Floats:
@@ -47,11 +47,11 @@ class Reference:
         return decisions.conformal_p_values(scores, self.scores)
 
     def evidence(self, scores: Floats) -> Floats:
-        """Return numbers in (0, 1) for a rule: p-values that also rank what is odder than all n.
+        """Return p-values in (0, 1) for a rule, which also rank scores above all n held-out ones.
 
         Beyond the largest held-out score the p-value 1 / (n + 1) falls off as 1 / (1 + excess),
         the excess in units of the distance from the median to that score: a Pareto tail so heavy
-        that no single member, however far off its scores, outvotes the others. At the other end
+        that no single member, however extreme its scores, outvotes the others. At the other end
         1 becomes 1 - 1 / (2 (n + 1)), as some rules are infinite at 1.
         """
         largest = self.scores[-1]

@@ -1,7 +1,7 @@
 """A fitted combination as header and arrays of a model file, and back.
 
-Detectors of OddGAN are stored as they store themselves, those of scikit-learn by skops. No pickle
-is read and no code of the file runs.
+Detectors of OddGAN use their own format, those of scikit-learn skops. No pickle is read and no
+code from the file runs.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def to_state(params: Mapping[str, Any], fitted: FittedCombination) -> tuple[dict[str, Any], Arrays]:
-    """Return what a file must hold of a fitted combination.
+    """Return the header and arrays of a fitted combination.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def to_state(params: Mapping[str, Any], fitted: FittedCombination) -> tuple[dict
 def from_state(
     header: dict[str, Any], arrays: Arrays, device: str | None, path: str
 ) -> tuple[dict[str, Any], FittedCombination]:
-    """Return the parameters and the rest of a combination, from what `to_state` gave.
+    """Return the parameters and fitted state of a combination from the output of `to_state`.
 
     Raises
     ------
     ValueError
-        A member is of a kind, or of a version, that is not read; the message names it.
+        A member has an unsupported kind or version; the message names it.
     """
     members = tuple(
         _member_from_state(stored, below(f"members/{k}/", arrays), device, path)
@@ -96,15 +96,17 @@ def _member_to_state(member: Member) -> tuple[dict[str, Any], Arrays]:
     if member.family == "oddgan":
         header, arrays = member.detector.to_state()
         return {"header": header}, arrays
-    what = f"member {member.name!r} ({type(member.detector).__name__})"
+    title = f"member {member.name!r} ({type(member.detector).__name__})"
     if member.family == "pyod":
-        raise ValueError(f"{what} is PyOD's, which model files do not hold: pickle the combination")
+        raise ValueError(
+            f"{title} is PyOD's, which model files cannot hold: pickle the combination"
+        )
     from . import sklearn_files  # skops imports all of scikit-learn
 
-    if unknown := sklearn_files.not_stored(member.detector):
+    if types := sklearn_files.not_stored(member.detector):
         raise ValueError(
-            f"{what} holds {', '.join(unknown)}, which model files do not: choose another "
-            "algorithm (of neighbours, 'brute'), or pickle the combination"
+            f"{title} holds {', '.join(types)}, which model files cannot: choose another "
+            "algorithm (for neighbours, 'brute'), or pickle the combination"
         )
     stored = np.frombuffer(sklearn_files.to_bytes(member.detector), dtype=np.uint8)
     return {}, {"skops": stored}

@@ -8,7 +8,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import Pipeline
 from sklearn.tree import ExtraTreeRegressor
 
-#: skops takes trees only when told to, because scikit-learn follows their nodes without checking
+#: skops loads trees only if trusted, because scikit-learn follows their nodes without checking
 #: where they point; `_is_sound` checks.
 _TREE = "sklearn.tree._tree.Tree"
 _LEAF = -1
@@ -20,7 +20,7 @@ def to_bytes(detector: Any) -> bytes:
 
 
 def not_stored(detector: Any) -> list[str]:
-    """Return the types in a detector that a file cannot hold; it holds trees that are checked."""
+    """Return the types in a detector that a file cannot hold; checked trees are allowed."""
     types = set()
     for step in _steps(detector):
         checked = {_TREE} if isinstance(step, IsolationForest) else set()
@@ -34,14 +34,14 @@ def from_bytes(file: bytes) -> Any:
     Raises
     ------
     ValueError
-        It holds types that are not read, or trees with nodes that point outside.
+        It holds unsupported types, or trees with nodes that point outside.
     """
-    if unknown := sorted({*skops.io.get_untrusted_types(data=file)} - {_TREE}):
-        raise ValueError(f"holds {', '.join(unknown)}, which is not read")
+    if types := sorted({*skops.io.get_untrusted_types(data=file)} - {_TREE}):
+        raise ValueError(f"holds {', '.join(types)}, which cannot be read")
     detector = skops.io.loads(file, trusted=[_TREE])
     sound = all(_is_sound(step) for step in _steps(detector) if isinstance(step, IsolationForest))
     if not_stored(detector) or not sound:
-        raise ValueError("has trees that point to what they do not have")
+        raise ValueError("has trees with nodes that point outside")
     return detector
 
 
@@ -50,7 +50,7 @@ def _steps(detector: Any) -> list[Any]:
 
 
 def _is_sound(forest: IsolationForest) -> bool:
-    """Return whether all nodes lead on to later nodes of their tree and to columns there are."""
+    """Return whether all nodes point to later nodes of their tree and to existing columns."""
     for estimator, columns in zip(forest.estimators_, forest.estimators_features_, strict=True):
         if type(estimator) is not ExtraTreeRegressor or len(columns) > forest.n_features_in_:
             return False

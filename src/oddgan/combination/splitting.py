@@ -9,7 +9,7 @@ from oddgan import decisions, inputs
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return the generator that draws everything in a fit."""
+    """Return the random generator of a fit."""
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     return np.random.default_rng(random_state)
@@ -20,8 +20,8 @@ def split_rows(
 ) -> tuple[inputs.Source, inputs.Source, inputs.Source]:
     """Split at random into training rows (at least 3) and two halves of held-out rows.
 
-    Samples that belong together are in one of the three; the last, which sets the threshold, has
-    one sample of each group.
+    Samples of one group stay together in one of the three; the last, which sets the threshold,
+    has one sample of each group.
     """
     if source.count() < 5:
         raise ValueError(
@@ -29,19 +29,19 @@ def split_rows(
         )
     units = inputs.Units.of(source)
     n = units.check(5)
-    n_held = min(max(2, round(fraction * n)), n - 3)
+    n_held_out = min(max(2, round(fraction * n)), n - 3)
     order = rng.permutation(n)
-    first, second = (units.rows(half) for half in np.split(order[:n_held], [n_held // 2]))
-    return units.rows(order[n_held:]), first, inputs.one_of_each_group(second)
+    first, second = (units.rows(half) for half in np.split(order[:n_held_out], [n_held_out // 2]))
+    return units.rows(order[n_held_out:]), first, inputs.one_of_each_group(second)
 
 
 def warn_of_few(n: int, target_fpr: float) -> None:
-    """Warn where `n` held-out samples are too few to keep `target_fpr`."""
+    """Warn if `n` held-out samples are too few to keep `target_fpr`."""
     needed = decisions.smallest_sample(target_fpr)
     if n < needed:
         warnings.warn(
             f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
             f"flagged with probability 1/{n + 1}, not target_fpr={target_fpr}, which "
-            f"takes {needed}; give more rows, or groups, or a larger calibration_fraction",
+            f"needs {needed}; give more rows, or groups, or a larger calibration_fraction",
             stacklevel=4,
         )

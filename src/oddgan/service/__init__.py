@@ -1,8 +1,8 @@
-"""The HTTP service: fitted models behind a bounded, guarded JSON interface, and a page.
+"""The HTTP service: fitted models behind a guarded JSON interface with limits, and a web page.
 
-A request passes the `Guard` (host name, origin, token, size, number), is read and checked by
-itself (`reading`, `tables`, `images`), waits in the queue of its model's `Worker`, is scored with
-others, and is answered. Needs the extra ``service``.
+A request passes the `Guard` (host name, origin, token, size, number), is read and checked on
+its own (`reading`, `tables`, `images`), waits in the queue of its model's `Worker`, is scored with
+other requests, and is answered. Needs the extra ``service``.
 """
 
 from .app import create_app

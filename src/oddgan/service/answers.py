@@ -1,4 +1,4 @@
-"""What is said of scored samples, as JSON."""
+"""Responses for scored samples, as JSON."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from .worker import Answer
 
 
 def body(model: Model, samples: Samples, answer: Answer) -> tuple[bytes, int]:
-    """Return the body of an answer, and how many samples are flagged."""
+    """Return the body of a response, and the number of flagged samples."""
     detector, scores = model.detector, answer.scores
     p_values = decisions.conformal_p_values(scores, detector.calibration_scores_)
     flagged = scores > detector.threshold_

@@ -24,7 +24,7 @@ from .reading import Received, in_thread, receive, samples_of
 from .worker import Job, Worker
 
 _STATIC = Path(__file__).parent / "static"
-#: The files of the page; browsers must not guess.
+#: Content types of the page's files; browsers must not guess them.
 _KINDS = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -42,7 +42,7 @@ class Service:
     models : mapping of str to Model
         By name.
     limits : Limits
-        How much may be asked.
+        Limits of requests.
     """
 
     def __init__(self, models: Mapping[str, Model], limits: Limits) -> None:
@@ -50,12 +50,12 @@ class Service:
         self.workers = {name: Worker(model, limits, self.metrics) for name, model in models.items()}
 
     def open(self) -> None:
-        """Take requests."""
+        """Accept requests."""
         for worker in self.workers.values():
             worker.open()
 
     def close(self) -> None:
-        """Finish what was started."""
+        """Finish pending requests."""
         for worker in self.workers.values():
             worker.close(self.limits.seconds)
 
@@ -63,7 +63,7 @@ class Service:
         """Answer one request for scores."""
         if name not in self.models:
             raise RequestError(
-                404, f"there is no model {name!r}; there are {', '.join(self.models)}"
+                404, f"there is no model {name!r}; the models are {', '.join(self.models)}"
             )
         model = self.models[name]
         if explain and not model.can("explain"):
@@ -75,7 +75,7 @@ class Service:
                 return await self._answer(model, received, explain)
         except (TimeoutError, Stopped) as error:
             raise RequestError(
-                504, f"this took more than {seconds:g} seconds, and was stopped: send fewer samples"
+                504, f"this took more than {seconds:g} seconds and was stopped: send fewer samples"
             ) from error
 
     async def _answer(self, model: Model, received: Received, explain: bool) -> Response:
@@ -83,8 +83,8 @@ class Service:
         small, worker = received.small, self.workers[model.name]
         samples = await in_thread(samples_of, received, model, self.limits, small=small)
         if explain and samples.count() > self.limits.explained:
-            most = self.limits.explained
-            raise RequestError(413, f"explanations are for {most} samples at a time: send fewer")
+            limit = self.limits.explained
+            raise RequestError(413, f"explanations are for {limit} samples at a time: send fewer")
         job = Job(samples, explain, until)
         worker.submit(job)
         try:
@@ -110,11 +110,11 @@ def create_app(
     models : mapping of str to Model
         What :func:`open_models` returns.
     limits : Limits, optional
-        How much may be asked.
+        Limits of requests.
     token : str or None
-        The bearer token that requests must carry, if any.
+        The bearer token that requests need, if any.
     hosts : collection of str or None
-        Host names that requests may be addressed to; None: any.
+        Host names that requests may use; None: any.
     """
     limits = limits or Limits()
     service = Service(models, limits)
@@ -125,7 +125,7 @@ def create_app(
         yield
         await asyncio.to_thread(service.close)
 
-    # FastAPI's own pages of documentation come from another host.
+    # FastAPI's documentation pages load scripts from another host.
     app = FastAPI(
         title="OddGAN",
         version=description.version(),
@@ -153,13 +153,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/v1/models", response_model=schemas.Models, **description.MODELS)
     async def list_models() -> Any:
         bounds = {name: getattr(service.limits, name) for name in schemas.Bounds.model_fields}
-        return {"models": [m.described() for m in service.models.values()], "limits": bounds}
+        return {"models": [m.describe() for m in service.models.values()], "limits": bounds}
 
     @app.post("/v1/models/{name}/score", response_model=schemas.Scores, **description.SCORE)
     async def score(name: str, request: Request, explain: bool = False) -> Response:
         return await service.score(name, request, explain)
 
-    def health(wanted: bool) -> Response:
+    def health(requires_ready: bool) -> Response:
         ready = all(worker.ready for worker in service.workers.values())
         answer = schemas.Health(
             status="ok" if ready else "not ready",
@@ -167,20 +167,20 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             ready=ready,
             models=len(service.models),
         )
-        status = 200 if ready or not wanted else 503
+        status = 200 if ready or not requires_ready else 503
         return Response(answer.model_dump_json(), status, media_type="application/json")
 
     @app.get("/health", response_model=schemas.Health, **description.HEALTH)
     async def whole_health() -> Response:
-        return health(wanted=True)
+        return health(requires_ready=True)
 
     @app.get("/health/live", response_model=schemas.Health, **description.LIVE)
     async def live() -> Response:
-        return health(wanted=False)
+        return health(requires_ready=False)
 
     @app.get("/health/ready", response_model=schemas.Health, **description.HEALTH)
     async def is_ready() -> Response:
-        return health(wanted=True)
+        return health(requires_ready=True)
 
     @app.get("/metrics", response_class=Response, **description.METRICS)
     async def metrics() -> Response:
@@ -189,7 +189,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    """Serve the files of the page, each at an address of its own: the routes keep theirs."""
+    """Serve each file of the page at its own address, so that the routes keep theirs."""
     for file in sorted(_STATIC.rglob("*")):
         kind = _KINDS.get(file.suffix)
         if kind is None:
@@ -204,7 +204,10 @@ def _add_page(app: FastAPI) -> None:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    messages = {404: "there is nothing at this address", 405: "this address has no such method"}
+    messages = {
+        404: "there is nothing at this address",
+        405: "this address does not support this method",
+    }
     message = messages.get(error.status_code, str(error.detail))
     return refused(error.status_code, message, error.headers)
 
@@ -212,5 +215,5 @@ async def _http_error(_: Request, error: Exception) -> Response:
 async def _bad_parameter(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return refused(422, f"{where}: {first['msg']}")
+    location = ".".join(str(key) for key in first["loc"])
+    return refused(422, f"{location}: {first['msg']}")

@@ -1,8 +1,8 @@
-"""Work that stops when nobody waits for it any more.
+"""Work that stops when no client waits for it any more.
 
-A thread cannot be ended from outside. So the networks of a served model ask, before each forward
-pass of a layer, whether the work of their thread is still wanted: a latent search of hundreds of
-steps stops within the step that it is in. Between two chunks of samples it is asked too.
+A thread cannot be stopped from outside. So the networks of a served model check before each
+forward pass of a layer whether the work of their thread is still wanted: a latent search of
+hundreds of steps stops within its current step. Reading samples checks between chunks too.
 """
 
 import threading
@@ -15,13 +15,13 @@ from torch import nn
 _work = threading.local()
 
 
-class Stopped(Exception):  # noqa: N818 (it is wanted)
-    """Nobody waits for the answer any more."""
+class Stopped(Exception):  # noqa: N818 (it is not an error)
+    """No client waits for the response any more."""
 
 
 @contextmanager
 def stopping(unwanted: Callable[[], bool]) -> Iterator[None]:
-    """Stop the work of this thread, by raising `Stopped`, as soon as it is `unwanted`."""
+    """Stop the work of this thread with `Stopped` as soon as it is `unwanted`."""
     _work.unwanted = unwanted
     try:
         yield
@@ -37,12 +37,12 @@ def check() -> None:
 
 
 def watch(networks: Mapping[str, nn.Module]) -> None:
-    """Let every layer of these networks check before each of its passes."""
+    """Make every layer of these networks check before each forward pass."""
     for network in networks.values():
         for layer in network.modules():
             layer.register_forward_pre_hook(_before)
 
 
 def _before(_layer: nn.Module, _inputs: Any) -> None:
-    # A function of the module: copies of a network that a search makes keep it.
+    # At module level, so that copies of a network for a search keep the hook.
     check()

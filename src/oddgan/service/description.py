@@ -1,4 +1,4 @@
-"""The description of the API: OpenAPI, and a page of it that asks no other host for anything."""
+"""The API description: OpenAPI, and a page of it that loads nothing from other hosts."""
 
 import importlib.metadata
 import json
@@ -14,29 +14,29 @@ from . import schemas
 
 _HERE = Path(__file__).parent
 TEXT = (
-    "How odd each sample is, its p-value among held-out normal samples, whether it is flagged, "
-    "and on request what made it odd. Every refusal is a JSON object with the HTTP status and one "
-    "sentence."
+    "The anomaly score of each sample, its p-value among held-out normal samples, whether it is "
+    "flagged, and on request an explanation. Every error is a JSON object with the HTTP status "
+    "and one sentence."
 )
 
-_SAID = {
+_ERRORS = {
     400: "The body or a header cannot be read.",
     401: "The token is missing or wrong.",
-    403: "A page of another site asks.",
-    404: "There is no such model.",
+    403: "The request comes from a page of another site.",
+    404: "The model does not exist.",
     408: "The body did not arrive in time.",
-    413: "More bytes, rows, columns, files or pixels than the service takes at a time.",
-    415: "The content type is not what this model takes.",
-    421: "The host name is not one that this service answers to.",
-    422: "The data is not as the model expects it; the message names the culprit.",
+    413: "More bytes, rows, columns, files or pixels than the service accepts at a time.",
+    415: "This model does not accept the content type.",
+    421: "This service does not answer to the host name.",
+    422: "The data does not match the model; the message names the cause.",
     500: "The service failed.",
-    503: "Busy, or ending: try again after the seconds of Retry-After.",
-    504: "It took too long, and was stopped.",
+    503: "Busy, or shutting down: try again after the seconds in Retry-After.",
+    504: "The request took too long and was stopped.",
 }
 
 
 def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {s: {"model": schemas.Error, "description": _SAID[s]} for s in statuses}
+    return {s: {"model": schemas.Error, "description": _ERRORS[s]} for s in statuses}
 
 
 _binary = {"type": "string", "format": "binary"}
@@ -79,7 +79,7 @@ MODELS: dict[str, Any] = {
 }
 SCORE: dict[str, Any] = {
     "summary": "Score samples",
-    "description": "Scores do not depend on what else is in the request, nor on other requests.",
+    "description": "Scores do not depend on other samples in the request, nor on other requests.",
     "responses": _responses(400, 401, 403, 404, 408, 413, 415, 421, 422, 500, 503, 504),
     "openapi_extra": {
         "requestBody": {
@@ -94,7 +94,7 @@ SCORE: dict[str, Any] = {
     },
 }
 HEALTH: dict[str, Any] = {
-    "summary": "Whether requests would be answered",
+    "summary": "Whether the service accepts requests",
     "responses": {**_responses(403, 421), 503: {"model": schemas.Health}},
 }
 LIVE: dict[str, Any] = {
@@ -102,7 +102,7 @@ LIVE: dict[str, Any] = {
     "responses": _responses(403, 421),
 }
 METRICS: dict[str, Any] = {
-    "summary": "Figures for Prometheus",
+    "summary": "Metrics for Prometheus",
     "responses": {
         **_responses(401, 403, 421),
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
@@ -116,7 +116,7 @@ def version() -> str:
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve a page of the API's description, made of its OpenAPI document."""
+    """Serve a page of the API, generated from its OpenAPI document."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""What the service says when it does not answer: one JSON object, with the right status."""
+"""Error responses of the service: one JSON object, with the right status."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from starlette.responses import Response
 
 
 class RequestError(Exception):
-    """A request that is not answered.
+    """A request that is refused.
 
     Parameters
     ----------
     status : int
         HTTP status.
     message : str
-        One sentence for the person who asked; it names the culprit and no path of the server.
+        One sentence for the client; it names the cause, but no path of the server.
     headers : mapping, optional
         Headers of the response.
     """
@@ -35,5 +35,5 @@ def refused(status: int, message: str, headers: Mapping[str, str] | None = None)
 
 
 def busy(message: str) -> RequestError:
-    """Return the refusal of a service that has enough to do."""
+    """Return the refusal of a busy service."""
     return RequestError(503, message, {"Retry-After": "1"})

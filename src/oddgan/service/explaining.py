@@ -1,4 +1,4 @@
-"""Explanations as JSON holds them: contributions of columns, and maps of images as PNG."""
+"""Explanations as JSON: contributions of columns, and maps of images as PNG."""
 
 import base64
 import io
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,27 +18,24 @@ from .models import Model
 from .samples import Samples
 
 
-def explained(model: Model, samples: Samples) -> list[dict[str, Any]]:
-    """Return for each sample what made it as odd as it is."""
+def explain(model: Model, samples: Samples) -> list[dict[str, Any]]:
+    """Return an explanation for each sample."""
     answers: list[dict[str, Any]] = []
     for _, explanation in model.detector.iter_outputs(model.open(samples), "explain"):
         start = len(answers)
         stop = start + len(explanation)
-        part = Samples(samples.raw[start:stop], conditions=_part(samples.conditions, start, stop))
-        of_kind = _of_rows if model.kind == "table" else _of_images
-        answers += of_kind(model, part, explanation)
+        conditions = None if samples.conditions is None else samples.conditions[start:stop]
+        chunk = Samples(samples.raw[start:stop], conditions=conditions)
+        to_json = _of_rows if model.kind == "table" else _of_images
+        answers += to_json(model, chunk, explanation)
     return answers
-
-
-def _part(conditions: pa.Table | None, start: int, stop: int) -> pa.Table | None:
-    return None if conditions is None else conditions[start:stop]
 
 
 # ---------------------------------------------------------------------------------------- tables
 
 
 def _of_rows(_model: Model, _rows: Samples, explanation: TableExplanation) -> list[dict[str, Any]]:
-    """Return the columns of each row, those that contribute most first."""
+    """Return the columns of each row, largest contribution first."""
     names, expected = explanation.columns, None
     values = _cells(explanation.values)
     if explanation.expected is not None:
@@ -67,7 +63,7 @@ def _cells(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a table as JSON holds it; a number that is not finite is null."""
+    """Return a table's value for JSON; a number that is not finite becomes null."""
     if value is pd.NA:
         return None
     if isinstance(value, np.generic):
@@ -85,23 +81,23 @@ def plain(value: Any) -> Any:
 def _of_images(
     model: Model, images: Samples, explanation: ImageExplanation
 ) -> list[dict[str, Any]]:
-    """Return the map of each image, and the pixels that are odd by the pixel threshold."""
+    """Return the map of each image, and the pixels above the pixel threshold."""
     threshold = explanation.pixel_threshold
-    normal = _reconstructions(model, images)
+    reconstructions = _reconstructions(model, images)
     answers = []
-    for i, each in enumerate(explanation.anomaly_map):
+    for i, values in enumerate(explanation.anomaly_map):
         deadline.check()
-        anomaly_map = np.asarray(each, dtype=np.float64)
-        most = float(anomaly_map.max())
+        anomaly_map = np.asarray(values, dtype=np.float64)
+        peak = float(anomaly_map.max())
         answers.append(
             {
                 "height": anomaly_map.shape[0],
                 "width": anomaly_map.shape[1],
-                "map": png(anomaly_map / most if most > 0 else np.zeros_like(anomaly_map)),
-                "max": plain(most),
+                "map": png(anomaly_map / peak if peak > 0 else np.zeros_like(anomaly_map)),
+                "max": plain(peak),
                 "pixel_threshold": plain(threshold),
                 "mask": png(anomaly_map > threshold),
-                "reconstruction": None if normal is None else png(normal[i]),
+                "reconstruction": None if reconstructions is None else png(reconstructions[i]),
             }
         )
     return answers
@@ -110,16 +106,16 @@ def _of_images(
 def _reconstructions(model: Model, images: Samples) -> list[NDArray[np.float64]] | None:
     """Return the nearest normal reconstructions, each (h, w) or (h, w, 3) in [0, 1].
 
-    None where the detector has none, or would have to search for them once more.
+    None if the detector has none, or would have to repeat its search for them.
     """
     if not model.can("reconstruct") or model.searches:
         return None
     chunks = model.detector.iter_outputs(model.open(images), "reconstruct")
-    return [_shown(image) for _, answers in chunks for image in answers]
+    return [_to_unit(image) for _, answers in chunks for image in answers]
 
 
-def _shown(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Bring pixels to [0, 1]: whole numbers from their range, floats from their own."""
+def _to_unit(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Scale pixels to [0, 1]: integers by the range of their type, floats by that of the image."""
     if image.dtype.kind == "u":
         return image / np.iinfo(image.dtype).max
     low, high = float(image.min()), float(image.max())

@@ -1,4 +1,4 @@
-"""What stands before the routes: who may ask, how much at a time, and what every answer carries."""
+"""Checks before the routes: access, limits, and the headers of every response."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-#: What every answer carries. No other host is ever asked, and no other page may frame this one.
+#: Headers of every response: load nothing from other hosts, and allow no framing.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; object-src 'none'; "
@@ -48,14 +48,14 @@ class Guard:
     app : ASGI application
         The routes.
     limits : Limits
-        How much may be asked.
+        Limits of requests.
     metrics : Metrics
-        Counts each answer.
+        Counts each response.
     token : str or None
-        What ``/v1`` and ``/metrics`` ask for.
+        The token that ``/v1`` and ``/metrics`` require.
     hosts : collection of str or None
-        Host names that requests may be addressed to; None: any. A page of another site whose name
-        is made to point here (DNS rebinding) still sends its own name.
+        Host names that requests may use; None: any. A page of another site whose name resolves
+        to this service (DNS rebinding) still sends its own name.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -92,7 +92,7 @@ class Guard:
         finally:
             route = getattr(scope.get("route"), "path", None) or "other"
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.request(route, method, status, time.perf_counter() - began)
+            self._metrics.request(route, method, status, time.perf_counter() - start)
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         started = False
@@ -102,27 +102,27 @@ class Guard:
             started = True
             await send(message)
 
-        counted = scope["method"] == "POST"
+        is_counted = scope["method"] == "POST"
         share = Share(self._memory)
         scope.setdefault("state", {})["share"] = share
         try:
             headers = Headers(scope=scope)
             self._check(scope["path"], headers)
-            if counted and self._in_flight >= self._limits.requests:
-                raise busy(f"{self._in_flight} requests are being worked on")
-            self._in_flight += counted
+            if is_counted and self._in_flight >= self._limits.requests:
+                raise busy(f"{self._in_flight} requests are in progress")
+            self._in_flight += is_counted
             try:
                 await self._app(scope, self._bounded(receive, share), sending)
             finally:
                 share.give_back()
-                self._in_flight -= counted
+                self._in_flight -= is_counted
         except RequestError as refusal:
             await refusal.response()(scope, receive, sending)
-        except ClientDisconnect:  # nobody gets an answer, but the request is counted
+        except ClientDisconnect:  # no client gets a response, but the request is counted
             await refused(400, "the connection ended before the body")(scope, receive, sending)
         except Exception as error:
             _log.error("a request failed", exc_info=error)
-            if started:  # too late to say so; an answer cut short is seen to be
+            if started:  # too late for an error; the client sees a truncated response
                 raise
             await refused(500, "the service failed; its log says why")(scope, receive, sending)
 
@@ -132,11 +132,11 @@ class Guard:
             raise RequestError(421, f"this service does not answer to the host name {host!r}")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            raise RequestError(403, "pages of other sites may not ask this service")
+            raise RequestError(403, "pages of other sites may not use this service")
         if path.startswith("/v1") or path == "/metrics":
             self._check_token(headers)
         if headers.get("content-encoding", "identity") != "identity":
-            raise RequestError(415, "the body is compressed as a whole: send it as it is")
+            raise RequestError(415, "the body is compressed: send it uncompressed")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
             raise RequestError(400, "the header Content-Length is not a number")
@@ -147,7 +147,7 @@ class Guard:
         if self._token is None:
             return
         header = headers.get("authorization", "").encode("latin-1", "replace")
-        # Digests are of one length whatever was given, and compared in constant time.
+        # Digests have one length for any header, and are compared in constant time.
         if not hmac.compare_digest(_digest(header), self._token):
             raise RequestError(
                 401,
@@ -156,12 +156,12 @@ class Guard:
             )
 
     def _bounded(self, receive: Receive, share: Share) -> Receive:
-        """Count the bytes of the body as they come, and look at the clock."""
+        """Limit the bytes and the time of the body as it arrives."""
         until, n_bytes, complete = time.monotonic() + self._limits.upload_seconds, 0, False
 
         async def receiving() -> Message:
             nonlocal n_bytes, complete
-            if complete:  # only the end of the connection may come now
+            if complete:  # only the end of the connection may follow
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), until - time.monotonic())
@@ -205,7 +205,7 @@ def _complete(message: Message, path: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine and can only be reached from it."""
+    """Tell whether a host can only be reached from this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -214,13 +214,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def loopback_names(host: str, more: Collection[str] = ()) -> frozenset[str]:
+def loopback_names(host: str, others: Collection[str] = ()) -> frozenset[str]:
     """Return the names that a service on a loopback address answers to."""
-    return frozenset({"localhost", "127.0.0.1", "::1", host.lower(), *(m.lower() for m in more)})
+    return frozenset(
+        {"localhost", "127.0.0.1", "::1", host.lower(), *(name.lower() for name in others)}
+    )
 
 
 def checked_token(token: str | None, host: str) -> str | None:
-    """Return the token, if there is one where one is needed.
+    """Return the token, after checking that there is one if needed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Uploaded images: what they claim to be is checked before they are decoded."""
+"""Uploaded images, whose headers are checked before they are decoded."""
 
 import io
 
@@ -13,11 +13,11 @@ from .memory import Share
 
 #: The formats of `inputs.open_source`, by content and not by name.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-#: Of a decoded pixel, at most.
-_BYTES = 4
+#: Maximum size of a decoded pixel.
+_PIXEL_BYTES = 4
 
 
-def decoded(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw:
+def decode(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw:
     """Decode the images of a request.
 
     Parameters
@@ -25,15 +25,15 @@ def decoded(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw
     files : list of (str, bytes)
         Name and content of each.
     limits : Limits
-        How many pixels they may have.
+        Limits on their pixels.
     share : Share
-        The memory of the request.
+        The request's share of memory.
 
     Raises
     ------
     RequestError
-        An image has too many pixels (413) or cannot be decoded (422), or there is no memory for
-        them now (503).
+        An image has too many pixels (413) or cannot be decoded (422), or there is not enough
+        memory for them now (503).
     """
     n_pixels = sum(_size(name, content, limits) for name, content in files)
     if n_pixels > limits.all_pixels:
@@ -42,12 +42,12 @@ def decoded(files: list[tuple[str, bytes]], limits: Limits, share: Share) -> Raw
             f"these images have {n_pixels} pixels together, more than the {limits.all_pixels} of "
             "one request: send fewer at a time",
         )
-    share.add(_BYTES * n_pixels)
+    share.add(_PIXEL_BYTES * n_pixels)
     return [_decode(name, content) for name, content in files]
 
 
 def _size(name: str, content: bytes, limits: Limits) -> int:
-    """Return the number of pixels that the header of an image tells."""
+    """Return the number of pixels according to the header of an image."""
     with _opened(name, content) as image:
         n_pixels: int = image.width * image.height
     if n_pixels > limits.pixels:
@@ -62,7 +62,7 @@ def _opened(name: str, content: bytes) -> Image.Image:
         raise RequestError(422, f"{name}: not an image in PNG, JPEG, TIFF or BMP format") from error
     except Image.DecompressionBombError as error:
         raise RequestError(413, f"{name}: far too many pixels") from error
-    except Exception as error:  # whatever a damaged header leads a decoder to
+    except Exception as error:  # a damaged header can raise anything
         raise RequestError(422, f"{name}: cannot be read as an image") from error
 
 
@@ -72,5 +72,5 @@ def _decode(name: str, content: bytes) -> inputs.Raw:
             return inputs.pixels_of(image)
     except (RequestError, MemoryError):
         raise
-    except Exception as error:  # whatever a damaged file leads its decoder to
+    except Exception as error:  # a damaged file can raise anything
         raise RequestError(422, f"{name}: cannot be read as an image, it is damaged") from error

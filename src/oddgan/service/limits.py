@@ -1,11 +1,11 @@
-"""How much one request, and all of them together, may ask of the service."""
+"""Limits of one request, and of all requests together."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds; what is beyond one is refused with a status that says which.
+    """Limits; a request beyond one is refused with the status in brackets.
 
     Attributes
     ----------
@@ -22,19 +22,19 @@ class Limits:
     all_pixels : int
         Pixels of all images of a request together (413).
     memory : int
-        Bytes that all requests together may hold: their bodies and what is unpacked of them (503).
+        Bytes that all requests together may use: bodies and their unpacked content (503).
     explained : int
-        Samples that are explained in one request (413).
+        Samples with explanations in one request (413).
     requests : int
-        Requests that are worked on at a time, over all models (503).
+        Concurrent requests, over all models (503).
     queue : int
-        Requests that wait for one model (503).
+        Requests waiting for one model (503).
     seconds : float
-        Time from the complete body to the answer; work beyond it is stopped (504).
+        Time from the complete body to the response; work beyond it is stopped (504).
     upload_seconds : float
         Time to send the body (408).
     batch_seconds : float
-        How long a request waits for others to be scored with, if they come several at a time.
+        How long a request waits to be scored with others when several arrive at a time.
     """
 
     body: int = 32 * 2**20

@@ -1,4 +1,4 @@
-"""What all requests together may hold: bodies, and what is unpacked of them."""
+"""Memory of all requests together: bodies and their unpacked content."""
 
 import threading
 
@@ -11,49 +11,49 @@ class Memory:
     Parameters
     ----------
     limit : int
-        Bytes of all of them.
+        Bytes of all requests together.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._held, self._lock = limit, 0, threading.Lock()
+        self._limit, self._used, self._lock = limit, 0, threading.Lock()
 
     def take(self, n_bytes: int) -> None:
-        """Take so many bytes.
+        """Reserve `n_bytes` bytes.
 
         Raises
         ------
         RequestError
-            Other requests hold them.
+            Other requests use too much.
         """
         with self._lock:
-            if self._held + n_bytes > self._limit:
+            if self._used + n_bytes > self._limit:
                 raise busy("there is not enough memory for this request now")
-            self._held += n_bytes
+            self._used += n_bytes
 
     def give_back(self, n_bytes: int) -> None:
-        """Give so many bytes back."""
+        """Release `n_bytes` bytes."""
         with self._lock:
-            self._held -= n_bytes
+            self._used -= n_bytes
 
 
 class Share:
-    """What one request holds of it.
+    """The memory that one request uses.
 
     Parameters
     ----------
     memory : Memory
-        What it is a share of.
+        The memory that all requests share.
     """
 
     def __init__(self, memory: Memory) -> None:
         self._memory, self._n_bytes = memory, 0
 
     def add(self, n_bytes: int) -> None:
-        """Take more of it, or refuse the request (`Memory.take`)."""
+        """Reserve more, or refuse the request (`Memory.take`)."""
         self._memory.take(n_bytes)
         self._n_bytes += n_bytes
 
     def give_back(self) -> None:
-        """Give all of it back."""
+        """Release all of it."""
         self._memory.give_back(self._n_bytes)
         self._n_bytes = 0

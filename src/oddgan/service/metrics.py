@@ -1,4 +1,4 @@
-"""What Prometheus reads, in its own registry."""
+"""Metrics for Prometheus, in their own registry."""
 
 from collections.abc import Callable
 
@@ -72,11 +72,11 @@ class Metrics:
         )
 
     def watch_queue(self, model: str, length: Callable[[], int]) -> None:
-        """Report the length of a model's queue whenever it is asked for."""
+        """Report the current length of a model's queue."""
         self._queue.labels(model).set_function(length)
 
     def watch_requests(self, count: Callable[[], int]) -> None:
-        """Report how many requests are worked on whenever it is asked for."""
+        """Report the current number of requests in progress."""
         self._in_flight.set_function(count)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -85,16 +85,16 @@ class Metrics:
         self._latency.labels(route).observe(seconds)
 
     def batch(self, model: str, n_requests: int, n_samples: int, seconds: float) -> None:
-        """Count what was scored together."""
+        """Count a batch."""
         self._batches.labels(model).observe(n_requests)
         self._batch_samples.labels(model).observe(n_samples)
         self._batch_seconds.labels(model).observe(seconds)
 
     def answered(self, model: str, n_samples: int, n_flagged: int) -> None:
-        """Count samples that were answered for."""
+        """Count the samples of a response."""
         self._samples.labels(model).inc(n_samples)
         self._flagged.labels(model).inc(n_flagged)
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' format."""
+        """Return all metrics in Prometheus' format."""
         return generate_latest(self._registry)

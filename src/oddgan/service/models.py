@@ -1,4 +1,4 @@
-"""The models that are served: their files, their names, and what there is to know of them."""
+"""The served models: files, names and descriptions."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Model:
-    """A fitted detector under the name that requests give it.
+    """A fitted detector under the name that requests use.
 
     Attributes
     ----------
@@ -27,31 +27,31 @@ class Model:
     detector : Detector
     kind : {"table", "image"}
     columns : dict of str to bool
-        The columns that rows must have, in training order, those of the condition last; and whether
-        each holds text.
+        The columns that rows need, in training order, those of the condition last; and whether each
+        holds text.
     """
 
     def __init__(self, name: str, detector: detectors.Detector) -> None:
         self.name, self.detector = name, detector
         self.kind = detector.codec_.kind
-        #: Of an OddGAN the detector that its recipe chose.
+        #: For OddGAN, the detector that its recipe chose.
         self._inner = cast("Any", getattr(detector, "detector_", detector))
-        detector.set_params(verbose=0)  # bars are for terminals
+        detector.set_params(verbose=0)  # no progress bars
         self._inner.set_params(verbose=0)
         deadline.watch(detector.networks_)
         codec, condition = detector.codec_, detector.condition_codec_
         self.columns = _texts(codec) if self.kind == "table" else {}
         self._conditions = _texts(condition) if condition else {}
-        if shared := self.columns.keys() & self._conditions.keys():
+        if duplicates := self.columns.keys() & self._conditions.keys():
             raise ValueError(
-                f"model {name}: the column {min(shared)!r} is one of its samples and one of their "
+                f"model {name}: the column {min(duplicates)!r} is in both its samples and their "
                 "condition, so rows cannot tell them apart; fit it with other names to serve it"
             )
         self.columns |= self._conditions if self.kind == "table" else {}
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns that a CSV file must be read as text, whatever they look like."""
+        """The columns of a CSV file to read as text, even if they look like numbers."""
         return [name for name, text in self.columns.items() if text]
 
     @property
@@ -60,20 +60,20 @@ class Model:
         return self._conditions
 
     def can(self, output: str) -> bool:
-        """Tell whether the detector answers a question such as "explain"."""
+        """Tell whether the detector has an output, for example "explain"."""
         return output not in self._inner.unavailable
 
     @property
     def searches(self) -> bool:
-        """Whether each answer takes a search, hundreds of times as long as another's."""
+        """Whether each output needs a search, which takes hundreds of times as long."""
         return bool(self._inner._searches)
 
     def split(self, table: pa.Table) -> Samples:
-        """Return rows as samples, with columns that were no part of the training samples apart."""
+        """Return rows as samples; a condition that was not in the training table is separated."""
         if not self._conditions or self.detector.condition_columns_:
             return Samples(table)
-        if lacking := [name for name in self._conditions if name not in table.column_names]:
-            raise ValueError(f"column {lacking[0]!r} is missing: it is the condition of the rows")
+        if missing := [name for name in self._conditions if name not in table.column_names]:
+            raise ValueError(f"column {missing[0]!r} is missing: it is the condition of the rows")
         names = list(self._conditions)
         return Samples(table.drop_columns(names), conditions=table.select(names))
 
@@ -82,16 +82,16 @@ class Model:
         return self.detector.source(samples, condition=samples.conditions)
 
     def check(self, samples: Samples) -> None:
-        """Refuse samples that the detector cannot read, before they are joined with others.
+        """Refuse samples that the detector cannot read, before they are batched with others.
 
         Raises
         ------
         ValueError
-            It names the column and the row, or the image.
+            The message names the column and the row, or the image.
         """
         source = self.open(samples)
         if type(self.detector.codec_) is inputs.ImageCodec:
-            # A pixel shows what kind of numbers an image holds; the rest takes as long as scoring.
+            # One pixel shows the number type of an image; the rest takes as long as scoring.
             pixels = [image[:1, :1] for image in samples.raw]
             self.detector.codec_.encode(pixels, samples.names)
             return
@@ -105,11 +105,11 @@ class Model:
         chunks = self.detector.iter_outputs(self.open(samples), "anomaly_score")
         return np.concatenate([scores for _, scores in chunks])
 
-    def described(self) -> dict[str, Any]:
-        """Return what `GET /v1/models` tells."""
+    def describe(self) -> dict[str, Any]:
+        """Return the entry of this model in `GET /v1/models`."""
         detector = self.detector
-        described = {"name": self.name, "detector": type(detector).__name__, "kind": self.kind}
-        return described | {
+        fields = {"name": self.name, "detector": type(detector).__name__, "kind": self.kind}
+        return fields | {
             "threshold": detector.threshold_,
             "target_fpr": detector.fitted_params_["target_fpr"],
             "n_held_out": len(detector.calibration_scores_),
@@ -142,7 +142,7 @@ def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Mo
 
     Parameters
     ----------
-    given : iterable of str
+    specs : iterable of str
         Paths of model files.
     device : {"auto", "cpu", "cuda"} or None
         Where to score (see :func:`oddgan.load`).
@@ -150,13 +150,13 @@ def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Mo
     Raises
     ------
     ValueError
-        Two models have the same name, a name cannot stand in an address, or a file is not a model.
+        Two models have the same name, a name is not valid in a URL, or a file is not a model.
     FileNotFoundError
-        There is no such file.
+        A file does not exist.
     """
     paths: dict[str, str] = {}
     for text in specs:
-        name, path = named(text)
+        name, path = parse_spec(text)
         if name in paths:
             raise ValueError(
                 f"two models are called {name!r}, {paths[name]} and {path}: "
@@ -166,10 +166,10 @@ def open_models(specs: Iterable[str], device: str | None = None) -> dict[str, Mo
     return {name: Model(name, load_detector(path, device=device)) for name, path in paths.items()}
 
 
-def named(text: str) -> tuple[str, str]:
+def parse_spec(text: str) -> tuple[str, str]:
     """Return name and path of ``PATH`` or ``NAME=PATH``.
 
-    A path that exists is one, whatever is in it.
+    A text that is an existing path is taken as a path, even with an equals sign.
     """
     name, equals, path = text.partition("=")
     if not equals or Path(text).exists():

@@ -1,4 +1,4 @@
-"""From the body of a request to samples, by what it says it is."""
+"""Read the body of a request into samples, by content type."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,25 +30,25 @@ CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 FORM = "multipart/form-data"
 _TABLES = {".csv": CSV, ".parquet": PARQUET, ".pq": PARQUET}
-#: What a byte of JSON becomes in memory, about.
+#: Approximate bytes in memory for a byte of JSON.
 _PER_BYTE = 16
 
-#: Bytes of JSON that are read in less time than it takes to hand them to another thread.
+#: JSON up to this many bytes is read faster than it is handed to another thread.
 _SMALL = 2**14
 
-#: Bodies that are unpacked at a time: work of the processor, and memory.
+#: Bodies that are unpacked at a time, which takes processor time and memory.
 _unpacking = anyio.CapacityLimiter(4)
 
 
 async def in_thread(function: Callable[..., T], *args: Any, small: bool = False) -> T:
-    """Call a function that, unless its work is `small`, would keep other requests waiting."""
+    """Call a function, in a thread unless its work is `small`, to keep others from waiting."""
     if small:
         return function(*args)
     call = partial(function, *args)
     return await anyio.to_thread.run_sync(call, limiter=_unpacking, abandon_on_cancel=True)
 
 
-# --------------------------------------------------------------------------------- what arrives
+# ----------------------------------------------------------------------------------------- body
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Received:
     fields : dict of str to str
         Other fields of the form.
     share : Share
-        The memory of the request.
+        The request's share of memory.
     """
 
     kind: str
@@ -77,17 +77,17 @@ class Received:
 
     @property
     def small(self) -> bool:
-        """Whether it is quickly read."""
+        """Whether it is quick to read."""
         return self.kind == JSON and len(self.content) <= _SMALL
 
 
 async def receive(request: Request, model: Model, limits: Limits) -> Received:
-    """Wait for the body of a request, if it says that it is of a kind that the model takes.
+    """Wait for the body of a request, if the model accepts its content type.
 
     Raises
     ------
     RequestError
-        The content type is another (415), or the form cannot be read (400, 413, 422).
+        The content type is not accepted (415), or the form cannot be read (400, 413, 422).
     """
     kind, share = _content_type(request), request.state.share
     if kind == FORM:
@@ -102,13 +102,13 @@ async def receive(request: Request, model: Model, limits: Limits) -> Received:
     if model.kind == "image":
         raise RequestError(415, f"model {model.name!r} takes images: send them as {FORM}")
     if kind not in (JSON, CSV, PARQUET):
-        known = f"{JSON}, {CSV}, {PARQUET}, {FORM}"
-        raise RequestError(415, f"the content type {kind!r} is none of {known}")
+        kinds = f"{JSON}, {CSV}, {PARQUET}, {FORM}"
+        raise RequestError(415, f"the content type {kind!r} is not one of {kinds}")
     return Received(kind, share, await request.body())
 
 
 def _content_type(request: Request) -> str:
-    """Return what the body says it is, without parameters such as a charset."""
+    """Return the content type, without parameters like the charset."""
     header = request.headers.get("content-type", "")
     message = Message()
     message["content-type"] = header
@@ -116,7 +116,7 @@ def _content_type(request: Request) -> str:
 
 
 class _Form(MultiPartParser):
-    """A form that tells whether it is whole: of one that is cut short files would be lost."""
+    """A form that records whether it is complete; a truncated form would lose files."""
 
     complete = False
 
@@ -134,7 +134,7 @@ async def _form(request: Request, limits: Limits) -> FormData:
         raise RequestError(status, f"the form cannot be read: {error.message}") from error
     if not parser.complete:
         await form.close()
-        raise RequestError(400, "the form is cut short: its last boundary is missing")
+        raise RequestError(400, "the form is truncated: its last boundary is missing")
     return form
 
 
@@ -148,9 +148,9 @@ async def _parts(form: FormData) -> tuple[list[tuple[str, bytes]], dict[str, str
             files.append((_clean(value.filename or ""), await value.read()))
         else:
             raise RequestError(422, f"the form has a file in the field {name!r}: put it in 'files'")
-    if extra := sorted(fields.keys() - {"condition"}):
+    if unknown := sorted(fields.keys() - {"condition"}):
         raise RequestError(
-            422, f"the form has a field {extra[0]!r}; there are 'files' and 'condition'"
+            422, f"the form has a field {unknown[0]!r}; there are 'files' and 'condition'"
         )
     if not files:
         raise RequestError(422, "the form has no file in the field 'files'")
@@ -158,9 +158,9 @@ async def _parts(form: FormData) -> tuple[list[tuple[str, bytes]], dict[str, str
 
 
 def _clean(name: str) -> str:
-    """Return the last part of a file's name, without what cannot be shown."""
-    last = PureWindowsPath(PurePosixPath(name).name).name
-    return "".join(c for c in last if c.isprintable())[:255] or "unnamed"
+    """Return a file's base name, without unprintable characters."""
+    base = PureWindowsPath(PurePosixPath(name).name).name
+    return "".join(c for c in base if c.isprintable())[:255] or "unnamed"
 
 
 def _one_table(
@@ -183,12 +183,12 @@ def _one_table(
 
 
 def samples_of(received: Received, model: Model, limits: Limits) -> Samples:
-    """Return the samples of a body, checked by themselves, before they meet those of others.
+    """Return the samples of a body, checked on their own before they are batched with others.
 
     Raises
     ------
     RequestError
-        They are too many (413), or not what the model was trained on (400, 422); or there is no
+        They are too many (413), or not what the model expects (400, 422); or there is not enough
         memory for them now (503).
     """
     with _unreadable():
@@ -202,7 +202,7 @@ def samples_of(received: Received, model: Model, limits: Limits) -> Samples:
 
 @contextmanager
 def _unreadable() -> Iterator[None]:
-    """Refuse data that is not as the model expects it."""
+    """Refuse data that is not what the model expects."""
     try:
         yield
     except ValueError as error:
@@ -230,7 +230,7 @@ def _images(received: Received, model: Model, limits: Limits) -> Samples:
         conditions = _conditions(received, model, limits)
     elif received.fields:
         raise ValueError(f"model {model.name!r} was fitted without a condition")
-    raw = images.decoded(received.files, limits, received.share)
+    raw = images.decode(received.files, limits, received.share)
     return Samples(raw, [name for name, _ in received.files], conditions)
 
 
@@ -250,4 +250,4 @@ def _json(content: bytes) -> Any:
     try:
         return pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise RequestError(400, f"this is not JSON that can be read: {error}") from error
+        raise RequestError(400, f"the JSON cannot be read: {error}") from error

@@ -11,8 +11,8 @@ from oddgan.inputs import Raw
 
 from . import deadline
 
-#: Samples between two looks at the clock.
-_LOOK = {"table": 2048, "image": 32}
+#: Maximum samples between two checks of the deadline.
+_CHECK_EVERY = {"table": 2048, "image": 32}
 
 
 class Samples(inputs.Source):
@@ -23,7 +23,7 @@ class Samples(inputs.Source):
     raw : pyarrow.Table or list of ndarray
         Rows, or images that may differ in size.
     names : list of str, optional
-        What the samples are called.
+        Names of the samples.
     conditions : pyarrow.Table, optional
         Their condition, if it is not in `raw`.
     """
@@ -36,22 +36,22 @@ class Samples(inputs.Source):
         self.columns = raw.column_names if isinstance(raw, pa.Table) else None
 
     @classmethod
-    def joined(cls, several: Sequence[Self]) -> Self:
-        """Return the samples of several requests, all with the same `likeness`."""
-        if len(several) == 1:
-            return several[0]
-        tables = [one.conditions for one in several if one.conditions is not None]
-        raw = inputs.concat([one.raw for one in several])
+    def joined(cls, batch: Sequence[Self]) -> Self:
+        """Return the samples of several requests, all with the same `batch_key`."""
+        if len(batch) == 1:
+            return batch[0]
+        tables = [samples.conditions for samples in batch if samples.conditions is not None]
+        raw = inputs.concat([samples.raw for samples in batch])
         return cls(raw, conditions=pa.concat_tables(tables) if tables else None)
 
     @property
-    def likeness(self) -> Hashable:
-        """What must be equal of samples that are joined: a number stays of the type it came in."""
-        of_rows = self.raw.schema.remove_metadata() if isinstance(self.raw, pa.Table) else None
-        of_conditions = (
+    def batch_key(self) -> Hashable:
+        """Equal for samples that can be joined: numbers keep the type in which they arrived."""
+        rows_schema = self.raw.schema.remove_metadata() if isinstance(self.raw, pa.Table) else None
+        conditions_schema = (
             None if self.conditions is None else self.conditions.schema.remove_metadata()
         )
-        return str(of_rows), str(of_conditions)
+        return str(rows_schema), str(conditions_schema)
 
     def count(self) -> int:
         """Return the number of samples."""
@@ -60,9 +60,9 @@ class Samples(inputs.Source):
     def chunks(
         self, size: int, order: np.random.Generator | None = None
     ) -> Iterator[tuple[Any, Raw]]:
-        """Read the samples once, in chunks (`inputs.Source.chunks`); the order stays."""
-        size = min(size, _LOOK[self.kind])
+        """Read the samples once, in chunks (`inputs.Source.chunks`), in order."""
+        size = min(size, _CHECK_EVERY[self.kind])
         for start in range(0, self.count(), size):
             deadline.check()
-            part = self.raw[start : start + size]
-            yield np.arange(start, start + len(part)), part
+            chunk = self.raw[start : start + size]
+            yield np.arange(start, start + len(chunk)), chunk

@@ -1,4 +1,4 @@
-"""The form of answers, for the API's description."""
+"""The schemas of responses, for the API description."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ class Column(BaseModel):
 
 
 class ImageSize(BaseModel):
-    """What images are brought to."""
+    """The size to which images are resized."""
 
     height: int
     width: int
@@ -22,24 +22,26 @@ class ImageSize(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """A model that is served."""
+    """A served model."""
 
     name: str
     detector: str
     kind: Literal["table", "image"]
     threshold: float = Field(description="A sample is flagged if its score is greater.")
-    target_fpr: float = Field(description="Share of normal samples that this flags.")
-    n_held_out: int = Field(description="Held-out normal samples behind threshold and p-values.")
+    target_fpr: float = Field(description="Target share of normal samples that are flagged.")
+    n_held_out: int = Field(
+        description="Number of held-out normal samples behind threshold and p-values."
+    )
     has_p_values: bool
     has_probabilities: bool
     explains: bool
     columns: list[Column] | None
-    condition: list[Column] | None = Field(description="The known condition that samples need.")
+    condition: list[Column] | None = Field(description="The condition that samples need.")
     image: ImageSize | None
 
 
 class Bounds(BaseModel):
-    """What one request may have."""
+    """Limits of one request."""
 
     body: int
     rows: int
@@ -49,14 +51,14 @@ class Bounds(BaseModel):
 
 
 class Models(BaseModel):
-    """All models that are served."""
+    """All served models."""
 
     models: list[ModelInfo]
     limits: Bounds
 
 
 class Contribution(BaseModel):
-    """What one column of a row contributes."""
+    """The contribution of one column of a row."""
 
     column: str
     contribution: float
@@ -65,17 +67,17 @@ class Contribution(BaseModel):
 
 
 class TableExplanation(BaseModel):
-    """What made a row odd."""
+    """Explanation of a row's score."""
 
-    contributions: list[Contribution] = Field(description="The largest first.")
+    contributions: list[Contribution] = Field(description="Largest first.")
 
 
 class ImageExplanation(BaseModel):
-    """Where an image is odd."""
+    """Explanation of an image's score."""
 
     height: int
     width: int
-    map: str = Field(description="PNG as a data URL, 8-bit grey; 255 stands for `max`.")
+    map: str = Field(description="PNG as a data URL, 8-bit grey; 255 means `max`.")
     max: float | None
     pixel_threshold: float | None
     mask: str = Field(description="PNG: white where the map is above `pixel_threshold`.")
@@ -83,20 +85,20 @@ class ImageExplanation(BaseModel):
 
 
 class Sample(BaseModel):
-    """What is said of one sample."""
+    """The result for one sample."""
 
-    sample: int | str = Field(description="Number of the row, from 0, or name of the file.")
-    anomaly_score: float = Field(description="Higher is odder.")
+    sample: int | str = Field(description="Row number, from 0, or file name.")
+    anomaly_score: float = Field(description="Higher is more anomalous.")
     p_value: float
     probability: float | None = Field(
-        None, description="Of an anomaly; only from models that saw labelled samples."
+        None, description="Of an anomaly; only for models with calibrated probabilities."
     )
     flagged: bool
     explanation: TableExplanation | ImageExplanation | None
 
 
 class Scores(BaseModel):
-    """What is said of the samples of a request."""
+    """The results for the samples of a request."""
 
     model: str
     kind: Literal["table", "image"]
@@ -107,7 +109,7 @@ class Scores(BaseModel):
 
 
 class ErrorInfo(BaseModel):
-    """Why a request is not answered."""
+    """Why a request was refused."""
 
     status: int
     message: str

@@ -13,7 +13,7 @@ _log = logging.getLogger("oddgan.service")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises
     ------
@@ -25,8 +25,8 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
-    # Connections inherit it. asyncio sets it for none of a socket that was made elsewhere, and an
-    # answer's body would wait 40 ms for the receipt of its head.
+    # Connections inherit it. asyncio does not set it on a socket that it did not create, and a
+    # response's body would wait 40 ms for the acknowledgement of its head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run(
     app: FastAPI, listening: socket.socket, limits: Limits, started: Callable[[], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT, and then finish what was started.
+    """Serve until SIGTERM or SIGINT, then finish pending requests.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def run(
     listening : socket
         What :func:`listen` returns.
     limits : Limits
-        Bounds of the application; connections beyond them are refused by Uvicorn itself.
+        Limits of the application; Uvicorn itself refuses connections beyond them.
     started : callable
-        Called when requests are answered.
+        Called when the server accepts requests.
     """
 
     class Server(uvicorn.Server):
@@ -61,7 +61,7 @@ def run(
         proxy_headers=False,
         ws="none",
         lifespan="on",
-        # Those beyond `limits.requests` get an answer in JSON; this bounds the connections.
+        # Requests beyond `limits.requests` get a JSON response; this limits the connections.
         limit_concurrency=8 * limits.requests + 100,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(limits.seconds) + 5,

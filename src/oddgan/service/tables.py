@@ -18,7 +18,7 @@ from .limits import Limits
 from .memory import Share
 
 TEXT = pa.large_string()
-#: How many times a request's largest body a Parquet file may unpack to.
+#: Maximum size of an unpacked Parquet file, as a multiple of the largest body.
 _UNPACKED = 8
 
 
@@ -40,14 +40,14 @@ def from_rows(rows: Any, columns: Mapping[str, bool], limits: Limits) -> pa.Tabl
     rows : list of dict
         A value for each column: a number, a boolean, text, or None where it is missing.
     columns : mapping of str to bool
-        The columns there are, and whether each holds text.
+        The expected columns, and whether each holds text.
     limits : Limits
-        How many rows there may be.
+        Limits on the rows.
 
     Raises
     ------
     RequestError, ValueError
-        It names the column and the row.
+        The message names the column and the row.
     """
     check_rows(len(rows), limits)
     for i, row in enumerate(rows):
@@ -63,13 +63,13 @@ def from_rows(rows: Any, columns: Mapping[str, bool], limits: Limits) -> pa.Tabl
 
 
 def _refuse_names(row: Mapping[str, Any], columns: Mapping[str, bool], i: int) -> None:
-    lacking = [name for name in columns if name not in row]
-    extra = [name for name in row if name not in columns]
-    if lacking:
+    missing = [name for name in columns if name not in row]
+    unknown = [name for name in row if name not in columns]
+    if missing:
         raise ValueError(
-            f"column {lacking[0]!r} is missing in row {i} (null says that its value is missing)"
+            f"column {missing[0]!r} is missing in row {i} (use null for a missing value)"
         )
-    raise ValueError(f"column {extra[0]!r} of row {i} was not in the training data")
+    raise ValueError(f"column {unknown[0]!r} of row {i} was not in the training data")
 
 
 def _texts(name: str, values: list[Any]) -> pa.Array:
@@ -110,7 +110,7 @@ def from_csv(content: bytes, text_columns: Sequence[str], limits: Limits) -> pa.
         The file cannot be read, or is too large.
     """
     _check_header(content, limits)
-    # The reader takes files: it goes over them several times, in pieces.
+    # The reader takes files, because it reads them several times, in pieces.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(content)
@@ -122,7 +122,7 @@ def from_csv(content: bytes, text_columns: Sequence[str], limits: Limits) -> pa.
 
 
 def _check_header(content: bytes, limits: Limits) -> None:
-    """Refuse a table of so many columns that their names alone fill the memory."""
+    """Refuse a table with so many columns that their names alone fill the memory."""
     text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", "replace", newline="")
     try:
         header = next(csv.reader(text), [])
@@ -159,15 +159,15 @@ def from_parquet(content: bytes, limits: Limits, share: Share) -> pa.Table:
         _check_columns(file.metadata.num_columns, limits)
         groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
         _check_size(sum(group.total_byte_size for group in groups), limits, share)
-        # A text that is stored once and repeated in every row stays one text, until it is counted.
+        # A text that is stored once and repeated in every row stays one text until it is counted.
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
         table = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts).read()
         check_rows(len(table), limits)
         _check_size(_text_bytes(table), limits, share)
     except (pa.ArrowException, OSError) as error:
-        raise RequestError(422, "this is not a Parquet file that can be read") from error
-    kept = [name for name in table.column_names if not name.startswith("__index_level_")]
-    source = inputs.open_source(table.select(kept))
+        raise RequestError(422, "the Parquet file cannot be read") from error
+    columns = [name for name in table.column_names if not name.startswith("__index_level_")]
+    source = inputs.open_source(table.select(columns))
     return inputs.concat([raw for _, raw in source.chunks(limits.rows)])
 
 
@@ -178,7 +178,7 @@ def _check_size(n_bytes: int, limits: Limits, share: Share) -> None:
 
 
 def _text_bytes(table: pa.Table) -> int:
-    """Return the length of all texts, those that are stored once counted as often as they occur."""
+    """Return the length of all texts, counting each occurrence of a text that is stored once."""
     n_bytes = 0
     for column in table.columns:
         if pa.types.is_dictionary(column.type):

@@ -1,7 +1,7 @@
-"""One thread for each model, which scores what waits for it, requests together.
+"""One thread per model, which scores waiting requests in batches.
 
-A sample's score does not depend on its batch mates, so joining requests changes no score. What
-cannot be joined, or fails together, is scored alone: a bad request reaches no other.
+A sample's score does not depend on its batch, so batching changes no score. Requests that cannot be
+batched, or fail together, are scored alone: a bad request does not affect others.
 """
 
 import logging
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .deadline import Stopped, stopping
 from .errors import RequestError, busy
-from .explaining import explained
+from .explaining import explain
 from .limits import Limits
 from .metrics import Metrics
 from .models import Model
@@ -26,15 +26,15 @@ from .samples import Samples
 
 _log = logging.getLogger("oddgan.service")
 
-#: Samples that are scored together, at most, unless one request has more.
-_MOST = {"table": 4096, "image": 256}
-#: Share of the time limit that requests scored together may be expected to take.
+#: Maximum samples of a batch, unless one request has more.
+_MAX_SAMPLES = {"table": 4096, "image": 256}
+#: Maximum expected time of a batch, as a share of the time limit.
 _SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker found out: scores, shape (n,), and for each sample an explanation if asked."""
+    """The result of a request: scores, shape (n,), and if requested an explanation per sample."""
 
     scores: NDArray[np.float64]
     explanations: list[dict[str, Any]] | None
@@ -42,16 +42,16 @@ class Answer:
 
 @dataclass(eq=False)
 class Job:
-    """A request that waits for its answer.
+    """A request that waits for its result.
 
     Attributes
     ----------
     samples : Samples
-        What is to be scored.
+        The samples to score.
     explain : bool
         Whether to explain each sample too.
     deadline : float
-        When nobody waits for it any more, by `time.monotonic`.
+        When the client stops waiting, by `time.monotonic`.
     """
 
     samples: Samples
@@ -62,11 +62,11 @@ class Job:
     abandoned: bool = False
 
     def over(self) -> bool:
-        """Tell whether nobody waits for the answer."""
+        """Tell whether the client has stopped waiting."""
         return self.abandoned or time.monotonic() > self.deadline
 
     def refuse(self, refusal: BaseException) -> None:
-        """Answer with a refusal."""
+        """Set a refusal as the result."""
         self.answer.set_exception(refusal)
 
 
@@ -76,9 +76,9 @@ class Worker:
     Parameters
     ----------
     model : Model
-        What scores.
+        The model that scores.
     limits : Limits
-        Bounds of the queue, and of the time to wait for others.
+        Limits of the queue, and of the wait for other requests.
     metrics : Metrics
         Counts each batch.
     """
@@ -88,9 +88,9 @@ class Worker:
         self._queue: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._in_company = False  # whether requests come several at a time, lately
+        self._concurrent = False  # whether the last batch had several requests
         self._thread: threading.Thread | None = None
-        self._seconds_each = 0.0  # of a sample, lately
+        self._seconds_each = 0.0  # per sample, a moving average
         metrics.watch_queue(model.name, self._queue.__len__)
 
     def submit(self, job: Job) -> None:
@@ -99,7 +99,7 @@ class Worker:
         Raises
         ------
         RequestError
-            The queue is full, or the service ends.
+            The queue is full, or the service is shutting down.
         """
         with self._changed:
             if self._closed:
@@ -114,11 +114,11 @@ class Worker:
             self._changed.notify()
 
     def open(self) -> None:
-        """Take requests, after `close` too."""
+        """Accept requests, also after `close`."""
         self._closed = False
 
     def close(self, timeout: float) -> None:
-        """Finish what waits, then end the thread."""
+        """Finish waiting requests, then end the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -128,7 +128,7 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether a request would be taken."""
+        """Whether a request would be accepted."""
         return not self._closed and len(self._queue) < self._limits.queue
 
     def _work(self) -> None:
@@ -139,10 +139,10 @@ class Worker:
                 job.refuse(Stopped())
             if waiting:
                 self._run(waiting)
-            del jobs, waiting  # nothing is kept while the thread waits for more
+            del jobs, waiting  # free them while the thread waits for more
 
     def _take(self) -> list[Job]:
-        """Return requests to score together, as soon as there are some; none: it is the end."""
+        """Wait for requests, and return a batch; it is empty when the worker closes."""
         with self._changed:
             while not self._queue and not self._closed:
                 self._changed.wait()
@@ -150,28 +150,32 @@ class Worker:
                 return []
             first = self._queue[0]
             until = first.arrived + self._limits.batch_seconds
-            while self._in_company and not self._closed and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-            likeness, room = first.samples.likeness, self._most()
-            taken: list[Job] = []
+            while (
+                self._concurrent
+                and not self._closed
+                and (remaining := until - time.monotonic()) > 0
+            ):
+                self._changed.wait(remaining)
+            key, room = first.samples.batch_key, self._max_samples()
+            batch: list[Job] = []
             for job in list(self._queue):
                 n = job.samples.count()
-                if job is first or (n <= room and job.samples.likeness == likeness):
+                if job is first or (n <= room and job.samples.batch_key == key):
                     self._queue.remove(job)
-                    taken.append(job)
+                    batch.append(job)
                     room -= n
-            self._in_company = len(taken) > 1
-            return taken
+            self._concurrent = len(batch) > 1
+            return batch
 
-    def _most(self) -> int:
-        """Return how many samples to score together: few if each takes long."""
-        most = _MOST[self._model.kind]
+    def _max_samples(self) -> int:
+        """Return the maximum samples of a batch: few if each takes long."""
+        n = _MAX_SAMPLES[self._model.kind]
         if self._seconds_each:
-            most = min(most, int(_SHARE * self._limits.seconds / self._seconds_each))
-        return most
+            n = min(n, int(_SHARE * self._limits.seconds / self._seconds_each))
+        return n
 
     def _run(self, jobs: Sequence[Job]) -> None:
-        began = time.monotonic()
+        start_time = time.monotonic()
         try:
             with stopping(lambda: all(job.over() for job in jobs)):
                 scores = self._model.scores(Samples.joined([job.samples for job in jobs]))
@@ -181,9 +185,9 @@ class Worker:
                     self._run([job])
                 return
             for job in jobs:
-                job.refuse(_told(error))
+                job.refuse(_refusal(error))
             return
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start_time
         self._seconds_each = 0.8 * self._seconds_each + 0.2 * seconds / len(scores)
         self._metrics.batch(self._model.name, len(jobs), len(scores), seconds)
         start = 0
@@ -197,17 +201,17 @@ class Worker:
             explanations = None
             if job.explain:
                 with stopping(job.over):
-                    explanations = explained(self._model, job.samples)
+                    explanations = explain(self._model, job.samples)
             job.answer.set_result(Answer(scores, explanations))
         except Exception as error:
-            job.refuse(_told(error))
+            job.refuse(_refusal(error))
 
 
-def _told(error: Exception) -> Exception:
-    """Return the answer to a request that failed."""
+def _refusal(error: Exception) -> Exception:
+    """Return the refusal of a request that failed."""
     if isinstance(error, Stopped):
         return error
-    if isinstance(error, ValueError):  # the data is not as described; the message names the culprit
+    if isinstance(error, ValueError):  # bad data; the message names the culprit
         return RequestError(422, " ".join(str(error).split()))
     if isinstance(error, MemoryError):
         return busy("there is not enough memory for this request now")

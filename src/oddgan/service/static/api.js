@@ -1,8 +1,8 @@
-/** The service, as the page sees it. */
+/** Client of the service's API. */
 
 const TOKEN = "oddgan-token";
 
-/** What the service refused, in its own words. */
+/** An error response of the service. */
 export class Refusal extends Error {
   /**
    * @param {number} status of HTTP; 0 if the service did not answer
@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Requests, with the token where one is needed. */
+/** Requests, with the token if the service needs one. */
 export class Api {
   /** @param {(again: boolean) => Promise<?string>} askToken asks the person; null: no answer */
   constructor(askToken) {
@@ -35,8 +35,8 @@ export class Api {
   score(model, files, explain, signal) {
     const body = new FormData();
     for (const file of files) body.append("files", file, file.name);
-    const contexts = files.map((file) => file.context);
-    if (contexts[0]) body.append("condition", JSON.stringify(contexts));
+    const conditions = files.map((file) => file.condition);
+    if (conditions[0]) body.append("condition", JSON.stringify(conditions));
     const path = `v1/models/${encodeURIComponent(model)}/score?explain=${explain}`;
     return this.#call(path, { method: "POST", body, signal });
   }

@@ -1,4 +1,4 @@
-/** The page: what the parts tell each other. */
+/** The page: connects its components. */
 
 import { Api } from "./api.js";
 import { csv, download } from "./csv.js";
@@ -27,25 +27,25 @@ const results = new Results();
 let limits = {};
 let scoring = null;
 let problems = [];
-let asking = 0;
-let work = null; // what is being done: { files, done, stop }
+let timer = 0; // of the request for an explanation
+let work = null; // the current job: { files, done, stop }
 
 for (const view of [threshold, list, detail]) view.for = results;
 
 async function start() {
   show([]);
   try {
-    const found = await api.models();
-    limits = found.limits;
-    models.show(found.models);
+    const answer = await api.models();
+    limits = answer.limits;
+    models.show(answer.models);
   } catch (error) {
     models.fail();
     show([{ files: [], message: error.message, again: true }]);
   }
 }
 
-function show(found) {
-  problems = found;
+function show(current) {
+  problems = current;
   problemList.show(problems);
 }
 
@@ -69,18 +69,18 @@ function clear() {
   layOut();
 }
 
-/** Score files, or add them to those that are waiting. */
+/** Score files, or add them to the queue. */
 async function take(files) {
   if (work) return void work.files.push(...files);
-  const mine = { files: [...files], done: 0, stop: new AbortController() };
-  work = mine;
+  const job = { files: [...files], done: 0, stop: new AbortController() };
+  work = job;
   models.busy = true;
-  for (let next = 0; next < mine.files.length && work === mine; ) {
-    const now = mine.files.slice(next);
-    next = mine.files.length;
-    await run(now, mine);
+  for (let next = 0; next < job.files.length && work === job; ) {
+    const now = job.files.slice(next);
+    next = job.files.length;
+    await run(now, job);
   }
-  if (work !== mine) return; // all was cleared meanwhile
+  if (work !== job) return; // cleared in the meantime
   work = null;
   models.busy = false;
   progress.hidden = true;
@@ -89,9 +89,9 @@ async function take(files) {
 
 async function run(files, job) {
   const { signal } = job.stop;
-  const left = new Set(files);
+  const pending = new Set(files);
   const step = (chunk) => {
-    chunk.forEach((file) => left.delete(file));
+    chunk.forEach((file) => pending.delete(file));
     job.done += chunk.length;
     progress.show(job.done, job.files.length, files[0].path);
   };
@@ -111,8 +111,8 @@ async function run(files, job) {
   } catch (error) {
     if (work !== job) return;
     const cancelled = error.name === "AbortError";
-    fail([...left], cancelled ? "You cancelled before it was scored." : error.message, true);
-    job.done += left.size;
+    fail([...pending], cancelled ? "You cancelled before it was scored." : error.message, true);
+    job.done += pending.size;
   }
 }
 
@@ -135,22 +135,22 @@ function open(byKey) {
   if (byKey || getComputedStyle(list).display === "none") detail.enter();
 }
 
-/** Ask why the selected row is odd, if nobody did; not while a key runs down the list. */
+/** Explain the selected row, once; not while a key runs through the list. */
 function askWhy() {
   const { selected } = results;
-  clearTimeout(asking);
+  clearTimeout(timer);
   if (!selected?.askable || selected.asked) return;
-  const mine = scoring;
+  const current = scoring;
   const ask = async () => {
     selected.asked = true;
     try {
-      await mine.explain([selected]);
+      await current.explain([selected]);
     } catch (error) {
       Object.assign(selected, { askable: false, unexplained: error.message });
     }
-    if (mine === scoring) results.explained(selected);
+    if (current === scoring) results.explained(selected);
   };
-  asking = setTimeout(ask, 150);
+  timer = setTimeout(ask, 150);
 }
 
 results.addEventListener("selection", askWhy);

@@ -1,4 +1,4 @@
-/** What made a row odd, column by column. */
+/** The explanation of a row, column by column. */
 
 import { h, short, whole } from "./dom.js";
 
@@ -7,14 +7,14 @@ const FIRST = 12;
 export class ColumnView {
   #all = false;
 
-  /** Return a table of the columns, most odd first. */
+  /** Return a table of the columns, largest contribution first. */
   show(sample) {
     const { contributions } = sample.explanation;
-    const most = Math.max(...contributions.map((c) => Math.abs(c.contribution)), 0) || 1;
+    const largest = Math.max(...contributions.map((c) => Math.abs(c.contribution)), 0) || 1;
     const expects = contributions.some((c) => c.expected != null);
     const rows = contributions
       .slice(0, this.#all ? undefined : FIRST)
-      .map((c) => row(c, most, expects));
+      .map((c) => row(c, largest, expects));
     const names = ["Column", "Value", ...(expects ? ["Expected"] : []), "Contribution"];
     const table = h(
       "table",
@@ -24,25 +24,25 @@ export class ColumnView {
       h("tbody", {}, ...rows),
     );
     const box = h("div", { class: "columns", role: "group", tabindex: 0, "aria-label": "Columns" }, table);
-    const left = contributions.length - rows.length;
-    if (left > 0) box.append(this.#more(left, sample, box));
+    const remaining = contributions.length - rows.length;
+    if (remaining > 0) box.append(this.#more(remaining, sample, box));
     return box;
   }
 
-  #more(left, sample, box) {
+  #more(remaining, sample, box) {
     const show = () => {
       this.#all = true;
       const next = this.show(sample);
       box.replaceWith(next);
       next.focus();
     };
-    return h("button", { onclick: show }, `Show ${whole(left)} more`);
+    return h("button", { onclick: show }, `Show ${whole(remaining)} more`);
   }
 }
 
-function row({ column, value, expected, contribution }, most, expects) {
+function row({ column, value, expected, contribution }, largest, expects) {
   const bar = h("span", { class: "bar", "aria-hidden": "true" });
-  bar.style.setProperty("--share", Math.abs(contribution) / most);
+  bar.style.setProperty("--share", Math.abs(contribution) / largest);
   return h(
     "tr",
     {},

@@ -1,6 +1,6 @@
-/** The results as a file for a spreadsheet. */
+/** The results as CSV for spreadsheets. */
 
-/** Return the results as CSV, oddest first; files that were not judged stand at the end. */
+/** Return the results as CSV, most anomalous first; files that could not be scored come last. */
 export function csv(results, problems) {
   const explained = results.samples.some((sample) => sample.explanation?.contributions);
   const probable = results.samples.some((sample) => sample.probability != null);
@@ -23,19 +23,19 @@ export function csv(results, problems) {
   return [header, ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
 }
 
-/** Name the columns that made a row odd, most first. */
-export function why(sample, most = 3) {
+/** Name the columns with the largest contributions to a row, largest first. */
+export function why(sample, limit = 3) {
   const contributions = sample.explanation?.contributions ?? [];
   return contributions
     .filter(({ contribution }) => contribution > 0)
-    .slice(0, most)
+    .slice(0, limit)
     .map(({ column }) => column)
     .join("; ");
 }
 
 /**
- * Write one cell (RFC 4180). Text that a spreadsheet would take for a formula gets an apostrophe in
- * front, as OWASP advises; numbers are numbers, whatever their sign.
+ * Write one cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading
+ * apostrophe, as OWASP advises; numbers stay numbers, also negative ones.
  */
 export function cell(value) {
   if (value === null || value === undefined) return "";
@@ -44,7 +44,7 @@ export function cell(value) {
   return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Hand a text to the person as a file. */
+/** Download a text as a file. */
 export function download(name, text) {
   const mark = "\ufeff"; // Excel reads UTF-8 only with it
   const url = URL.createObjectURL(new Blob([mark, text], { type: "text/csv;charset=utf-8" }));

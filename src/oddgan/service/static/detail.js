@@ -1,4 +1,4 @@
-/** One sample: its score, what was decided, and where or why it is odd. */
+/** One sample: its score, the decision, and its explanation. */
 
 import { ColumnView } from "./columns.js";
 import { h, percent, short } from "./dom.js";
@@ -10,7 +10,7 @@ export class OddDetail extends HTMLElement {
   #body = h("div", { class: "body" });
   #images = new ImageView();
   #columns = new ColumnView();
-  #shown = null;
+  #current = null;
 
   connectedCallback() {
     const tell = (name) => () => this.dispatchEvent(new Event(name));
@@ -19,8 +19,8 @@ export class OddDetail extends HTMLElement {
       { class: "head" },
       h("button", { class: "back", onclick: tell("back") }, "‹ All samples"),
       this.#title,
-      h("button", { onclick: tell("previous"), "aria-label": "Odder sample" }, "↑"),
-      h("button", { onclick: tell("next"), "aria-label": "Less odd sample" }, "↓"),
+      h("button", { onclick: tell("previous"), "aria-label": "More anomalous sample" }, "↑"),
+      h("button", { onclick: tell("next"), "aria-label": "Less anomalous sample" }, "↓"),
     );
     this.setAttribute("role", "region");
     this.setAttribute("aria-labelledby", "detail-title");
@@ -34,7 +34,7 @@ export class OddDetail extends HTMLElement {
     }
   }
 
-  /** Bring the reader here. */
+  /** Move the focus here. */
   enter() {
     this.#title.focus();
   }
@@ -45,8 +45,8 @@ export class OddDetail extends HTMLElement {
     this.#title.textContent = selected ? selected.name : "No sample selected";
     this.#facts.replaceChildren(...(selected ? this.#said(selected) : []));
     const state = selected && `${top} ${!selected.explanation} ${selected.askable}`;
-    if (selected === this.#shown?.selected && state === this.#shown?.state) return;
-    this.#shown = { selected, state };
+    if (selected === this.#current?.selected && state === this.#current?.state) return;
+    this.#current = { selected, state };
     if (!selected) this.#body.replaceChildren();
     else if (!selected.explanation && model.kind === "table") this.#body.replaceChildren(mute(selected));
     else if (model.kind === "image") this.#body.replaceChildren(this.#images.show(selected, top));
@@ -70,7 +70,7 @@ export class OddDetail extends HTMLElement {
 }
 
 function mute({ askable, unexplained }) {
-  const words = askable ? "Asking why …" : unexplained ?? "This model does not explain its scores.";
+  const words = askable ? "Loading the explanation …" : unexplained ?? "This model does not explain its scores.";
   return h("p", { class: "notice" }, words);
 }
 

@@ -1,16 +1,16 @@
-/** Building elements. What comes from outside only ever becomes text or the value of an attribute. */
+/** Building elements. External data only becomes text or attribute values. */
 
 /**
- * Make an element.
+ * Create an element.
  * @param {string} tag
- * @param {Object} attributes names that start with "on" are listeners; false and null are left out
+ * @param {Object} attributes names that start with "on" are listeners; false and null are omitted
  * @param {...(Node|string|number|null)} children
  */
 export function h(tag, attributes = {}, ...children) {
   return furnish(document.createElement(tag), attributes, children);
 }
 
-/** Make an element of SVG. */
+/** Create an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   return furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
@@ -29,12 +29,12 @@ export function count(n, thing) {
   return `${whole(n)} ${thing}${n === 1 ? "" : "s"}`;
 }
 
-/** Write a whole number with thin spaces between thousands. */
+/** Format an integer with thin spaces between thousands. */
 export function whole(n) {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
-/** Write a number in four digits, or whatever else a cell may hold. */
+/** Format a number to four digits, or any other cell value. */
 export function short(value) {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value !== "number") return String(value);
@@ -43,14 +43,14 @@ export function short(value) {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
-/** Write a share in per cent. */
+/** Format a share as a percentage. */
 export function percent(share) {
   return `${Number((100 * share).toPrecision(2))}\u202f%`;
 }
 
 let timer = 0;
 
-/** Tell people who hear the page; only the last of several sayings in a row is said. */
+/** Announce to screen readers; of several announcements in a row only the last is read. */
 export function announce(text) {
   clearTimeout(timer);
   timer = setTimeout(() => {

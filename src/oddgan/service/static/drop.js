@@ -18,12 +18,12 @@ export class OddDrop extends HTMLElement {
   #again = h("button", { hidden: true, onclick: () => this.#give(this.#before) });
   #before = [];
   #clear = h("button", { onclick: () => this.dispatchEvent(new Event("clear")) }, "Clear all");
-  #what = h("p", { class: "what" });
+  #heading = h("p", { class: "what" });
   #more = h("div", { class: "more" });
-  #context = h("div", { class: "context" });
+  #condition = h("div", { class: "condition" });
 
   connectedCallback() {
-    const words = h("div", {}, this.#what, this.#more, this.#context);
+    const words = h("div", {}, this.#heading, this.#more, this.#condition);
     this.replaceChildren(words, h("div", { class: "buttons" }, this.#button, this.#again, this.#clear), this.#input);
     this.#input.addEventListener("change", () => {
       this.#give([...this.#input.files]);
@@ -33,9 +33,9 @@ export class OddDrop extends HTMLElement {
     this.show(null, false);
   }
 
-  /** Show what the model takes; small once there are results. */
+  /** Show which files the model takes; small once there are results. */
   show(model, small) {
-    if (model !== this.model) this.#context.replaceChildren(...(model ? contextFields(model) : []));
+    if (model !== this.model) this.#condition.replaceChildren(...(model ? conditionFields(model) : []));
     this.model = model;
     this.classList.toggle("small", small);
     this.#button.disabled = !model;
@@ -43,21 +43,21 @@ export class OddDrop extends HTMLElement {
     this.#input.accept = model?.kind === "image" ? IMAGES : TABLES;
     const things = model?.kind === "image" ? "images, or a folder of them," : "a table";
     const more = small && model?.kind === "image" ? "more " : small ? "another " : "";
-    this.#what.textContent = model
+    this.#heading.textContent = model
       ? `Drop ${more}${small ? things.replace(/^a |, or.*$/, "") : things} here`
       : "Waiting for a model";
     this.#more.replaceChildren(...(model && !small ? explain(model) : []));
   }
 
-  /** Offer files that another model has scored. */
+  /** Offer the files that another model scored. */
   offer(files) {
     this.#before = files;
     this.#again.hidden = !files.length;
-    const what = files.length === 1 ? "file" : count(files.length, "file");
-    this.#again.textContent = `The same ${what}`;
+    const label = files.length === 1 ? "file" : count(files.length, "file");
+    this.#again.textContent = `The same ${label}`;
   }
 
-  // Everywhere on the page a drop counts; else the browser would open the file and leave the page.
+  // Accept drops anywhere on the page; otherwise the browser would open the file and leave the page.
   #listen() {
     let inside = 0;
     const mark = (by) => {
@@ -74,9 +74,9 @@ export class OddDrop extends HTMLElement {
     });
   }
 
-  /** The context of the images, such as the camera, or null where the model asks for none. */
-  #known() {
-    const fields = [...this.#context.querySelectorAll("input")];
+  /** The condition of the images, for example the camera, or null if the model has none. */
+  #values() {
+    const fields = [...this.#condition.querySelectorAll("input")];
     if (!fields.length) return null;
     const value = ({ type, value, valueAsNumber }) => {
       if (value === "") return null;
@@ -89,17 +89,17 @@ export class OddDrop extends HTMLElement {
   #give(files) {
     if (!files.length || !this.model) return;
     this.offer([]);
-    const context = this.#known();
+    const condition = this.#values();
     for (const file of files) {
       file.path ??= file.webkitRelativePath || file.name;
-      file.context = context;
+      file.condition = condition;
     }
     this.dispatchEvent(new CustomEvent("files", { detail: files }));
   }
 }
 
-// What is known of images; of rows the table itself tells.
-function contextFields({ kind, condition }) {
+// Fields for the condition of images; rows have theirs in the table.
+function conditionFields({ kind, condition }) {
   if (kind !== "image" || !condition) return [];
   return condition.map(({ name, kind }) => {
     const field = h("input", { type: kind === "numeric" ? "number" : "text", name, step: "any" });
@@ -111,12 +111,12 @@ function explain({ kind, columns, condition }) {
   if (kind === "image") {
     return [h("p", {}, "PNG, JPEG, TIFF or BMP. They go to this service and nowhere else.")];
   }
-  const needed = [...columns, ...(condition ?? [])];
-  const names = needed.map(({ name, kind }) =>
+  const required = [...columns, ...(condition ?? [])];
+  const names = required.map(({ name, kind }) =>
     h("li", {}, h("code", {}, String(name)), h("span", {}, ` ${kind}`)),
   );
   const list = h("ul", { class: "columns" }, ...names);
-  const summary = h("summary", {}, `It needs ${count(needed.length, "column")}`);
+  const summary = h("summary", {}, `It needs ${count(required.length, "column")}`);
   return [
     h("p", {}, "CSV or Parquet. It goes to this service and nowhere else."),
     h("details", {}, summary, list),

@@ -1,15 +1,15 @@
-/** Anomaly maps as pictures to lay over an image. */
+/** Anomaly maps as overlays of an image. */
 
 import { svg } from "./dom.js";
 
-// From hardly to most anomalous, with growing opacity; seen on black and on white.
+// From least to most anomalous, with growing opacity; visible on black and on white.
 const STOPS = [
   [0, 255, 214, 92, 0],
   [0.3, 255, 196, 64, 70],
   [0.6, 240, 104, 24, 190],
   [1, 200, 12, 46, 255],
 ];
-// One number for each colour: photographs have millions of pixels.
+// One number per colour, because photographs have millions of pixels.
 const RAMP = new Uint32Array(
   Uint8ClampedArray.from(Array.from({ length: 256 }, (_, i) => colour(i / 255)).flat()).buffer,
 );
@@ -23,11 +23,11 @@ function colour(x) {
 }
 
 /** Decode the grey values of a picture. @returns {Promise<{width, height, values}>} */
-async function greys(url, most = Infinity) {
+async function greys(url, limit = Infinity) {
   const image = new Image();
   image.src = url;
   await image.decode();
-  const shrink = Math.min(1, most / Math.max(image.naturalWidth, image.naturalHeight));
+  const shrink = Math.min(1, limit / Math.max(image.naturalWidth, image.naturalHeight));
   const width = Math.max(1, Math.round(shrink * image.naturalWidth));
   const height = Math.max(1, Math.round(shrink * image.naturalHeight));
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
@@ -41,11 +41,11 @@ async function greys(url, most = Infinity) {
  * Draw a map in colours.
  * @param {{map: string, max: number}} explanation of an image
  * @param {number} top the value that gets the last colour
- * @param {number} most pixels of its longer side
+ * @param {number} limit pixels of its longer side
  * @returns {Promise<HTMLCanvasElement>}
  */
-export async function heat({ map, max }, top, most = Infinity) {
-  const { canvas, context, pixels } = await greys(map, most);
+export async function heat({ map, max }, top, limit = Infinity) {
+  const { canvas, context, pixels } = await greys(map, limit);
   const { data } = pixels;
   const scale = top > 0 ? max / top : 0;
   const colours = new Uint32Array(data.buffer);
@@ -70,7 +70,7 @@ export async function outline(mask) {
   return svg("svg", { ...box, "aria-hidden": "true" }, line("under"), line("over"));
 }
 
-// Horizontal edges, each run of them as one line; turned, the vertical ones.
+// Horizontal edges, each run as one line; vertical ones if turned.
 function edges(width, height, on, turned = false) {
   let path = "";
   for (let y = 0; y <= height; y++) {
@@ -84,11 +84,11 @@ function edges(width, height, on, turned = false) {
 }
 
 /**
- * The value from which on all maps have the last colour. All but the highest peaks lie below, but it
- * stays near the threshold of pixels, which one far peak would else leave without colour.
+ * The value from which all maps have the last colour. All but the highest peaks are below it, and it
+ * stays near the pixel threshold, so that one extreme peak does not leave the rest without colour.
  */
 export function commonTop(samples) {
-  const maps = samples.map((sample) => sample.explanation).filter((found) => found?.max > 0);
+  const maps = samples.map((sample) => sample.explanation).filter((explanation) => explanation?.max > 0);
   if (!maps.length) return 0;
   const peaks = maps.map(({ max }) => max).sort((a, b) => a - b);
   const top = peaks[Math.ceil(0.98 * (peaks.length - 1))];

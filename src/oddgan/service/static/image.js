@@ -1,9 +1,9 @@
-/** An image, and where it is odd. */
+/** An image and its anomaly map. */
 
 import { h, short } from "./dom.js";
 import { heat, outline } from "./heatmap.js";
 
-const SHARP_BELOW = 160; // small images are shown by their pixels, not smeared
+const SHARP_BELOW = 160; // smaller images are shown as sharp pixels, not smoothed
 
 export class ImageView {
   #opacity = h("input", {
@@ -20,7 +20,7 @@ export class ImageView {
   #sample = null;
   #legend = h("p", { class: "legend" });
 
-  /** Return the image with its map; `top` is the value that all maps share as the last colour. */
+  /** Return the image with its map; `top` is the value of the last colour, shared by all maps. */
   show(sample, top) {
     this.#sample = sample;
     this.#top = top;
@@ -55,7 +55,7 @@ export class ImageView {
     return { box, label: h("label", { for: id }, box, ` ${words}`) };
   }
 
-  // The map belongs to the whole image, whatever shape the model gave it.
+  // The map covers the whole image, even if its shape differs.
   #fit(picture, stage) {
     const shape = ({ naturalWidth: w, naturalHeight: height }) => {
       stage.style.setProperty("--shape", w / height);
@@ -77,9 +77,9 @@ export class ImageView {
     const [sample, stage] = [this.#sample, this.#stage];
     const { explanation } = sample;
     const top = this.#own.box.checked ? explanation.max : this.#top;
-    const drawn = [heat(explanation, top), explanation.mask ? outline(explanation.mask) : null];
-    const [map, line] = await Promise.all(drawn);
-    if (stage !== this.#stage) return; // another sample was chosen meanwhile
+    const drawings = [heat(explanation, top), explanation.mask ? outline(explanation.mask) : null];
+    const [map, line] = await Promise.all(drawings);
+    if (stage !== this.#stage) return; // another sample was selected in the meantime
     stage.querySelectorAll("canvas, svg").forEach((old) => old.remove());
     map.setAttribute("role", "img");
     map.setAttribute("aria-label", `Anomaly map; its peak is ${short(explanation.max)}`);

@@ -1,14 +1,14 @@
-/** The samples, oddest first. Only the rows in view exist, so that a hundred thousand stay fluid. */
+/** The samples, most anomalous first. Only the rows in view exist, to keep a hundred thousand fast. */
 
 import { announce, h, short, whole } from "./dom.js";
 import { heat } from "./heatmap.js";
 
-const MARGIN = 6; // rows beyond the edge, drawn before they come into view
+const MARGIN = 6; // rows beyond the edge, drawn in advance
 const THUMB = 96;
 
 export class OddList extends HTMLElement {
   #rows = new Map(); // by sample
-  #title = h("h2", { id: "list-title" }, "Oddest first");
+  #title = h("h2", { id: "list-title" }, "Most anomalous first");
   #only = h("input", { type: "checkbox", id: "only", onchange: () => this.#filter() });
   #sizer = h("div", { class: "sizer", role: "presentation" });
   #box = h("div", {
@@ -45,7 +45,7 @@ export class OddList extends HTMLElement {
     this.#box.focus();
   }
 
-  // The height of a row is a matter of style; here it is only read.
+  // The stylesheet sets the height of a row; here it is only read.
   get #height() {
     return parseFloat(getComputedStyle(this.#box).getPropertyValue("--row")) || 56;
   }
@@ -77,7 +77,7 @@ export class OddList extends HTMLElement {
       row.remove();
       this.#rows.delete(sample);
     }
-    // What is read aloud follows the order of the elements, not where they stand.
+    // Screen readers follow the order of the elements, not their position.
     for (const [sample, i] of wanted) {
       const row = this.#place(sample, i, visible.length);
       const there = this.#sizer.children[i - first] ?? null;
@@ -112,9 +112,9 @@ export class OddList extends HTMLElement {
 
   #click(event) {
     const id = event.target.closest("[role=option]")?.id;
-    const found = [...this.#rows].find(([, row]) => row.id === id);
-    if (!found) return;
-    this.results.select(found[0]);
+    const entry = [...this.#rows].find(([, row]) => row.id === id);
+    if (!entry) return;
+    this.results.select(entry[0]);
     this.dispatchEvent(new Event("open"));
   }
 
@@ -128,7 +128,7 @@ export class OddList extends HTMLElement {
     event.preventDefault();
   }
 
-  /** Select the sample so many rows further down. */
+  /** Move the selection by a number of rows. */
   step(by) {
     const { visible, selected } = this.results;
     if (!visible.length) return;
@@ -160,7 +160,7 @@ function makeRow(sample, { model, top }) {
 function thumb(sample, top) {
   const picture = h("img", { src: sample.url, alt: "", decoding: "async" });
   const box = h("span", { class: "thumb", "aria-hidden": "true" }, picture);
-  picture.addEventListener("error", () => picture.remove()); // a TIFF: the map alone must do
+  picture.addEventListener("error", () => picture.remove()); // a TIFF: only the map is shown
   if (sample.explanation) {
     heat(sample.explanation, top, THUMB).then((map) => box.append(map));
   }
@@ -168,8 +168,8 @@ function thumb(sample, top) {
 }
 
 function reasons({ explanation }) {
-  const most = (explanation?.contributions ?? []).filter((c) => c.contribution > 0).slice(0, 2);
-  return most.map(({ column, value }) => `${column} ${short(value)}`).join(" · ");
+  const largest = (explanation?.contributions ?? []).filter((c) => c.contribution > 0).slice(0, 2);
+  return largest.map(({ column, value }) => `${column} ${short(value)}`).join(" · ");
 }
 
 customElements.define("odd-list", OddList);

@@ -1,4 +1,4 @@
-/** The choice of a model, and what it is. */
+/** The choice of a model, and its description. */
 
 import { count, h, percent, short } from "./dom.js";
 
@@ -10,10 +10,10 @@ export class OddModels extends HTMLElement {
     const label = h("label", { for: "model" }, "Model");
     this.replaceChildren(label, this.#select, this.#facts);
     this.#select.disabled = true;
-    this.#facts.textContent = "Asking for the models …";
+    this.#facts.textContent = "Loading the models …";
   }
 
-  /** Show the models to choose from, and choose the first. */
+  /** Show the models, and choose the first. */
   show(models) {
     this.models = models;
     this.#select.replaceChildren(...models.map(({ name }) => h("option", { value: name }, name)));
@@ -21,7 +21,7 @@ export class OddModels extends HTMLElement {
     this.#choose();
   }
 
-  /** Say that there are none, and why. */
+  /** Show that there are no models. */
   fail() {
     this.#facts.textContent = "No model";
   }
@@ -30,7 +30,7 @@ export class OddModels extends HTMLElement {
     return this.models?.[this.#select.selectedIndex] ?? null;
   }
 
-  /** While samples are scored the model stays. */
+  /** Lock the choice while samples are scored. */
   set busy(busy) {
     this.#select.disabled = busy;
   }
@@ -43,12 +43,12 @@ export class OddModels extends HTMLElement {
 
 function facts({ detector, image, columns, target_fpr, threshold }) {
   const input = image ? pixels(image) : `tables of ${count(columns.length, "column")}`;
-  const share = target_fpr == null ? "" : `, meant to flag ${percent(target_fpr)} of normal samples`;
+  const share = target_fpr == null ? "" : `, set to flag ${percent(target_fpr)} of normal samples`;
   return `${detector} · ${input} · threshold ${short(threshold)}${share}`;
 }
 
 function pixels({ height, width, channels }) {
-  return `${channels === 1 ? "grey" : "colour"} images, seen ${width} × ${height} at a time`;
+  return `${channels === 1 ? "grey" : "colour"} images, processed at ${width} × ${height} pixels`;
 }
 
 customElements.define("odd-models", OddModels);

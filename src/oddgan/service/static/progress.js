@@ -1,4 +1,4 @@
-/** How far the scoring is, and what could not be scored. */
+/** The progress of scoring, and the files that failed. */
 
 import { count, h, whole } from "./dom.js";
 
@@ -11,7 +11,7 @@ export class OddProgress extends HTMLElement {
     this.replaceChildren(this.#words, this.#bar, cancel);
   }
 
-  /** Show that so many files are done; of a single one nobody knows how far it is. */
+  /** Show the number of finished files; a single file has no progress. */
   show(done, total, name) {
     this.hidden = false;
     if (total > 1) Object.assign(this.#bar, { max: total, value: done });

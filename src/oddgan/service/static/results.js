@@ -1,13 +1,13 @@
-/** What was found: the samples, oddest first, and the threshold that decides. */
+/** The results: the samples, most anomalous first, and the threshold. */
 
 import { commonTop } from "./heatmap.js";
 import { above, axis } from "./scale.js";
 
 /**
- * Samples and decisions. Tells of changes by the events "samples", "threshold", "selection"
+ * Samples and decisions. Reports changes by the events "samples", "threshold", "selection"
  * and "explained".
  *
- * A sample is what the service said of it, and `file`, `name` (what it is called here),
+ * A sample has the fields of the response, and `file`, `name` (its title on the page),
  * `anomaly_score`, `p_value` and `explanation`.
  */
 export class Results extends EventTarget {
@@ -16,7 +16,7 @@ export class Results extends EventTarget {
     this.clear(null);
   }
 
-  /** Forget all samples; what comes now is of this model. */
+  /** Remove all samples, and set the model of the next ones. */
   clear(model) {
     this.model = model;
     this.samples = [];
@@ -30,7 +30,7 @@ export class Results extends EventTarget {
     this.#tell("samples");
   }
 
-  /** Add samples, and put all in order. */
+  /** Add samples, and sort all. */
   add(samples) {
     this.samples.push(...samples);
     this.samples.sort((a, b) => b.anomaly_score - a.anomaly_score);
@@ -41,7 +41,7 @@ export class Results extends EventTarget {
     this.#tell("samples");
   }
 
-  /** How many samples lie above the threshold: they are the first so many. */
+  /** The number of samples above the threshold; they come first. */
   get flagged() {
     return above(this.scores, this.threshold);
   }
@@ -73,7 +73,7 @@ export class Results extends EventTarget {
     this.#tell("selection");
   }
 
-  /** Say that it is now known why a sample is odd. */
+  /** Report that a sample has an explanation. */
   explained(sample) {
     this.dispatchEvent(new CustomEvent("explained", { detail: sample }));
   }
@@ -96,7 +96,7 @@ export class Results extends EventTarget {
     this.selected ??= this.visible[0] ?? null;
   }
 
-  #tell(what) {
-    this.dispatchEvent(new Event(what));
+  #tell(name) {
+    this.dispatchEvent(new Event(name));
   }
 }

@@ -1,11 +1,11 @@
 /** One axis for scores of any spread: nearly linear among most of them, logarithmic in the tails. */
 
 /**
- * Lay an axis through scores.
+ * Create an axis for scores.
  * @param {number[]} falling scores, highest first
- * @param {number[]} others values that must also have their place, such as the model's threshold
- * @returns {{at: (v: number) => number, value: (x: number) => number}} between value and place;
- *   all scores lie strictly between the places 0 and 1
+ * @param {number[]} others other values that the axis must contain, for example the model's threshold
+ * @returns {{at: (v: number) => number, value: (x: number) => number}} between value and position;
+ *   all scores are strictly between the positions 0 and 1
  */
 export function axis(falling, others = []) {
   const quantile = (share) => falling[Math.round((1 - share) * (falling.length - 1))];

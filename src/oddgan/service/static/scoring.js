@@ -1,10 +1,10 @@
-/** From files to samples: what is asked of the service, and what becomes of its answers. */
+/** From files to samples: requests to the service and their responses. */
 
 import { LIMIT } from "./upload.js";
 
 // Contributions of every column of every row are many times the size of the table.
 const EXPLAINED_BYTES = 4 * 2 ** 20;
-const FIRST = 200; // the oddest rows of a long table; others are explained when they are looked at
+const FIRST = 200; // the most anomalous rows of a long table; others are explained when selected
 const TOO_LARGE =
   "This table is too large for contributions. As a CSV file its rows are explained one by one.";
 
@@ -21,7 +21,7 @@ export class Scoring {
     Object.assign(this, { api, model, limits });
   }
 
-  /** How much is sent at a time. */
+  /** The size of one request. */
   get limit() {
     const { files, body } = this.limits;
     return { files: Math.min(LIMIT.files, files), bytes: Math.min(LIMIT.bytes, 0.9 * body) };
@@ -35,7 +35,7 @@ export class Scoring {
   async #images(part, signal) {
     const { samples } = await this.#ask(part, this.model.explains, signal);
     if (samples.length !== part.length) {
-      throw new Error("The service answered for another number of images.");
+      throw new Error("The service returned a different number of images.");
     }
     return samples.map((sample, i) => {
       const file = part[i];
@@ -48,20 +48,20 @@ export class Scoring {
     const n = await this.#rows(file);
     const few = n === null ? file.size <= EXPLAINED_BYTES : n <= this.limits.explained;
     const { samples } = await this.#whole(file, explains && few, signal);
-    const found = samples.map((sample) => {
+    const rows = samples.map((sample) => {
       return { ...sample, file, path: file.path, name: `Row ${sample.sample}` };
     });
-    if (!explains || found[0]?.explanation) return found;
-    const reachable = n === found.length;
-    for (const sample of found) {
+    if (!explains || rows[0]?.explanation) return rows;
+    const reachable = n === rows.length;
+    for (const sample of rows) {
       if (reachable) sample.askable = true;
       else sample.unexplained = TOO_LARGE;
     }
-    const most = Math.min(FIRST, this.limits.explained);
-    const oddest = [...found].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, most);
-    // Without it the scores stand, and rows are explained when they are looked at.
+    const limit = Math.min(FIRST, this.limits.explained);
+    const oddest = [...rows].sort((a, b) => b.anomaly_score - a.anomaly_score).slice(0, limit);
+    // If this fails the scores remain, and rows are explained when selected.
     if (reachable) await this.explain(oddest, signal).catch(() => {});
-    return found;
+    return rows;
   }
 
   // Only the service knows how many rows a Parquet file has.
@@ -74,7 +74,7 @@ export class Scoring {
     }
   }
 
-  /** Ask why rows of one CSV file are odd; the answers become theirs. */
+  /** Explain rows of one CSV file, and store the explanations in them. */
   async explain(samples, signal) {
     const all = this.#tables.get(samples[0].file);
     const rows = samples.map(({ sample }) => all[sample + 1]);
@@ -88,9 +88,9 @@ export class Scoring {
 
   async #rows(file) {
     if (!/\.csv$/i.test(file.name)) return null;
-    const found = records(await file.text());
-    this.#tables.set(file, found);
-    return found.length - 1;
+    const lines = records(await file.text());
+    this.#tables.set(file, lines);
+    return lines.length - 1;
   }
 
   #ask(files, explain, signal) {
@@ -99,18 +99,18 @@ export class Scoring {
 }
 
 /**
- * Cut the text of a CSV file into records, each with its line break. A line break between quotes
- * belongs to its cell; empty lines are none.
+ * Split the text of a CSV file into records, each with its line break. A line break between quotes
+ * belongs to its cell; empty lines are skipped.
  */
 export function records(text) {
-  const found = [];
+  const lines = [];
   let quoted = false;
   for (let i = 0, start = 0; i <= text.length; i++) {
     if (text[i] === '"') quoted = !quoted;
     if (i < text.length && (text[i] !== "\n" || quoted)) continue;
     const record = text.slice(start, i).replace(/\r$/, "");
-    if (record) found.push(`${record}\n`);
+    if (record) lines.push(`${record}\n`);
     start = i + 1;
   }
-  return found;
+  return lines;
 }

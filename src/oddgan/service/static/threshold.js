@@ -1,4 +1,4 @@
-/** The threshold: how many samples it flags, where it lies among the scores, and how to move it. */
+/** The threshold: its slider, its position among the scores, and how many samples it flags. */
 
 import { announce, count, h, percent, short, svg, whole } from "./dom.js";
 import { bins } from "./scale.js";
@@ -55,9 +55,9 @@ export class OddThreshold extends HTMLElement {
     const { axis, scores, model, samples } = this.results;
     if (!samples.length) return;
     const counts = bins(scores, axis, BARS);
-    const most = Math.max(...counts);
+    const highest = Math.max(...counts);
     const bars = counts.map((n, i) => {
-      const height = n && Math.max(6, (HEIGHT * n) / most);
+      const height = n && Math.max(6, (HEIGHT * n) / highest);
       return svg("rect", { x: i + 0.1, width: 0.8, y: HEIGHT - height, height });
     });
     this.#bars.replaceChildren(...bars);
@@ -87,8 +87,8 @@ export class OddThreshold extends HTMLElement {
   #slide() {
     const { axis, model } = this.results;
     const step = Number(this.#slider.value);
-    const own = Math.round(axis.at(model.threshold) * STEPS);
-    this.#decide(step === own ? model.threshold : axis.value(step / STEPS));
+    const reset = Math.round(axis.at(model.threshold) * STEPS);
+    this.#decide(step === reset ? model.threshold : axis.value(step / STEPS));
   }
 
   #type() {
@@ -106,7 +106,7 @@ export class OddThreshold extends HTMLElement {
 
 function promise({ promise, model, threshold }) {
   if (threshold === model.threshold && model.target_fpr != null) {
-    return `The model's threshold: meant to flag ${percent(model.target_fpr)} of normal samples`;
+    return `The model's threshold: set to flag ${percent(model.target_fpr)} of normal samples`;
   }
   if (!promise) return "";
   const [low, high] = promise.map(percent);

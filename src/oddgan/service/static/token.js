@@ -1,4 +1,4 @@
-/** The dialog that asks for the token of a service that wants one. */
+/** The dialog for the token of a service that requires one. */
 
 import { h } from "./dom.js";
 
@@ -51,7 +51,7 @@ export class OddToken extends HTMLElement {
   #submit(event) {
     event.preventDefault();
     const token = this.#field.value.trim();
-    // A header holds nothing else, and fetch would only say that it failed.
+    // Headers allow only these, and fetch would fail without saying why.
     const sendable = /^[\x20-\x7e]+$/.test(token);
     if (sendable) this.#dialog.close(token);
     else this.#why.textContent = "A token has only the letters, digits and signs of ASCII.";

@@ -1,4 +1,4 @@
-/** Sending files in parts of bounded size, so that what is bad with one costs the others nothing. */
+/** Sending files in parts of limited size, so that a bad file does not affect the others. */
 
 export const LIMIT = { files: 16, bytes: 8 * 2 ** 20 };
 const TRIES = 6;
@@ -9,7 +9,7 @@ export function isTable(file) {
   return /\.(csv|parquet|pq)$/i.test(file.name);
 }
 
-/** Cut a list of files into parts; a table goes alone. */
+/** Split a list of files into parts; each table is its own part. */
 export function parts(files, limit = LIMIT) {
   const cut = [];
   let bytes = 0;
@@ -28,13 +28,13 @@ export function parts(files, limit = LIMIT) {
 }
 
 /**
- * Send files part by part. A part that is refused is halved until the bad file stands alone.
+ * Send files part by part. A refused part is halved until the bad file is alone.
  * @param {File[]} files
  * @param {(part: File[]) => Promise<Object>} send
  * @param {{scored: Function, refused: Function}} tell called for each part
  * @param {AbortSignal} signal
  * @param {{files: number, bytes: number}} limit of one part
- * @returns {Promise<void>} rejects where going on makes no sense: cancelled, no answer, no token
+ * @returns {Promise<void>} rejects if continuing makes no sense: cancelled, no response, no token
  */
 export async function upload(files, send, tell, signal, limit = LIMIT) {
   const waiting = parts(files, limit).reverse();
@@ -56,13 +56,13 @@ function halves(part) {
   return [part.slice(0, middle), part.slice(middle)];
 }
 
-/** Ask again while the service has too much to do. */
+/** Retry while the service is busy. */
 async function patiently(ask, signal) {
-  for (let left = TRIES - 1; ; left--) {
+  for (let retries = TRIES - 1; ; retries--) {
     try {
       return await ask();
     } catch (error) {
-      if (left === 0 || ![429, 503].includes(error.status)) throw error;
+      if (retries === 0 || ![429, 503].includes(error.status)) throw error;
       await pause(Math.min(error.wait, LONGEST_WAIT), signal);
     }
   }
@@ -78,7 +78,7 @@ function pause(seconds, signal) {
   });
 }
 
-/** Return the files of a drop, those in folders included, each with its `path`. */
+/** Return the dropped files, also those in folders, each with its `path`. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files];
@@ -92,11 +92,11 @@ async function below(entry) {
     return file.name.startsWith(".") ? [] : [file];
   }
   const reader = entry.createReader();
-  const found = [];
+  const children = [];
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) break;
-    found.push(...some);
+    const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!batch.length) break;
+    children.push(...batch);
   }
-  return (await Promise.all(found.map(below))).flat();
+  return (await Promise.all(children.map(below))).flat();
 }
