@@ -75,7 +75,7 @@ def all_scores(
     """Return the scores of the test rows by each method."""
     detector = OddGAN(health=False, random_state=seed).fit(X.iloc[train])
     scores = {"OddGAN": detector.anomaly_score(X.iloc[test])}
-    for score in ("critic", "critic_and_distance", "critic_and_density"):
+    for score in ("guarded", "critic_and_distance", "critic_and_density"):
         critic = OddGAN.recipe("table", score_name=score, health=False, random_state=seed)
         scores[f"RetrievalCritic {score}"] = critic.fit(X.iloc[train]).anomaly_score(X.iloc[test])
     for title, control in OddGAN.controls("table", health=False, random_state=seed).items():

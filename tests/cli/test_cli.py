@@ -144,8 +144,9 @@ def test_inspect_shows_a_model_file_in_words_and_in_json(run, payments):
     assert code == 0
     assert contents["parameters"]["scaling"] == "none"
     assert contents["input"]["columns"] == ["city", "amount", "hour", "member"]
-    assert (contents["training_rows"], contents["held_out_rows"]) == (170, 19)
-    assert contents["smallest_p_value"] == 1 / 20
+    assert (contents["training_rows"], contents["held_out_rows"]) == (170, 189)
+    assert contents["cross_fitted"]
+    assert contents["smallest_p_value"] == 1 / 190
     assert contents["training"]["steps"] == 20
     assert [check["name"] for check in contents["health"]] == [c.name for c in model.health_checks_]
     unhealthy = {check["name"]: check for check in contents["health"] if check["found"]}
@@ -153,7 +154,7 @@ def test_inspect_shows_a_model_file_in_words_and_in_json(run, payments):
     assert unhealthy["a column that decides everything"]["value"] > 0.9
     code, out, _ = run("inspect", "m")
     assert code == 0
-    assert re.search(r"rows +170 trained, 19 were held out", out)
+    assert re.search(r"rows +170 trained; the threshold is set by all 189, each scored", out)
     assert re.search(r"severe: a column that decides everything: .*'amount' has", out)
 
 
@@ -171,14 +172,21 @@ def test_the_disagreement_of_members_is_a_column(run, payments):
     assert "--std: this VAE has no members" in err
 
 
-def test_rows_that_each_member_holds_out_in_turn_are_reported(run, payments):
+def test_a_cross_fitting_is_reported(run, payments):
     payments[:80].to_csv("few.csv", index=False)
     words = ["fit", "pcareconstruction", "few.csv", "--label", "fraud", "--out", "m", "--quiet"]
-    _, out, _ = run(*words, "--set", "n_members=3")
+    _, out, _ = run(*words)
     assert "from 50 samples" in out
-    assert "each was held out by some members, which scored it and set the threshold" in out
+    assert "each was scored by a fit that held it out (cross-fitting) and set the threshold" in out
     _, out, _ = run("inspect", "m")
-    assert re.search(r"rows +50, each held out by some members and trained on by the others", out)
+    assert re.search(r"rows +45 trained; the threshold is set by all 50, each scored by a fit", out)
+    _, out, err = run(*words, "--set", "n_folds=1")
+    assert "nothing will be flagged" in err
+    assert "set the threshold to infinity" in out
+    _, out, _ = run("inspect", "m")
+    assert re.search(r"threshold +none: too few held-out rows to flag 0.05 of normal samples", out)
+    _, out, _ = run("score", "m", "few.csv", "--label", "fraud", "--json")
+    assert json.loads(out)["threshold"] is None
 
 
 def test_scores_go_to_standard_output_as_csv_or_json(run, payments):
@@ -230,10 +238,9 @@ def test_skipped_images_do_not_count(run, tiles):
     for members in ([], ["--set", "n_members=2"]):
         assert run(*words, *members)[0] == 0
         contents = json.loads(run("inspect", "m", "--json")[1])
-        held_out = 0 if contents["cross_conformal"] else contents["held_out_rows"]
-        assert contents["training_rows"] + held_out == 38
-        assert contents["cross_conformal"] == bool(members)
-        assert contents["held_out_rows"] == 38 if members else 0 < held_out <= 5
+        assert contents["cross_fitted"]
+        assert contents["held_out_rows"] == 38
+        assert 33 <= contents["training_rows"] < 38
 
 
 def test_a_broken_file_among_the_test_images(run, tiles):

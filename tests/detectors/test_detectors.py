@@ -124,9 +124,15 @@ def test_training_and_new_rows_go_through_the_same_path(detector_class, kind):
     checks.check_training_and_new_rows_go_through_the_same_path(detector_class, kind)
 
 
-@detectors("table", own=True)
-def test_held_out_rows_neither_train_nor_set_a_scale(detector_class):
-    checks.check_held_out_rows_neither_train_nor_set_a_scale(detector_class)
+@detectors_and_kinds(own=True)
+def test_held_out_rows_do_not_train(detector_class, kind):
+    checks.check_held_out_rows_neither_train_nor_set_a_scale(detector_class, kind)
+
+
+@detectors_and_kinds(own=True)
+def test_held_out_rows_set_no_scale_of_any_score(detector_class, kind):
+    for params in checks.scores_with_a_scale(detector_class, kind):
+        checks.check_held_out_rows_neither_train_nor_set_a_scale(detector_class, kind, **params)
 
 
 @detectors("table")

@@ -225,11 +225,11 @@ class TrainedOnHeldOutRows(VAE):
     def fit(self, X, y=None):
         def on_all(rows):
             every = rows.train.source
-            return replace(rows, train=every, members=[(every, rows.held_out)])
+            return replace(rows, train=every, members=[(every, None)])
 
-        hold_out = fit.hold_out
+        hold_outs = fit.hold_outs
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "hold_out", lambda *args: on_all(hold_out(*args)))
+            patch.setattr(fit, "hold_outs", lambda *args: [*map(on_all, hold_outs(*args))])
             return super().fit(X)
 
 
@@ -331,6 +331,7 @@ def rounds(case):
     return partial(checks.check_the_number_of_rounds, case=case)
 
 
+HELD_OUT = checks.check_held_out_rows_neither_train_nor_set_a_scale
 FAULTS = [
     Planted(UpsideDown, checks.check_planted_outliers_in_a_table_score_higher, None),
     Planted(UpsideDown, checks.check_planted_outliers_among_images_score_higher, None),
@@ -357,7 +358,7 @@ FAULTS = [
     Planted(WeightsAreZero, WEIGHTS),
     Planted(WeightsIgnoreTheSeed, WEIGHTS),
     Planted(ThresholdOfOtherScores, checks.check_training_and_new_rows_go_through_the_same_path),
-    Planted(TrainedOnHeldOutRows, checks.check_held_out_rows_neither_train_nor_set_a_scale, None),
+    Planted(TrainedOnHeldOutRows, partial(HELD_OUT, kind="table"), None),
     Planted(SeedsTheWorld, GLOBAL),
     Planted(ShufflesByTheWorld, GLOBAL),
     Planted(DrawsFromTheWorld, GLOBAL),

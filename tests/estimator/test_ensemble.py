@@ -11,12 +11,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 import oddgan
 from oddgan import DAGMM, EGBAD, VAE, PCAReconstruction, networks, training
-from oddgan.estimator.holdout import hold_out, row_mask
+from oddgan.estimator.holdout import hold_outs, row_mask
 from oddgan.inputs import open_source
 from oddgan.networks import Discriminator, Dropout, member, stacked
 from oddgan.networks.layers import spectrally_normalised
 from oddgan.training import DeviceRows, EnsembleRows, Loss, Settings, Trainer, TrainingError
-from support.data import DATA, fitted, quick
+from support.data import DATA, fitted, quick, rows_of_fit
 
 K = 3
 SHORT = {"max_steps": 5, "min_steps": 1}
@@ -194,46 +194,31 @@ def test_batches_of_each_member_are_of_the_rows_that_it_keeps():
     assert not torch.equal(batches[:, 0], batches[:, 1] - 1)  # each in its own order
 
 
-def test_each_member_holds_out_rows_of_its_own_and_none_sees_the_common_ones():
+def test_each_member_has_rows_of_its_own_for_its_scale_and_none_sees_the_held_out_ones():
     source = open_source(np.zeros((200, 2)))
-    rows = hold_out(source, 0.1, 4, 0.1, seed=0)
+    (rows,) = hold_outs(quick(VAE, n_members=4), source, seed=0)
     common = row_mask(rows.held_out)
     assert common.sum() == 20
-    assert not rows.cross_fitted
-    alone = hold_out(source, 0.1, 1, 0.1, seed=0)
+    (alone,) = hold_outs(quick(VAE), source, seed=0)
     np.testing.assert_array_equal(common, row_mask(alone.held_out))
     seen = np.zeros(200, dtype=int)
-    for own, left in rows.members:
-        own, left = row_mask(own), row_mask(left)
-        assert left.sum() == 18
-        np.testing.assert_array_equal(own, ~common & ~left)
-        seen += left
+    for train, for_scale in rows.members:
+        train, for_scale = row_mask(train), row_mask(for_scale)
+        assert for_scale.sum() == 18
+        np.testing.assert_array_equal(train, ~common & ~for_scale)
+        seen += for_scale
     assert seen.max() == 1
-
-
-@pytest.mark.parametrize(("n", "n_members"), [(40, 5), (41, 5), (7, 20), (4, 2), (20, 5)])
-def test_few_rows_are_all_left_out_in_turn(n, n_members):
-    rows = hold_out(open_source(np.zeros((n, 2))), 0.1, n_members, 0.05, seed=0)
-    assert rows.cross_fitted
-    left_out = rows.left_out(np.arange(n))
-    assert left_out.shape == (n, n_members)
-    assert left_out.any(1).sum() == n
-    assert (left_out.sum(0) == left_out[:, 0].sum()).all()
-    assert left_out[:, 0].sum() >= min(10, n // 2)
-    for k, (own, left) in enumerate(rows.members):
-        np.testing.assert_array_equal(row_mask(left), left_out[:, k])
-        np.testing.assert_array_equal(row_mask(own), ~left_out[:, k])
-        assert row_mask(own).sum() >= 2
 
 
 # ------------------------------------------------------------------------------------- scores
 
 
 def by_hand(population, X):
-    """Return the members' scores, each on the scale of the rows that it held out."""
+    """Return the members' scores, each on the scale of the rows that it has for that."""
     columns = []
-    for one in population.members_:
-        low, middle, high = np.quantile(one.calibration_scores_, [0.25, 0.5, 0.75])
+    for one, for_scale in zip(population.members_, rows_of_fit(population, X)[1], strict=True):
+        scores = one.anomaly_score(X[for_scale])
+        low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
         columns.append(np.arcsinh((one.anomaly_score(X) - middle) / ((high - low) / 1.349)))
     return np.stack(columns)
 
@@ -254,22 +239,11 @@ def test_a_score_is_the_mean_of_calibrated_members(params):
     assert held_out.sum() == len(population.calibration_scores_) == round(0.2 * len(X))
 
 
-def test_few_rows_are_scored_by_the_members_that_left_them_out():
-    X = DATA["table"]()[:60]
-    population = quick(EGBAD, **SHORT, n_members=K).fit(X)
-    members, left_out = by_hand(population, X), []
-    for one in population.members_:
-        left_out.append(np.isin(one.anomaly_score(X), one.calibration_scores_))
-        assert left_out[-1].sum() == len(one.calibration_scores_) == 20
-    expected = np.sort(members.T[np.stack(left_out, axis=1)])
-    np.testing.assert_allclose(population.calibration_scores_, expected, rtol=1e-5, atol=1e-6)
-
-
 def test_each_member_counts_the_rows_that_trained_it(tmp_path):
     X = DATA["table"]()
     common = fitted(VAE, "table", n_members=2)
-    crossed = quick(PCAReconstruction, n_members=K).fit(X[:60])
-    expected = {common: (270, [243, 243], False), crossed: (60, [40, 40, 40], True)}
+    crossed = quick(PCAReconstruction, n_members=K, n_folds=3).fit(X[:60])
+    expected = {common: (270, [243, 243], False), crossed: (54, [44, 44, 44], True)}
     for population, (n, of_members, is_crossed) in expected.items():
         population.save(tmp_path / "m")
         for one in (population, oddgan.load(tmp_path / "m")):
@@ -278,9 +252,9 @@ def test_each_member_counts_the_rows_that_trained_it(tmp_path):
 
 
 def test_what_helps_where_all_rows_are_held_out_already():
-    with pytest.warns(UserWarning, match="all rows are held out already: give more, or a larger"):
-        population = quick(PCAReconstruction, n_members=K, health=True).fit(DATA["table"]()[:15])
-    (few,) = (check for check in population.health_ if check.name == "few held-out rows")
+    with pytest.warns(UserWarning, match="takes 19 .*there are 15; give more, or a larger target"):
+        detector = quick(PCAReconstruction, n_folds="auto", health=True).fit(DATA["table"]()[:15])
+    (few,) = (check for check in detector.health_ if check.name == "few held-out rows")
     assert few.remedy == "Use more rows, or a larger `target_fpr`: every row is held out already"
 
 

@@ -16,7 +16,7 @@ from oddgan.cli.data import Data, DataOptions, open_data
 from oddgan.cli.evaluate import grouped_as_fitted
 from oddgan.combination import splitting
 from oddgan.datasets import Dataset
-from oddgan.estimator.holdout import hold_out
+from oddgan.estimator.holdout import hold_outs, row_mask
 from support.data import quick
 
 NEIGHBOUR = {"score_name": "input_knn", "latent_dim": 1, "health": False, "random_state": 0}
@@ -65,23 +65,30 @@ def test_one_sample_of_each_held_out_group_sets_the_threshold():
     assert len(set(places)) > 2  # drawn at random, and not the first of each
 
 
-@pytest.mark.parametrize(("n_members", "target_fpr"), [(1, 0.2), (3, 0.2), (3, 0.05)])
-def test_no_group_is_on_both_sides(n_members, target_fpr):
+@pytest.mark.parametrize(
+    "params", [{}, {"n_members": 3}, {"combine": "standardised"}, {"n_folds": 4, "n_members": 2}]
+)
+def test_no_group_is_on_both_sides(params):
     X, of_part = parts(40, 5, seed=0)
     shuffled = np.random.default_rng(1).permutation(of_part)
     source = inputs.with_groups(inputs.open_source(X), shuffled)
-    found = hold_out(source, 0.2, n_members, target_fpr, seed=3)
-    assert found.cross_fitted == (target_fpr == 0.05)
-    sides = (
-        [*found.members] if found.cross_fitted else [(found.train, found.held_out), *found.members]
-    )
-    for train, held_out in sides:
-        assert not set(shuffled[train.keep]) & set(shuffled[held_out.keep])
-        share = held_out.count() / (train.count() + held_out.count())
-        # With 3 members of no common rows each leaves out a third, so that all are left out.
-        assert share == pytest.approx(1 / 3 if found.cross_fitted else 0.2, abs=0.02)
-    of_all = {group for own, _ in sides for group in shuffled[own.keep]}
-    assert len(of_all) == (40 if found.cross_fitted else 32)
+    method = quick(PCAReconstruction, calibration_fraction=0.2, **params)
+    folds = hold_outs(method, source, seed=3)
+    for rows in folds:
+        held_out, members = set(shuffled[row_mask(rows.held_out)]), len(rows.members)
+        assert len(held_out) == (8 if rows is folds[0] else pytest.approx(32 / 3, abs=0.7))
+        assert not set(shuffled[row_mask(rows.train)]) & held_out
+        for train, for_scale in rows.members:
+            seen = set(shuffled[row_mask(train)])
+            if members == 1 and "combine" not in params:
+                assert for_scale is None
+                assert len(seen) == 40 - len(held_out)
+            else:
+                apart = set(shuffled[row_mask(for_scale)])
+                assert not apart & (seen | held_out)
+                assert len(apart) + len(seen) + len(held_out) == 40
+    ever = [group for rows in folds for group in set(shuffled[row_mask(rows.held_out)])]
+    assert len(ever) == len(set(ever)) == (40 if len(folds) > 1 else 8)
 
 
 def test_groups_of_a_subset_are_those_of_its_own_rows():
@@ -89,7 +96,8 @@ def test_groups_of_a_subset_are_those_of_its_own_rows():
     keep = of_part % 2 == 0
     for groups in (of_part, of_part[keep]):
         source = inputs.with_groups(inputs.Subset(inputs.open_source(X), keep), groups)
-        train = hold_out(source, 0.4, 1, 0.05, seed=0).train
+        method = quick(PCAReconstruction, calibration_fraction=0.4)
+        train = hold_outs(method, source, seed=0)[0].train
         assert train.groups is not None
         assert len(set(train.groups)) == 3
         assert set(of_part[train.keep]) < {0, 2, 4, 6, 8}

@@ -4,6 +4,7 @@ test_detectors.py runs them on every detector; test_planted_faults.py shows that
 fault it is there for.
 """
 
+import contextlib
 import copy
 import pickle
 import random
@@ -21,7 +22,7 @@ from torch.nn.utils.parametrize import is_parametrized
 import oddgan
 from oddgan import training
 from oddgan.scores import SHARED_COMPONENTS, spaces_needed
-from support.data import DATA, fitted, quick
+from support.data import DATA, fitted, quick, rows_of_fit
 
 
 def method_of(detector, kind):
@@ -148,25 +149,38 @@ def check_training_and_new_rows_go_through_the_same_path(cls, kind):
     assert len(detector.calibration_scores_) == round(0.3 * len(X))
 
 
-def check_held_out_rows_neither_train_nor_set_a_scale(cls):
-    """A value that only a held-out row has leaves no trace in what was learnt."""
-    table = DATA["table"]()
-    params = {"batch_size": 27, "max_steps": 10}  # one epoch or more, of whole batches
-    trained, calm = _rows_trained_on(quick(cls, **params), table)
+def scores_with_a_scale(cls, kind):
+    """Return the parameters of fits that together learn every scale that `cls` may have."""
+    components = list(cls.scores)
+    for name in SHARED_COMPONENTS:
+        with contextlib.suppress(ValueError):  # a space that it does not have
+            quick(cls, score_name=(name,))._validate_params()
+            components.append(name)
+    by_name = [{"combine": "standardised", "score_name": name} for name in cls.scores]
+    return [{"score_name": tuple(components)}, *by_name]
+
+
+def check_held_out_rows_neither_train_nor_set_a_scale(cls, kind, **params):
+    """A value that only a held-out row has leaves no trace in what was learned."""
+    X = DATA[kind]()
+    params = {"batch_size": 27, "max_steps": 10, **params}  # one epoch or more, of whole batches
+    trained, calm = _rows_trained_on(quick(cls, **params), kind, X)
     # Which rows are held out depends on the seed and the number of rows alone.
-    scores = calm.anomaly_score(table)
-    held_out = np.flatnonzero(np.isin(scores, calm.calibration_scores_))
-    assert len(held_out) == len(calm.calibration_scores_)
-    assert len(trained.unique(dim=0)) == len(table) - len(held_out)
-    wild = table.copy()
-    wild[held_out] *= 1000
-    trained_again, changed = _rows_trained_on(quick(cls, **params), wild)
+    held_out, for_scale = rows_of_fit(calm, X)
+    scores = calm.anomaly_score(X)
+    np.testing.assert_array_equal(np.sort(scores[held_out]), calm.calibration_scores_)
+    if kind == "table":
+        n_trained = len(X) - held_out.sum() - np.sum(for_scale, dtype=int)
+        assert len(trained.unique(dim=0)) == n_trained
+    wild = X.copy()
+    wild[held_out] = 255 - X[held_out] if kind == "image" else 1000 * X[held_out]
+    trained_again, changed = _rows_trained_on(quick(cls, **params), kind, wild)
     assert changed.codec_.to_state()[0] == calm.codec_.to_state()[0]
     assert torch.equal(trained_again, trained)
-    np.testing.assert_array_equal(changed.anomaly_score(table), scores)
+    np.testing.assert_array_equal(changed.anomaly_score(X), scores)
 
 
-def _rows_trained_on(detector, X):
+def _rows_trained_on(detector, kind, X):
     """Fit, and return all samples that the hooks of training were given, in order."""
     seen = []
 
@@ -181,7 +195,7 @@ def _rows_trained_on(detector, X):
             name,
             lambda *known, hook=hook: hook(*known[:-1], map(noted, known[-1])),
         )
-    for name in set(detector._stages_of("table")):
+    for name in set(detector._stages_of(kind)):
         losses = getattr(detector, name)
         setattr(detector, name, lambda nets, x, z, losses=losses: losses(nets, noted(x), z))
     detector.fit(X)
@@ -252,17 +266,15 @@ def check_standardised_parts_are_summed(cls, kind, score):
     # After a few steps at the rate of a paper some parts are the same for all samples, but for the
     # last bit.
     params = {"max_steps": 4, "learning_rate": 3e-2}
-    plain = fitted(cls, kind, **params).set_params(score_name=score)
     detector = fitted(cls, kind, score_name=score, combine="standardised", **params)
+    plain = copy.deepcopy(detector).set_params(combine="paper")
     parts = detector.score_components(X)
     for name, values in plain.score_components(X).items():
         np.testing.assert_array_equal(parts[name], values)  # the parts stay those of the paper
-    first = fitted(cls, kind)
-    held_out = np.isin(first.anomaly_score(X), first.calibration_scores_)
-    assert held_out.sum() == len(first.calibration_scores_)
+    _, (for_scale,) = rows_of_fit(detector, X)
     weights = _score_of(detector, X[:1]).weights or dict.fromkeys(parts, 1.0)
     by_hand = sum(
-        weight * (parts[name] - parts[name][held_out].mean()) / parts[name][held_out].std()
+        weight * (parts[name] - parts[name][for_scale].mean()) / parts[name][for_scale].std()
         for name, weight in weights.items()
     )
     scores = detector.anomaly_score(X)

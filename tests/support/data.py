@@ -6,6 +6,9 @@ from functools import cache
 import numpy as np
 from torch import nn
 
+from oddgan.estimator.holdout import hold_outs, row_mask, seeds
+from oddgan.inputs import open_source
+
 
 def make_table():
     """Return correlated normal rows (300, 4)."""
@@ -42,8 +45,8 @@ def call_hook(detector, hook, nets, x):
 
 
 def quick(cls, **params):
-    """Return a detector that trains, and scores, in a fraction of a second."""
-    small = {"max_steps": 12, "batch_size": 16, "width": 8, "latent_dim": 4}
+    """Return a detector that trains once, and scores, in a fraction of a second."""
+    small = {"max_steps": 12, "batch_size": 16, "width": 8, "latent_dim": 4, "n_folds": 1}
     small |= {"health": False, "random_state": 0}
     default = cls().get_params()
     if "n_steps" in default:  # of a search in the latent space
@@ -65,3 +68,10 @@ def fitted(cls, kind, **params):
 @cache
 def _fit_once(cls, kind, params):
     return quick(cls, **dict(params)).fit(DATA[kind]())
+
+
+def rows_of_fit(detector, X):
+    """Return which rows a fit on X holds out, and which set a scale (of an ensemble: by member)."""
+    rows, *_ = hold_outs(detector, open_source(X), seeds(detector.random_state, 5)[0])
+    for_scale = [row_mask(rows) for _, rows in rows.members if rows is not None]
+    return row_mask(rows.held_out), for_scale

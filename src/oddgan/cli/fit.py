@@ -6,13 +6,14 @@ import shlex
 import time
 from dataclasses import asdict
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from oddgan import Combination, detectors, inputs
-from oddgan.estimator import parse_score_name, renamed
+from oddgan.estimator import parse_score_name, renamed, stored_threshold
 
 from ._options import (
     Anomaly,
@@ -140,7 +141,7 @@ def fit(
                 "n_samples": n_samples,
                 "n_held_out": n_held_out,
                 "target_fpr": model.target_fpr,
-                "threshold": model.threshold_,
+                "threshold": stored_threshold(model.threshold_),
                 "seconds": round(seconds, 2),
                 **_losses_and_health(model),
                 "skipped": source.skipped,
@@ -150,8 +151,7 @@ def fit(
     list_skipped(source)
     print(
         f"{type(model).__name__} learned from {n_samples} samples in {seconds:.0f} s; "
-        f"{_held_out(model, source)} and set the threshold {model.threshold_:.6g}, "
-        f"to flag {model.target_fpr:.3g} of normal samples."
+        f"{_held_out(model, source)} and set the threshold {in_words(model)}."
     )
     if "description" in origin:
         print(f"Split: {origin['description']}.")
@@ -161,6 +161,13 @@ def fit(
     if isinstance(model, detectors.Detector) and model.health_checks_ and not model.health_:
         print(f"Healthy: {len(model.health_checks_)} checks of the fit found nothing.")
     print(f"Wrote {out}. Next: oddgan {shlex.join(next_command)}")
+
+
+def in_words(model: detectors.Detector | Combination) -> str:
+    """Return the threshold and what it is for."""
+    if isfinite(model.threshold_):
+        return f"{model.threshold_:.6g}, to flag {model.target_fpr:.3g} of normal samples"
+    return f"to infinity: {model.target_fpr:.3g} of normal samples is less than one of them"
 
 
 def _losses_and_health(model: detectors.Detector | Combination) -> dict[str, Any]:
@@ -179,7 +186,7 @@ def _held_out(model: detectors.Detector | Combination, source: inputs.Source) ->
     if isinstance(model, Combination):
         return f"{n} of them were held out, in addition to those for the p-values of the members,"
     if model.cross_fitted_:
-        return "each was held out by some members, which scored it"
+        return "each was scored by a fit that held it out (cross-fitting)"
     return f"{n} of them were held out"
 
 

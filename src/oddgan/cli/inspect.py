@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddgan import Combination, detectors, inputs, models
+from oddgan.estimator import stored_threshold
 
 from ._options import AsJson, ModelArgument
 from .output import print_json
@@ -54,7 +55,7 @@ def _inspect_combination(fitted: Combination, model: Path, as_json: bool) -> Non
         "training_rows": fitted.n_train_,
         "held_out_rows": n,
         "target_fpr": fitted.target_fpr,
-        "threshold": fitted.threshold_,
+        "threshold": stored_threshold(fitted.threshold_),
         "smallest_p_value": 1 / (n + 1),
         "provenance": fitted.provenance_,
     }
@@ -92,9 +93,9 @@ def describe(fitted: detectors.Detector) -> dict[str, Any]:
         "weights": sum(p.numel() for net in fitted.networks_.values() for p in net.parameters()),
         "training_rows": fitted.n_train_,
         "held_out_rows": n,
-        "cross_conformal": fitted.cross_fitted_,
+        "cross_fitted": fitted.cross_fitted_,
         "target_fpr": params["target_fpr"],
-        "threshold": fitted.threshold_,
+        "threshold": stored_threshold(fitted.threshold_),
         "smallest_p_value": 1 / (n + 1),
         "probabilities": _probabilities(fitted),
         "training": _history(fitted.history_),
@@ -145,9 +146,12 @@ def _samples(input_description: Mapping[str, Any]) -> str:
 
 
 def _decision(description: Mapping[str, Any]) -> dict[str, str]:
-    threshold, n = f"{description['threshold']:.6g}", description["held_out_rows"]
+    n, target_fpr = description["held_out_rows"], description["target_fpr"]
+    threshold = f"none: too few held-out rows to flag {target_fpr:.3g} of normal samples"
+    if description["threshold"] is not None:
+        threshold = f"{description['threshold']:.6g}, to flag {target_fpr:.3g} of normal samples"
     return {
-        "threshold": f"{threshold}, to flag {description['target_fpr']:.3g} of normal samples",
+        "threshold": threshold,
         "resolution": f"the smallest p-value is 1/{n + 1} = {1 / (n + 1):.2g}",
     }
 
@@ -164,8 +168,11 @@ def _in_words(description: dict[str, Any]) -> dict[str, str]:
     steps = "; ".join([f"{training['steps']} steps", *losses]) if training else "no training steps"
     n = description["held_out_rows"]
     rows = f"{description['training_rows']} trained, {n} were held out"
-    if description["cross_conformal"]:
-        rows = f"{n}, each held out by some members and trained on by the others"
+    if description["cross_fitted"]:
+        rows = (
+            f"{description['training_rows']} trained; the threshold is set by all {n}, each scored "
+            "by a fit that held it out (cross-fitting)"
+        )
     origin = description["provenance"]
     calibration = description["probabilities"]
     probabilities = "none: they need labelled samples (oddgan calibrate)"

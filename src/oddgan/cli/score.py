@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from oddgan import Combination, decisions, inputs, models
 from oddgan.detectors import Detector, TableExplanation
+from oddgan.estimator import stored_threshold
 
 from ._options import AsJson, Condition, DataArgument, Label, ModelArgument, Pattern, Quiet, SkipBad
 from .combining import check_combination
@@ -123,7 +124,12 @@ def score(
         raise ValueError(f"{data} has no samples to score")
     write_outputs(outputs, mask, fitted, source)
     if as_json:
-        result = {"n": n, "flagged": n_flagged, "threshold": fitted.threshold_, "fdr": fdr}
+        result = {
+            "n": n,
+            "flagged": n_flagged,
+            "threshold": stored_threshold(fitted.threshold_),
+            "fdr": fdr,
+        }
         print_json({**result, "out": out, "skipped": source.skipped, "samples": samples})
         return
     list_skipped(source)

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from oddgan import decisions, inputs, persistence
+from oddgan import inputs, persistence
 from oddgan.estimator import Calibration, Decisions, check_columns, table_columns
 
 from .fitted import FittedCombination, statistic
@@ -177,14 +177,13 @@ class Combination(Decisions, _BaseComposition):  # type: ignore[misc]
         held_out = Rows(first, matrix)
         references = tuple(Reference.fit(member.scores(held_out)) for member in members)
         scores = np.sort(statistic(members, references, self.rule, Rows(second, matrix)))
-        threshold = decisions.conformal_threshold(scores, self.target_fpr)
         n_train = train.count() - len(train.skipped)
         self.fitted_ = FittedCombination(
             members,
             references,
             matrix,
             self.rule,
-            Calibration(scores, threshold, self.target_fpr),
+            Calibration.of(scores, self.target_fpr),
             n_train,
             columns,
         )

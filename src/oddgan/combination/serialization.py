@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddgan import detectors, inputs
-from oddgan.estimator import Calibration, Columns, below
+from oddgan.estimator import Calibration, Columns, below, restored_threshold, stored_threshold
 
 from .fitted import FittedCombination
 from .members import MatrixCodec, Member
@@ -49,7 +49,7 @@ def to_state(params: Mapping[str, Any], fitted: FittedCombination) -> tuple[dict
         "members": members,
         "codec": codec,
         "plain": bool(matrix and matrix.plain),
-        "threshold": calibration.threshold,
+        "threshold": stored_threshold(calibration.threshold),
         "n_train": fitted.n_train,
         "group_columns": list(fitted.columns.groups),
         "n_features_in": fitted.columns.n_features,
@@ -79,13 +79,14 @@ def from_state(
     if header["codec"]:
         codec = inputs.codec_from_state(header["codec"], below("codec/", arrays))
         matrix = MatrixCodec(codec, header["plain"])
+    scores = arrays["calibration_scores"]
     names, groups = tuple(header["feature_names_in"]), tuple(header["group_columns"])
     return params, FittedCombination(
         members,
         tuple(Reference(arrays[f"references/{k}"]) for k in range(len(members))),
         matrix,
         params["rule"],
-        Calibration(arrays["calibration_scores"], header["threshold"], params["target_fpr"]),
+        Calibration(scores, restored_threshold(header["threshold"]), params["target_fpr"], scores),
         header["n_train"],
         Columns(header["n_features_in"], names, groups=groups),
         header["provenance"],

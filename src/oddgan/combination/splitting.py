@@ -36,12 +36,12 @@ def split_rows(
 
 
 def warn_of_few(n: int, target_fpr: float) -> None:
-    """Warn if `n` held-out samples are too few to keep `target_fpr`."""
+    """Warn if `n` held-out samples are too few for `target_fpr`."""
     needed = decisions.smallest_sample(target_fpr)
     if n < needed:
         warnings.warn(
-            f"only {n} held-out sample(s) calibrate the combination: new normal samples are "
-            f"flagged with probability 1/{n + 1}, not target_fpr={target_fpr}, which "
-            f"needs {needed}; give more rows, or groups, or a larger calibration_fraction",
+            f"nothing will be flagged: target_fpr={target_fpr:g} takes {needed} held-out samples "
+            f"(of groups one each) to calibrate the combination, and there are {n}; give more, or "
+            "a larger calibration_fraction",
             stacklevel=4,
         )

@@ -4,7 +4,7 @@ Decisions compare a score with the scores of n held-out normal samples. No distr
 assumed; new normal samples only have to be exchangeable with the held-out ones.
 """
 
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,7 @@ def check_share(name: str, value: float) -> None:
 def smallest_sample(target_fpr: float) -> int:
     """Return the number of held-out samples that `target_fpr` needs.
 
-    With fewer, a new normal score exceeds all held-out scores with a probability above it.
+    With fewer, even the highest of all scores is not that rare among normal samples.
     """
     return ceil(1 / target_fpr - 1e-9) - 1
 
@@ -39,8 +39,7 @@ def conformal_threshold(calibration: ArrayLike, target_fpr: float) -> float:
     float
         The k-th smallest calibration score, k = ceil((n + 1) (1 - target_fpr)); a sample is
         flagged if its score is greater. With fewer than :func:`smallest_sample` held-out samples
-        k would be n + 1, for which there is no score: the result is then the largest score, and
-        the false positive rate 1 / (n + 1).
+        k is n + 1, and the result infinity: no score says that a sample is that rare.
 
     Raises
     ------
@@ -51,12 +50,13 @@ def conformal_threshold(calibration: ArrayLike, target_fpr: float) -> float:
     check_share("target_fpr", target_fpr)
     if scores.size == 0:
         raise ValueError("a threshold needs at least one held-out sample")
-    return float(scores[threshold_rank(scores.size, target_fpr) - 1])
+    rank = threshold_rank(scores.size, target_fpr)
+    return float(scores[rank - 1]) if rank <= scores.size else inf
 
 
 def threshold_rank(n: int, target_fpr: float) -> int:
-    """Return the rank of the threshold among `n` held-out scores; the smallest has rank 1."""
-    return min(ceil((n + 1) * (1 - target_fpr) - 1e-9), n)
+    """Return the rank of the threshold among `n` held-out scores, n + 1 if all are too small."""
+    return ceil((n + 1) * (1 - target_fpr) - 1e-9)
 
 
 def conformal_p_values(scores: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:

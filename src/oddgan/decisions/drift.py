@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import comb
 from scipy.stats import betabinom, ks_2samp
 
-from .conformal import check_share, conformal_threshold, threshold_rank
+from .conformal import check_share, threshold_rank
 
 _CAUSE = (
     " More anomalies among the samples and a process that has changed look alike in the scores: "
@@ -91,8 +91,10 @@ def drift(
     check_share("alpha", alpha)
     new = _checked(scores, "scores")
     held_out = _checked(calibration_scores, "calibration_scores")
-    threshold = conformal_threshold(held_out, target_fpr)
-    n_above = len(held_out) + 1 - threshold_rank(len(held_out), target_fpr)
+    check_share("target_fpr", target_fpr)
+    # With few held-out samples it is the share above all of them.
+    rank = min(threshold_rank(len(held_out), target_fpr), len(held_out))
+    threshold, n_above = np.sort(held_out)[rank - 1], len(held_out) + 1 - rank
     low, high = _interval(len(new), len(held_out), n_above, alpha)
     if np.sum(held_out == threshold) + np.sum(new == threshold) > 1:
         low = 0.0  # ties at the threshold are not flagged: fewer than n_above may be above it

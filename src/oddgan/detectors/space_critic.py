@@ -42,11 +42,12 @@ class SpaceCritic:
             n_references=like.n_references,
             device=like.device,
             random_state=0,
+            n_folds=1,
             health=False,
         )
         with warnings.catch_warnings():
             # It is about a threshold that a component is never asked for.
-            warnings.filterwarnings("ignore", "only .* held-out sample", UserWarning)
+            warnings.filterwarnings("ignore", "nothing will be flagged", UserWarning)
             return cls(detector.fit(finite_rows(rows)))
 
     def distance(self, rows: NDArray[Any]) -> NDArray[np.float64]:

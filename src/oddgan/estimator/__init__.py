@@ -38,7 +38,14 @@ from .open_data import check_columns, table_columns
 from .parameters import RENAMED, Parameter, parameter, renamed
 from .queries import QUERIES, Output
 from .score_name import parse_score_name, score_to_fit
-from .serialization import below, from_state, restored_params, storable
+from .serialization import (
+    below,
+    from_state,
+    restored_params,
+    restored_threshold,
+    storable,
+    stored_threshold,
+)
 from .shared_parameters import SharedParameters, as_published
 
 __all__ = [
@@ -68,10 +75,12 @@ __all__ = [
     "parse_score_name",
     "renamed",
     "restored_params",
+    "restored_threshold",
     "score_to_fit",
     "search",
     "search_latents",
     "storable",
+    "stored_threshold",
     "table_columns",
     "without_gradients",
 ]

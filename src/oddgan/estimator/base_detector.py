@@ -204,7 +204,12 @@ class BaseDetector(FittedAttributes, Probabilities, MethodInfo):
     @property
     def _calibration(self) -> Calibration:
         fitted = self.fitted_
-        return Calibration(fitted.calibration_scores, fitted.threshold, fitted.params["target_fpr"])
+        return Calibration(
+            fitted.calibration_scores,
+            fitted.threshold,
+            fitted.params["target_fpr"],
+            fitted.held_out_scores,
+        )
 
     def _decision_scores(self, X: Any, condition: Any) -> Floats:
         check_is_fitted(self)

@@ -27,11 +27,20 @@ class Calibration:
         Samples with a greater score are flagged.
     target_fpr : float
         The share of normal samples that the threshold flags.
+    held_out_scores : ndarray of shape (m,)
+        Those of `scores` that the fit itself gave the rows it held out; with one fit all of them.
     """
 
     scores: Floats
     threshold: float
     target_fpr: float
+    held_out_scores: Floats
+
+    @classmethod
+    def of(cls, scores: Floats, target_fpr: float) -> Self:
+        """Return the calibration by the sorted scores of one fit's held-out samples."""
+        threshold = decisions.conformal_threshold(scores, target_fpr)
+        return cls(scores, threshold, target_fpr, scores)
 
 
 class Decisions(OutlierMixin, metaclass=ABCMeta):  # type: ignore[misc]
@@ -157,7 +166,7 @@ class Decisions(OutlierMixin, metaclass=ABCMeta):  # type: ignore[misc]
         decisions.check_share("alpha", alpha)
         return decisions.drift(
             self._decision_scores(X, condition),
-            self.calibration_scores_,
+            self._calibration.held_out_scores,
             target_fpr=self._calibration.target_fpr,
             alpha=alpha,
         )

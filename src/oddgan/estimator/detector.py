@@ -12,7 +12,7 @@ from oddgan import inputs
 
 from .base_detector import BaseDetector
 from .calibration import calibrate
-from .fit import fit_networks
+from .fit import fit_all
 from .fitted import Ensemble, Fitted
 from .health_checks import check_health, warn
 from .hooks import Hooks, ScoreName
@@ -33,13 +33,14 @@ class Detector(BaseDetector, Hooks):
         """Learn what normal looks like; see :meth:`BaseDetector.fit`."""
         self._validate_params()
         source, columns = open_to_fit(X, condition, groups, self.channels)
-        result = fit_networks(self, source)
-        fitted = calibrate(self, result, columns)
-        checks = check_health(self, fitted, result) if self.health else ()
+        results = list(fit_all(self, source))
+        fitted = calibrate(self, results, columns)
+        checks = check_health(self, fitted, results[0]) if self.health else ()
         self.adopt(replace(fitted, health_checks=checks))
         warn(checks, self.verbose, stacklevel=2)
-        for checkpoint in result.checkpoints:
-            checkpoint.delete()
+        for result in results:
+            for checkpoint in result.checkpoints:
+                checkpoint.delete()
         return self
 
     def adopt(self, fitted: Fitted) -> Self:

@@ -17,7 +17,7 @@ from oddgan.networks import use_generator
 
 from .encoding import Encoding, fit_encoding
 from .ensemble import Networks, one_member, stack_members, unstack_members
-from .holdout import HoldOut, hold_out, readable, seeds, subsample
+from .holdout import HoldOut, hold_outs, readable, seeds, subsample
 from .hooks import Hooks
 from .score_name import check_lengths
 from .training_rows import READ, as_seen, patch_options, training_rows
@@ -44,9 +44,9 @@ class TrainedMember:
         Rows it trained on, `n_references` at most, drawn at random.
     few : inputs.Source
         At most 256 of them; images that are cut are whole here.
-    held_out : inputs.Source
-        Rows that it did not train on.
-    held_out_samples : inputs.Source
+    scale_rows : inputs.Source or None
+        Rows that it learns scales from, and did not train on; None if it needs none.
+    scale_samples : inputs.Source or None
         The same as the networks see them: patches, where images are cut.
     n_train : int
         How many rows trained it; image files that were skipped do not count.
@@ -59,8 +59,8 @@ class TrainedMember:
     networks: Networks
     references: inputs.Source
     few: inputs.Source
-    held_out: inputs.Source
-    held_out_samples: inputs.Source
+    scale_rows: inputs.Source | None
+    scale_samples: inputs.Source | None
     n_train: int
     history: list[dict[str, float]]
     judgements: list[dict[str, float]]
@@ -78,6 +78,8 @@ class FitResult:
         The members of an ensemble; one where there is none.
     hold_out : HoldOut
         The rows that trained, and those that did not.
+    held_out_samples : inputs.Source
+        The held-out rows as the networks see them: patches, where images are cut.
     history : list of dict
         Mean losses by training step.
     seed : int
@@ -89,32 +91,60 @@ class FitResult:
     encoding: Encoding
     members: list[TrainedMember]
     hold_out: HoldOut
+    held_out_samples: inputs.Source
     history: list[dict[str, float]]
     seed: int
     checkpoints: list[training.Checkpoint]
 
 
-def fit_networks(method: Hooks, source: inputs.Source) -> FitResult:
-    """Hold rows out, fit the encoding on the others, build the networks and train them."""
+def fit_all(method: Hooks, source: inputs.Source) -> Iterator[FitResult]:
+    """Yield what the training of the fit leaves, and of each further fit of a cross-fitting."""
     check_terms(method, source.kind)
+    fit_seeds = seeds(method.random_state, 5)
+    folds = hold_outs(method, source, fit_seeds[0])
+    for k, rows in enumerate(folds):
+        title = type(method).__name__ + (f", fold {k + 1} of {len(folds)}" if folds[1:] else "")
+        own_seeds = seeds(fit_seeds[-1] + k, 5) if k else fit_seeds
+        yield fit_networks(method, rows, own_seeds, title, f".fold{k}" if k else "")
+
+
+def fit_networks(
+    method: Hooks, rows: HoldOut, fit_seeds: Sequence[int], title: str, suffix: str
+) -> FitResult:
+    """Fit the encoding on the rows that train, build the networks and train them.
+
+    Parameters
+    ----------
+    method : Hooks
+        The method.
+    rows : HoldOut
+        The rows.
+    fit_seeds : sequence of 5 int
+        For what is drawn.
+    title : str
+        What is trained, for the progress bar.
+    suffix : str
+        Of the files that keep the run.
+    """
     fabric = training.make_fabric(method.device, method.precision)
-    split_seed, *run_seeds, later = seeds(method.random_state, 5)
-    rows = hold_out(
-        source, method.calibration_fraction, method.n_members, method.target_fpr, split_seed
-    )
+    split_seed, *run_seeds, later = fit_seeds
     encoding = _fit_encoding(method, rows.train, split_seed)
     check_lengths(method, encoding)
     # A held-out row that cannot be encoded is found now, and not after hours of training.
-    for _ in encoding.read(rows.held_out, READ[source.kind]):
+    for _ in encoding.read(rows.held_out, READ[rows.held_out.kind]):
         pass
-    runs = _train_members(method, rows, encoding, fabric, run_seeds)
+    runs = _train_members(method, rows, encoding, fabric, run_seeds, (title, suffix))
     trained = [
         (nets, trainer.history_of(i), trainer.judgements_of(i)) if trainer else (nets, [], [])
         for networks, trainer in runs
         for i, nets in enumerate(networks)
     ]
     members = []
-    for k, ((nets, history, judgements), (train, held_out)) in enumerate(
+
+    def unaugmented(rows: inputs.Source) -> inputs.Source:
+        return as_seen(method, encoding, rows, training=False)
+
+    for k, ((nets, history, judgements), (train, for_scale)) in enumerate(
         zip(trained, rows.members, strict=True)
     ):
         seen = as_seen(method, encoding, train)
@@ -123,8 +153,10 @@ def fit_networks(method: Hooks, source: inputs.Source) -> FitResult:
                 nets,
                 subsample(seen, method.n_references, [split_seed, 2, k]),
                 subsample(train, _FEW, [split_seed, 3, k]),
-                held_out,
-                as_seen(method, encoding, held_out, training=False),
+                for_scale,
+                as_seen(method, encoding, for_scale, training=False)
+                if for_scale is not None
+                else None,
                 readable(train),
                 history,
                 judgements,
@@ -132,7 +164,8 @@ def fit_networks(method: Hooks, source: inputs.Source) -> FitResult:
         )
     trainers = [trainer for _, trainer in runs if trainer]
     checkpoints = [trainer.checkpoint for trainer in trainers if trainer.checkpoint]
-    return FitResult(encoding, members, rows, _mean_history(trainers), later, checkpoints)
+    history, held_out = _mean_history(trainers), unaugmented(rows.held_out)
+    return FitResult(encoding, members, rows, held_out, history, later, checkpoints)
 
 
 def _fit_encoding(method: Hooks, train: inputs.Source, seed: int) -> Encoding:
@@ -151,19 +184,24 @@ Run = tuple[list[Networks], training.Trainer | None]
 
 
 def _train_members(
-    method: Hooks, rows: HoldOut, encoding: Encoding, fabric: "Fabric", run_seeds: Sequence[int]
+    method: Hooks,
+    rows: HoldOut,
+    encoding: Encoding,
+    fabric: "Fabric",
+    run_seeds: Sequence[int],
+    names: tuple[str, str],
 ) -> list[Run]:
     """Train all members: in one pass where that pays, else one after the other."""
-    n_members = len(rows.members)
+    n_members, (title, suffix) = len(rows.members), names
     # On a CPU the convolutions of members side by side are no faster, and slow where narrow.
     side_by_side = method._in_one_pass and (
         rows.train.kind == "table" or fabric.device.type != "cpu"
     )
     if n_members == 1 or side_by_side:
-        return [_train(method, rows, encoding, fabric, run_seeds)]
+        return [_train(method, rows, encoding, fabric, run_seeds, names)]
     member_seeds = zip(*(seeds(seed, n_members) for seed in run_seeds), strict=True)
     return [
-        _train(method, rows.of_member(k), encoding, fabric, by_seed, f".{k}")
+        _train(method, rows.of_member(k), encoding, fabric, by_seed, (title, f"{suffix}.{k}"))
         for k, by_seed in enumerate(member_seeds)
     ]
 
@@ -174,11 +212,11 @@ def _train(
     encoding: Encoding,
     fabric: "Fabric",
     run_seeds: Sequence[int],
-    suffix: str = "",
+    names: tuple[str, str],
 ) -> Run:
-    """Train the members of one run side by side."""
+    """Train the members of one run side by side; `names` are its title and its file's suffix."""
     codec, n_members = encoding.samples, len(rows.members)
-    order, weights, noise = run_seeds
+    (order, weights, noise), (title, suffix) = run_seeds, names
     starts = [weights] if n_members == 1 else seeds(weights, n_members)
     members = [
         method._build(codec, encoding.condition_dim, torch.Generator().manual_seed(start))
@@ -219,7 +257,7 @@ def _train(
         generator=generator,
         progress=training.RichProgress() if method.verbose else training.Silent(),
         checkpoint=_checkpoint(method, batches, order, suffix),
-        title=type(method).__name__,
+        title=title,
         begin=lambda nets, stage: for_each(
             lambda alone, chunks: method._begin(alone, stage, chunks), dict(nets)
         ),

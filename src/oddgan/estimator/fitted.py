@@ -38,9 +38,11 @@ class FittedMember:
     location_scale : LocationScale, MapScale or None
         The scale of scores by their location in an image.
     calibration_scores : ndarray of shape (n,)
-        The scores of its held-out samples, sorted.
+        Its scores of the held-out samples, sorted.
     threshold : float
         The threshold that these give.
+    scale_scores : ndarray of shape (m,)
+        Its scores of the rows that set its scale in an ensemble, sorted.
     """
 
     networks: Mapping[str, nn.Module]
@@ -51,6 +53,7 @@ class FittedMember:
     location_scale: LocationScale | MapScale | None = None
     calibration_scores: Floats = field(default_factory=lambda: np.empty(0))
     threshold: float = np.nan
+    scale_scores: Floats = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -102,17 +105,20 @@ class Fitted:
     members : tuple of FittedMember
         One where there is no ensemble.
     calibration_scores : ndarray of shape (n_held_out,)
-        Anomaly scores of the held-out normal samples, sorted.
+        Anomaly scores of held-out normal samples, sorted; of a cross-fitted detector those of all
+        samples, each by a fit that held it out.
     threshold : float
         Samples with a greater score are flagged.
     history : list of dict
         Mean losses in the course of training, over all members.
     n_train : int
         How many rows trained.
-    cross_fitted : bool
-        Whether the members leave out every training row in turn.
     versions : mapping of str to str
         Versions of the software that decide what a fit becomes.
+    cross_fitted : bool
+        Whether further fits, each on other rows, scored the rows that trained this one.
+    held_out_scores : ndarray of shape (m,)
+        Those of `calibration_scores` that are this fit's own.
     pixel_threshold : float or None
         Pixels with a greater value in an anomaly map are flagged; None for tables.
     health_checks : tuple of HealthCheck
@@ -131,8 +137,9 @@ class Fitted:
     threshold: float
     history: list[dict[str, float]]
     n_train: int
-    cross_fitted: bool
     versions: Mapping[str, str]
+    cross_fitted: bool = False
+    held_out_scores: Floats = field(default_factory=lambda: np.empty(0))
     pixel_threshold: float | None = None
     health_checks: tuple[HealthCheck, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -150,6 +157,7 @@ class Fitted:
             history=member.history,
             n_train=member.n_train,
             cross_fitted=False,
+            held_out_scores=member.calibration_scores,
             health_checks=(),
             provenance={},
             proba_calibration=None,
@@ -206,7 +214,7 @@ class Ensemble:
     models : tuple of Model
         The members.
     scale : RobustScale or None
-        The scale of each member's score, by the rows it alone held out; None for one member.
+        The scale of each member's score, by rows that it did not train on; None for one member.
     pixel_threshold : float or None
         The threshold of pixels, once it is known.
     """
@@ -237,5 +245,5 @@ class Ensemble:
 
 
 def member_scale(members: tuple[FittedMember, ...]) -> RobustScale:
-    """Return the scale of each member's scores: that of the rows that it alone held out."""
-    return RobustScale.fit({str(k): m.calibration_scores for k, m in enumerate(members)}, ())
+    """Return the scale of each member's scores, by rows that set no threshold."""
+    return RobustScale.fit({str(k): m.scale_scores for k, m in enumerate(members)}, ())

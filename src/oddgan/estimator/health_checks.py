@@ -40,7 +40,7 @@ def check_health(
     """
     ensemble = Ensemble.of(method, fitted)
     of_members = [
-        _check_member(model, trained, result.seed)
+        _check_member(model, trained, result.held_out_samples, result.seed)
         for model, trained in zip(ensemble.models, result.members, strict=True)
     ]
     checks = of_members[0]
@@ -78,12 +78,14 @@ def _n_samples(method: Hooks, encoding: Encoding) -> int:
     return max(_MIN_SAMPLES, min(most, _NUMBERS // prod(encoding.samples.shape)))
 
 
-def _check_member(model: Model, trained: TrainedMember, seed: int) -> list[health.HealthCheck]:
+def _check_member(
+    model: Model, trained: TrainedMember, samples: inputs.Source, seed: int
+) -> list[health.HealthCheck]:
     """Check a member of an ensemble, or a detector without one."""
     generator = torch.Generator().manual_seed(seed)
     encoding = model.encoding
     n = _n_samples(model.method, encoding)
-    held_out = _encoded(encoding, subsample(trained.held_out_samples, n, [seed, 1]))
+    held_out = _encoded(encoding, subsample(samples, n, [seed, 1]))
     seen = _encoded(encoding, subsample(trained.references, n, [seed, 2]))
     checks = [
         *_check_scores(model, held_out, seen, generator),

@@ -1,15 +1,25 @@
-"""Which rows train, which are held out, and which are drawn; all by seeds of the fit."""
+"""Which rows train, which set a scale or the threshold, and which are drawn; all by seeds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from oddgan import decisions, inputs
+from oddgan import inputs
 
-#: Minimum number of rows that a member leaves out in cross-fitting, if there are twice as many.
-MIN_LEFT_OUT = 10
+from .hooks import Hooks
+from .score_name import needs_scale
+
+#: Held-out rows that a threshold takes, as a multiple of ``1 / target_fpr``: with fewer a fit is
+#: cross-fitted. 1 is the bare minimum, but a threshold that is the highest of 20 scores varies.
+ENOUGH = 3
+#: Fits of a cross-fitting: where they cost nothing, on tables, and on images.
+N_FOLDS_FREE, N_FOLDS = 10, {"table": 5, "image": 3}
+#: Share of the rows not held out that a scale is learned from; at least so many (but no more than a
+#: quarter of them) and at most.
+SHARE_FOR_SCALE, LEAST_FOR_SCALE, MOST_FOR_SCALE = 0.1, 10, 500
 
 
 @dataclass(frozen=True)
@@ -21,39 +31,32 @@ class HoldOut:
     train : inputs.Source
         The rows that at least one member trains on.
     held_out : inputs.Source
-        The rows that set the threshold and the p-values.
-    members : list of (inputs.Source, inputs.Source)
-        For each member, the rows of `train` that it trains on, and those that it does not. One
-        pair, (train, held_out), where there is no ensemble.
-    cross_fitted : bool
-        Whether each held-out row is left out by some members only; these alone score it.
+        The rows that set the threshold and the p-values. They neither train nor set any scale.
+    members : list of (inputs.Source, inputs.Source or None)
+        For each member the rows of `train` that it trains on, and those that it does not train on
+        but learns scales from; None if it needs none. One pair where there is no ensemble.
     """
 
     train: inputs.Source
     held_out: inputs.Source
-    members: list[tuple[inputs.Source, inputs.Source]]
-    cross_fitted: bool = False
+    members: list[tuple[inputs.Source, inputs.Source | None]]
 
     def of_member(self, k: int) -> "HoldOut":
         """Return the rows of one member, as if there were no others."""
-        return HoldOut(self.members[k][0], self.members[k][1], [self.members[k]])
-
-    def left_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which members did not train on each of these held-out rows, (n, n_members)."""
-        if not self.cross_fitted:
-            return np.ones((len(rows), len(self.members)), dtype=bool)
-        return np.stack([row_mask(rows_out)[rows] for _, rows_out in self.members], axis=1)
+        return HoldOut(self.members[k][0], self.held_out, [self.members[k]])
 
 
-def hold_out(
-    source: inputs.Source, fraction: float, n_members: int, target_fpr: float, seed: int
-) -> HoldOut:
+def hold_outs(method: Hooks, source: inputs.Source, seed: int) -> list[HoldOut]:
     """Split at random into training rows (at least 2) and held-out rows (at least 1).
 
     Samples that belong together (`inputs.with_groups`) are all on one side; all counts here are
-    then counts of groups. Each member of an ensemble also holds out the same share of the training
-    rows for itself. Where the common share would be too small for `target_fpr` there is none; the
-    members then leave out every row in turn.
+    then counts of groups.
+
+    Returns
+    -------
+    list of HoldOut
+        The rows of the fit. If they are to be cross-fitted, those of its further fits come next:
+        each holds out another part, so that every row is held out once.
     """
     if source.count() < 3:
         raise ValueError(
@@ -61,26 +64,50 @@ def hold_out(
         )
     units = inputs.Units.of(source)
     n = units.check(3)
-    n_held = min(max(1, round(fraction * n)), n - 2)
+    n_held = min(max(1, round(method.calibration_fraction * n)), n - 2)
     order = np.random.default_rng(seed).permutation(n)
-    train, held_out = units.rows(order[n_held:]), units.rows(order[:n_held])
-    if n_members == 1:
-        return HoldOut(train, held_out, [(train, held_out)])
-    cross_fitted = n_held < decisions.smallest_sample(target_fpr)
-    if cross_fitted:
-        train = held_out = units.rows(order)
-    else:
-        order = order[n_held:]
+    further = min(_n_folds(method, source.kind, n_held) - 1, n - n_held)
+    parts = np.array_split(order[n_held:], further) if further else []
+    return [_hold_out(method, units, order, part) for part in (order[:n_held], *parts)]
+
+
+def _n_folds(method: Hooks, kind: str, n_held: int) -> int:
+    """Return the number of fits, 1 if there is no cross-fitting."""
+    if method.n_folds != "auto":
+        return int(method.n_folds)
+    if n_held >= ENOUGH / method.target_fpr:
+        return 1
+    return N_FOLDS_FREE if method.closed_form or method.max_steps == 0 else N_FOLDS[kind]
+
+
+def _hold_out(
+    method: Hooks, units: inputs.Units, order: NDArray[np.int64], held_out: NDArray[np.int64]
+) -> HoldOut:
+    """Return the rows of a fit that holds out these units, of all in random order."""
+    order = order[~np.isin(order, held_out)]
+    train = units.rows(order)
+    if method.n_members == 1 and not needs_scale(method):
+        return HoldOut(train, units.rows(held_out), [(train, None)])
+    members = list(_members(method, units, order))
+    if method.n_members == 1:
+        train = members[0][0]
+    return HoldOut(train, units.rows(held_out), members)
+
+
+def _members(
+    method: Hooks, units: inputs.Units, order: NDArray[np.int64]
+) -> Iterator[tuple[inputs.Source, inputs.Source | None]]:
+    """Yield the rows of each member: those that train, and those that set its scales.
+
+    Two rows both train and set the scales: there is none to spare.
+    """
     n = len(order)
-    size = min(max(1, round(fraction * n)), n - 2)
-    if cross_fitted:
-        # With fewer rows, the scale would be made by the very rows that it is applied to.
-        size = min(max(size, -(-n // n_members), min(MIN_LEFT_OUT, n // 2)), n - 2)
-    members = []
-    for k in range(n_members):
-        left_out = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
-        members.append((units.rows(np.setdiff1d(order, left_out)), units.rows(left_out)))
-    return HoldOut(train, held_out, members, cross_fitted)
+    size = max(round(SHARE_FOR_SCALE * n), min(LEAST_FOR_SCALE, n // 4), 1)
+    size = min(size, MOST_FOR_SCALE, n - 2)
+    for k in range(method.n_members):
+        for_scale = np.take(order, np.arange(k * size, (k + 1) * size), mode="wrap")
+        train = units.rows(np.setdiff1d(order, for_scale))
+        yield train, units.rows(for_scale) if size else train
 
 
 def readable(source: inputs.Source) -> int:

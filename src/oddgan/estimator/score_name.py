@@ -55,6 +55,11 @@ def component_names(method: MethodInfo, score: ScoreName) -> tuple[str, ...]:
     return tuple(score)
 
 
+def needs_scale(method: MethodInfo) -> bool:
+    """Return whether the score has a scale that is learned from normal samples."""
+    return method.combine == "standardised" or bool(component_names(method, method.score_name))
+
+
 def check_spaces(method: Hooks) -> None:
     """Refuse a score that needs what the method does not have.
 

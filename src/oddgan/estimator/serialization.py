@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ def to_state(method: Hooks, fitted: Fitted) -> tuple[Header, Arrays]:
         header, own_arrays = dict(_NO_MEMBER), {"calibration_scores": fitted.calibration_scores}
     else:
         header, own_arrays = _member_to_state(fitted.members[0])
+        own_arrays["calibration_scores"] = fitted.calibration_scores
+    if fitted.cross_fitted:
+        own_arrays["held_out_scores"] = fitted.held_out_scores
     header = {
         "detector": type(method).__name__.lower(),
         "params": storable(method.get_params(deep=False)),
@@ -68,6 +72,8 @@ def _member_to_state(member: FittedMember) -> tuple[Header, Arrays]:
     components, component_arrays = member.components.to_state() if member.components else (None, {})
     arrays = {f"parts/{name}": array for name, array in component_arrays.items()}
     arrays["calibration_scores"] = member.calibration_scores
+    if len(member.scale_scores):
+        arrays["scale_scores"] = member.scale_scores
     for role, network in member.networks.items():
         for name, tensor in network.state_dict().items():
             arrays[f"networks/{role}/{name}"] = tensor.cpu().numpy()
@@ -84,7 +90,7 @@ def _decisions_to_state(fitted: Fitted) -> Header:
     return {
         "history": fitted.history,
         "n_train": fitted.n_train,
-        "threshold": fitted.threshold,
+        "threshold": stored_threshold(fitted.threshold),
         "pixel_threshold": fitted.pixel_threshold,
         "proba_calibration": asdict(calibration) if calibration else None,
         "health": [asdict(check) for check in fitted.health_checks],
@@ -140,7 +146,8 @@ def from_state(method: Hooks, header: Header, arrays: Arrays) -> Fitted:
         ),
         members=tuple(members),
         calibration_scores=arrays["calibration_scores"],
-        threshold=header["threshold"],
+        held_out_scores=arrays.get("held_out_scores", arrays["calibration_scores"]),
+        threshold=restored_threshold(header["threshold"]),
         history=header.get("history", []),
         n_train=header["n_train"],
         cross_fitted=header.get("crossed", False),
@@ -172,8 +179,19 @@ def _member_from_state(
         Scale(**header["part_scale"]) if header["part_scale"] else None,
         location_scale_from_state(locations) if locations else None,
         arrays["calibration_scores"],
-        header["threshold"],
+        restored_threshold(header["threshold"]),
+        arrays.get("scale_scores", arrays["calibration_scores"]),
     )
+
+
+def stored_threshold(threshold: float) -> float | None:
+    """Return the threshold as JSON has it: None for infinity, which nothing exceeds."""
+    return threshold if isfinite(threshold) else None
+
+
+def restored_threshold(stored: float | None) -> float:
+    """Return the threshold that `stored_threshold` stored."""
+    return inf if stored is None else float(stored)
 
 
 def rebuilt(

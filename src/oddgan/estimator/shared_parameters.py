@@ -69,8 +69,8 @@ class SharedParameters(Parametrised):
         text="""
         Members of an ensemble. Each has its own initial weights, batches and held-out rows. The
         score s of a member becomes arsinh((s - median) / (interquartile range / 1.349)), measured
-        on the rows that this member alone holds out of the training rows, a share of
-        `calibration_fraction`. `anomaly_score` is the mean over the members;
+        on a tenth of the training rows, at most 500, which do not train this member.
+        `anomaly_score` is the mean over the members;
         ``return_std=True`` also returns how much they disagree. Score components, explanations
         and reconstructions are means too; latent vectors are concatenated. Tables, and images on
         a GPU, train in one pass: on a CPU eight members take half to two thirds of the time. On a
@@ -78,12 +78,7 @@ class SharedParameters(Parametrised):
         everywhere.
 
         All members hold out the rows that set the threshold and the p-values, as a single
-        detector does. Where these rows would be too few for `target_fpr`, the members leave out
-        every row in turn, and the members that left a row out score it (cross-conformal
-        prediction, Vovk 2015). The promise is then less exact: at most twice the share for the
-        p-values of that paper, and in practice fewer alarms than promised, because new samples
-        get the mean of all members, which varies less. Another `score_name` than that of the fit
-        needs another fit.
+        detector does. Another `score_name` than that of the fit needs another fit.
         """,
     )
     learning_rate: float | None = parameter(
@@ -162,7 +157,29 @@ class SharedParameters(Parametrised):
         constraint=[Interval(Real, 0, 1, closed="neither")],
         text="""
         Share of the rows given to `fit` that does not train, and sets the threshold and the
-        p-values.
+        p-values. A score that needs a scale of normal samples (`combine="standardised"`, shared
+        components) learns it from a tenth of the other rows, at most 500, which do not train
+        either: a scale learned from the rows that set the threshold would make them look
+        less anomalous than new ones.
+        """,
+    )
+    n_folds: int | Literal["auto"] = parameter(
+        default="auto",
+        constraint=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        text="""
+        Fits that share the rows out to set the threshold and the p-values. 1 has the held-out rows
+        alone. With K, K - 1 further fits with the same settings each hold out another part of the
+        rows, so that every row gets a score by a fit that did not see it; only these scores are
+        kept. "auto" does so where fewer than 3 / `target_fpr` rows (or groups) are held out: with
+        3 fits for images and 5 for tables, 10 where nothing is trained.
+
+        What is proven: with one fit, new normal samples are flagged with a probability of at most
+        `target_fpr`, if they are exchangeable with the held-out ones. With several, a new sample is
+        compared with scores of other fits, and no theorem covers that without assuming that fits
+        on similar rows score alike (Barber, Candes, Ramdas and Tibshirani 2021, Annals of
+        Statistics 49; cross-conformal p-values, which compare within each fold, are at most twice
+        too small, Vovk 2015). What is observed is in docs/results/promises.md: about the promise,
+        or less.
         """,
     )
     combine: Literal["paper", "standardised"] = parameter(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from oddgan import decisions
+from oddgan.estimator import stored_threshold
 
 from .models import Model
 from .samples import Samples
@@ -30,7 +31,7 @@ def body(model: Model, samples: Samples, answer: Answer) -> tuple[bytes, int]:
     content = {
         "model": model.name,
         "kind": model.kind,
-        "threshold": detector.threshold_,
+        "threshold": stored_threshold(detector.threshold_),
         "n": len(scores),
         "flagged": n_flagged,
         "samples": [

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from oddgan import detectors, inputs
+from oddgan.estimator import stored_threshold
 from oddgan.models import load_detector
 
 from . import deadline
@@ -110,7 +111,7 @@ class Model:
         detector = self.detector
         fields = {"name": self.name, "detector": type(detector).__name__, "kind": self.kind}
         return fields | {
-            "threshold": detector.threshold_,
+            "threshold": stored_threshold(detector.threshold_),
             "target_fpr": detector.fitted_params_["target_fpr"],
             "n_held_out": len(detector.calibration_scores_),
             "has_p_values": True,

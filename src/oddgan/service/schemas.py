@@ -27,7 +27,10 @@ class ModelInfo(BaseModel):
     name: str
     detector: str
     kind: Literal["table", "image"]
-    threshold: float = Field(description="A sample is flagged if its score is greater.")
+    threshold: float | None = Field(
+        description="A sample is flagged if its score is greater; null: no sample is flagged, as "
+        "there are too few held-out samples for `target_fpr`."
+    )
     target_fpr: float = Field(description="Target share of normal samples that are flagged.")
     n_held_out: int = Field(
         description="Number of held-out normal samples behind threshold and p-values."
@@ -102,7 +105,7 @@ class Scores(BaseModel):
 
     model: str
     kind: Literal["table", "image"]
-    threshold: float
+    threshold: float | None
     n: int
     flagged: int
     samples: list[Sample]

@@ -164,8 +164,8 @@ def _headline(detector: Detector, scored: ScoredSamples, origin: Origin) -> list
     fpr, n_held_out = detector.fitted_params_["target_fpr"], len(detector.calibration_scores_)
     sentence = words.flagged_count(n_flagged, n)
     if scored.labels is None:
-        promised = fpr if n_held_out >= decisions.smallest_sample(fpr) else 1 / (n_held_out + 1)
-        sentence += f" {words.expected_by_chance(promised, n, n_flagged)}"
+        if n_held_out >= decisions.smallest_sample(fpr):
+            sentence += f" {words.expected_by_chance(fpr, n, n_flagged)}"
     elif scored.labels.any():
         n_detected = int((flagged & scored.labels).sum())
         sentence += f" {words.detected_anomalies(n_detected, int(scored.labels.sum()), n_flagged)}"
@@ -185,7 +185,9 @@ def _headline(detector: Detector, scored: ScoredSamples, origin: Origin) -> list
 def _threshold(detector: Detector, scored: ScoredSamples) -> dict[str, Any]:
     """Return the content of the threshold section."""
     scores, labels, held_out = scored.scores, scored.labels, detector.calibration_scores_
-    steps = Steps.of(scores, labels, held_out, detector.threshold_)
+    # Where nothing is flagged the page starts above all scores, where it could move to.
+    threshold = min(detector.threshold_, max(scores.max(), held_out.max()))
+    steps = Steps.of(scores, labels, held_out, threshold)
     axis = Axis.of(scores, held_out)
     groups = {"all samples": scores}
     if labels is not None and 0 < labels.sum() < len(labels):
@@ -196,14 +198,14 @@ def _threshold(detector: Detector, scored: ScoredSamples) -> dict[str, Any]:
         "axis": axis,
         "outlines": outlines,
         "highest": highest,
-        "marker": float(axis.positions(np.array([detector.threshold_]))[0]),
+        "marker": float(axis.positions(np.array([threshold]))[0]),
         "n_anomalous": None if labels is None else int(labels.sum()),
-        "at": steps.at(detector.threshold_),
-        "threshold": float(detector.threshold_),
+        "at": steps.at(threshold),
+        "threshold": float(threshold),
         "scores": {
             **steps.packed(),
             "axis": axis.as_dict(),
-            "threshold": float(detector.threshold_),
+            "threshold": float(threshold),
             "n": len(scores),
             "nAnomalous": None if labels is None else int(labels.sum()),
             "nHeldOut": len(held_out),

@@ -51,16 +51,15 @@ def flagged_count(n_flagged: int, n: int) -> str:
 
 def promise(target_fpr: float, n_held_out: int) -> str:
     """Return the sentence on the promise of the threshold and its basis."""
-    held_out = count(n_held_out, "held-out normal sample")
     if n_held_out < decisions.smallest_sample(target_fpr):
         return (
-            f"The threshold is the highest score of {held_out}. About 1 in {n_held_out + 1:,} new "
-            f"normal samples will be flagged. A promise of {percent(target_fpr)} needs "
-            f"{decisions.smallest_sample(target_fpr):,} held-out samples."
+            f"No sample is flagged: a promise of {percent(target_fpr)} takes "
+            f"{decisions.smallest_sample(target_fpr):,} held-out samples, and there "
+            f"{'is' if n_held_out == 1 else 'are'} {n_held_out:,}."
         )
     return (
         f"The threshold promises to flag at most about {percent(target_fpr)} of new normal "
-        f"samples, based on {held_out}."
+        f"samples, based on {count(n_held_out, 'held-out normal sample')}."
     )
 
 

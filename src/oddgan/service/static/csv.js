@@ -12,7 +12,7 @@ export function csv(results, problems) {
     ...sample,
     file: sample.path,
     flagged: results.isFlagged(sample) ? "True" : "False",
-    threshold: results.threshold,
+    threshold: Number.isFinite(results.threshold) ? results.threshold : "",
     why: why(sample),
     model: name,
   }));

@@ -44,7 +44,8 @@ export class OddModels extends HTMLElement {
 function facts({ detector, image, columns, target_fpr, threshold }) {
   const input = image ? pixels(image) : `tables of ${count(columns.length, "column")}`;
   const share = target_fpr == null ? "" : `, set to flag ${percent(target_fpr)} of normal samples`;
-  return `${detector} · ${input} · threshold ${short(threshold)}${share}`;
+  const flags = threshold == null ? "flags nothing: too few held-out samples" : `threshold ${short(threshold)}${share}`;
+  return `${detector} · ${input} · ${flags}`;
 }
 
 function pixels({ height, width, channels }) {

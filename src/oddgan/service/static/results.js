@@ -23,7 +23,7 @@ export class Results extends EventTarget {
     this.scores = [];
     this.axis = null;
     this.top = 0;
-    this.threshold = model?.threshold ?? 0;
+    this.threshold = this.ofModel;
     this.flaggedOnly = false;
     this.selected = null;
     this.chosen = false; // has a person selected it?
@@ -35,10 +35,15 @@ export class Results extends EventTarget {
     this.samples.push(...samples);
     this.samples.sort((a, b) => b.anomaly_score - a.anomaly_score);
     this.scores = this.samples.map((sample) => sample.anomaly_score);
-    this.axis = axis(this.scores, [this.model.threshold]);
+    this.axis = axis(this.scores, [this.ofModel].filter(Number.isFinite));
     this.top = commonTop(this.samples);
     if (!this.chosen) this.selected = this.visible[0] ?? null;
     this.#tell("samples");
+  }
+
+  /** The model's threshold; infinite if it flags nothing, for too few held-out samples. */
+  get ofModel() {
+    return this.model?.threshold ?? Infinity;
   }
 
   /** The number of samples above the threshold; they come first. */

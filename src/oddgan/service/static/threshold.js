@@ -33,7 +33,7 @@ export class OddThreshold extends HTMLElement {
     step: "any",
     onchange: () => this.#type(),
   });
-  #reset = h("button", { onclick: () => this.#decide(this.results.model.threshold) }, "Reset");
+  #reset = h("button", { onclick: () => this.#decide(this.results.ofModel) }, "Reset");
   #save = h("button", { onclick: () => this.dispatchEvent(new Event("save")) }, "Download CSV");
 
   connectedCallback() {
@@ -52,7 +52,7 @@ export class OddThreshold extends HTMLElement {
   }
 
   #draw() {
-    const { axis, scores, model, samples } = this.results;
+    const { axis, scores, ofModel, samples } = this.results;
     if (!samples.length) return;
     const counts = bins(scores, axis, BARS);
     const highest = Math.max(...counts);
@@ -61,19 +61,19 @@ export class OddThreshold extends HTMLElement {
       return svg("rect", { x: i + 0.1, width: 0.8, y: HEIGHT - height, height });
     });
     this.#bars.replaceChildren(...bars);
-    this.style.setProperty("--own", axis.at(model.threshold));
+    this.style.setProperty("--own", axis.at(ofModel));
     this.#low.textContent = short(scores.at(-1));
     this.#high.textContent = short(scores[0]);
     this.#update();
   }
 
   #update() {
-    const { axis, threshold, model, flagged, samples } = this.results;
+    const { axis, threshold, ofModel, flagged, samples } = this.results;
     if (!samples.length) return;
-    const at = axis.at(threshold);
+    const at = Math.min(1, Math.max(0, axis.at(threshold)));
     this.#slider.value = Math.round(at * STEPS);
-    this.style.setProperty("--at", Math.min(1, Math.max(0, at)));
-    if (Number(this.#field.value) !== threshold) this.#field.value = Number(threshold.toPrecision(6));
+    this.style.setProperty("--at", at);
+    if (Number(this.#field.value) !== threshold) this.#show(threshold);
     [...this.#bars.children].forEach((bar, i) => {
       bar.classList.toggle("odd", (i + 0.5) / BARS > at);
     });
@@ -81,20 +81,24 @@ export class OddThreshold extends HTMLElement {
     this.#number.replaceChildren(h("b", {}, whole(flagged)), ` of ${count(samples.length, "sample")} flagged`);
     this.#slider.setAttribute("aria-valuetext", `${short(threshold)}: ${words}`);
     this.#promise.textContent = promise(this.results);
-    this.#reset.disabled = threshold === model.threshold;
+    this.#reset.disabled = threshold === ofModel;
+  }
+
+  #show(threshold) {
+    this.#field.value = Number.isFinite(threshold) ? Number(threshold.toPrecision(6)) : "";
   }
 
   #slide() {
-    const { axis, model } = this.results;
+    const { axis, ofModel } = this.results;
     const step = Number(this.#slider.value);
-    const reset = Math.round(axis.at(model.threshold) * STEPS);
-    this.#decide(step === reset ? model.threshold : axis.value(step / STEPS));
+    const reset = Math.round(axis.at(ofModel) * STEPS);
+    this.#decide(step === reset ? ofModel : axis.value(step / STEPS));
   }
 
   #type() {
     const value = this.#field.valueAsNumber;
     if (Number.isFinite(value)) this.#decide(value);
-    else this.#field.value = Number(this.results.threshold.toPrecision(6));
+    else this.#show(this.results.threshold);
   }
 
   #decide(threshold) {
@@ -104,8 +108,11 @@ export class OddThreshold extends HTMLElement {
   }
 }
 
-function promise({ promise, model, threshold }) {
-  if (threshold === model.threshold && model.target_fpr != null) {
+function promise({ promise, model, threshold, ofModel }) {
+  if (threshold === Infinity) {
+    return `Flags nothing: too few held-out samples for ${percent(model.target_fpr)} of normal ones`;
+  }
+  if (threshold === ofModel && model.target_fpr != null) {
     return `The model's threshold: set to flag ${percent(model.target_fpr)} of normal samples`;
   }
   if (!promise) return "";
